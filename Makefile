@@ -1,0 +1,57 @@
+# Two commands do everything on a fresh machine (Python >= 3.11, make): `make run` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+SEED ?= 1
+
+.PHONY: help run test test-long bench lint format notebooks clean
+
+help:
+	@echo "make run        play the default market and leave a run directory with report.html"
+	@echo "make test       the whole test suite (doctests and notebooks included)"
+	@echo "make test-long  the statistical runs that take minutes"
+	@echo "make bench      engine speed, compared with peers in the same run"
+	@echo "make lint       ruff and mypy"
+	@echo "make notebooks  write the notebooks from their paired scripts and execute them"
+
+# the plain installation is all that a user needs; tests and notebooks add the extra `dev`
+$(VENV)/installed: pyproject.toml constraints.txt
+	@test -x $(BIN)/python || (echo "creating $(VENV)" && $(PYTHON) -m venv $(VENV))
+	@echo "installing airan-market and what it needs (pinned in constraints.txt)"
+	@$(PIP) install -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	@echo "installing what the tests need"
+	@$(PIP) install -c constraints.txt -e '.[dev]'
+	@touch $@
+
+run: $(VENV)/installed
+	$(BIN)/airan-market run teleoperation --seed $(SEED) --force
+
+test: $(VENV)/installed-dev
+	$(BIN)/python -m pytest -n auto
+
+test-long: $(VENV)/installed-dev
+	$(BIN)/python -m pytest -n auto -m long --durations=10
+
+bench: $(VENV)/installed-dev
+	@mkdir -p runs
+	$(BIN)/python tests/benchmarks/bench.py --json runs/bench.json
+
+lint: $(VENV)/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/installed-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+notebooks: $(VENV)/installed-dev
+	cd notebooks && for script in *.py; do \
+	  ../$(BIN)/jupytext --to ipynb --update --execute $$script || exit 1; done
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

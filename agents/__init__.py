@@ -1,0 +1,1 @@
+"""Who decides: screening, menus, selection and the agents of the market."""

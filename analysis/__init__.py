@@ -1,0 +1,1 @@
+"""What it means: run store, intervals, figures, report and the command line."""

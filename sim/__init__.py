@@ -1,0 +1,1 @@
+"""What happens: queueing theory of a station, and the simulation of the same station."""
