@@ -1,0 +1,236 @@
+"""The keys of a scenario, read off the schema: what each allows, means and defaults to."""
+
+import difflib
+import types
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
+
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from scenarios.fault import KeyPath, value_text
+from scenarios.quantity import Says
+from scenarios.schema import Scenario
+
+
+class KeyDescription(NamedTuple):
+    """One key of a scenario file, as people read about it."""
+
+    key: str
+    type: str
+    unit: str
+    allowed: str
+    default: str
+    meaning: str
+
+
+def describe_keys() -> Iterator[KeyDescription]:
+    """Yield every key of a scenario file, in the order of the schema.
+
+    Operators stand as ``operators[m]``. A default of ``required`` means that there is none.
+
+    Examples
+    --------
+    >>> key = next(k for k in describe_keys() if k.key == "mechanism.damping")
+    >>> key.type, key.unit, key.allowed, key.default
+    ('number', '1', 'a finite number > 0 and <= 1', '0.35')
+    """
+    yield from _describe_table(Scenario, "")
+
+
+def keys_markdown() -> str:
+    """Return the keys as a Markdown table, one line each.
+
+    Examples
+    --------
+    >>> print(*keys_markdown().splitlines()[:3], sep=chr(10))
+    | key | type | unit | allowed | default | meaning |
+    | --- | --- | --- | --- | --- | --- |
+    | `schema_version` | whole number | - | 1 | 1 | version of these keys |
+    """
+    head = ["| key | type | unit | allowed | default | meaning |", "| --- " * 6 + "|"]
+    rows = (k._replace(key=f"`{k.key}`") for k in describe_keys())
+    return "\n".join([*head, *(f"| {' | '.join(row)} |" for row in rows)]) + "\n"
+
+
+def allowed_at(path: KeyPath) -> str:
+    """Say in words what may stand at a path of the schema.
+
+    Examples
+    --------
+    >>> allowed_at(("users", "shares", 3)), allowed_at(("simulation", "engine"))
+    ('a finite number from 0 to 1', 'one of "simpy", "compiled"')
+    """
+    annotation, metadata = _kind_at(path)
+    return _allowed(annotation, metadata)
+
+
+def table_at(path: KeyPath) -> type[BaseModel]:
+    """Return the table of the schema that stands at a path.
+
+    Examples
+    --------
+    >>> table_at(("operators", 0, "gpu")).__name__
+    'GpuStage'
+    """
+    table = _table_in(_kind_at(path)[0])
+    if table is None:
+        raise KeyError(path)
+    return table
+
+
+def unknown_key(path: KeyPath) -> tuple[str, str | None]:
+    """Say what an unknown key may have been meant to be.
+
+    Returns
+    -------
+    The words of the fault, and the key of the same table that it resembles, if one does.
+
+    Examples
+    --------
+    >>> unknown_key(("users", "totl"))
+    ('unknown key, did you mean total?', 'total')
+    >>> unknown_key(("horizon_s",))
+    ('unknown key here, did you mean simulation.horizon_s?', None)
+    >>> unknown_key(("task", "colour"))
+    ('unknown key, allowed here are: input_bits, work_flop, output_bits', None)
+    """
+    word = str(path[-1])
+    elsewhere = [k.key for k in describe_keys() if k.key.rpartition(".")[2] == word]
+    if elsewhere:
+        return f"unknown key here, did you mean {' or '.join(elsewhere)}?", None
+    known = list(table_at(path[:-1]).model_fields)
+    near = difflib.get_close_matches(word, known, n=1)
+    if near:
+        return f"unknown key, did you mean {near[0]}?", near[0]
+    return f"unknown key, allowed here are: {', '.join(known)}", None
+
+
+def _kind_at(path: KeyPath) -> tuple[Any, Sequence[Any]]:
+    annotation: Any = Scenario
+    metadata: Sequence[Any] = ()
+    for step in path:
+        if isinstance(step, int):
+            annotation, metadata = _item_kind(annotation)
+            continue
+        table = _table_in(annotation)
+        if table is None:
+            raise KeyError(path)
+        field = table.model_fields[step]
+        annotation, metadata = field.annotation, field.metadata
+    return annotation, metadata
+
+
+def _unwrap(annotation: Any) -> tuple[Any, Sequence[Any]]:
+    if get_origin(annotation) is Annotated:
+        inner, *metadata = get_args(annotation)
+        return inner, _flat(metadata)
+    return annotation, ()
+
+
+def _flat(metadata: Sequence[Any]) -> list[Any]:
+    # a Field() inside Annotated carries its bounds in a list of its own
+    flat: list[Any] = []
+    for item in metadata:
+        flat.extend(item.metadata if isinstance(item, FieldInfo) else [item])
+    return flat
+
+
+def _branches(annotation: Any) -> list[tuple[Any, Sequence[Any]]]:
+    """Return the kinds a union allows, None aside; a plain kind is its own only branch."""
+    inner, metadata = _unwrap(annotation)
+    if get_origin(inner) not in (Union, types.UnionType):
+        return [(inner, metadata)]
+    return [b for arg in get_args(inner) if arg is not type(None) for b in _branches(arg)]
+
+
+def _table_in(annotation: Any) -> type[BaseModel] | None:
+    for branch, _ in _branches(annotation):
+        if isinstance(branch, type) and issubclass(branch, BaseModel):
+            return branch
+    return None
+
+
+def _item_kind(annotation: Any) -> tuple[Any, Sequence[Any]]:
+    for branch, _ in _branches(annotation):
+        if get_origin(branch) is tuple:
+            return _unwrap(get_args(branch)[0])
+    raise KeyError(annotation)
+
+
+def _allowed(annotation: Any, metadata: Sequence[Any]) -> str:
+    branches = _branches(annotation)
+    if len(branches) == 1:
+        inner, own = branches[0]
+        return _allowed_kind(inner, [*metadata, *own])
+    return " or ".join(_allowed_kind(inner, own) for inner, own in branches)
+
+
+def _allowed_kind(kind: Any, metadata: Sequence[Any]) -> str:
+    said = [item.text for item in metadata if isinstance(item, Says)]
+    if said:
+        return said[0]
+    if get_origin(kind) is Literal:
+        words = [value_text(word) for word in get_args(kind)]
+        return words[0] if len(words) == 1 else f"one of {', '.join(words)}"
+    if get_origin(kind) is tuple:
+        return f"a list of one or more, each {_allowed(*_unwrap(get_args(kind)[0]))}"
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return f"a table of {', '.join(kind.model_fields)}"
+    return _bounded(kind, metadata)
+
+
+def _bounded(kind: Any, metadata: Sequence[Any]) -> str:
+    if kind is bool:
+        return "true or false"
+    noun = "a whole number" if kind is int else "a finite number"
+    low = [m.ge for m in metadata if isinstance(m, Ge)]
+    high = [m.le for m in metadata if isinstance(m, Le)]
+    if low and high:
+        return f"{low[0]}" if low == high else f"{noun} from {low[0]} to {high[0]}"
+    bounds = [_bound(item) for item in metadata if isinstance(item, Ge | Gt | Le | Lt)]
+    return " ".join([noun, *bounds[:1], *(f"and {bound}" for bound in bounds[1:])])
+
+
+def _bound(item: Ge | Gt | Le | Lt) -> str:
+    if isinstance(item, Gt):
+        return f"> {item.gt}"
+    if isinstance(item, Ge):
+        return f">= {item.ge}"
+    return f"< {item.lt}" if isinstance(item, Lt) else f"<= {item.le}"
+
+
+def _describe_table(table: type[BaseModel], prefix: str) -> Iterator[KeyDescription]:
+    for word, field in table.model_fields.items():
+        key, annotation = prefix + word, field.annotation
+        plain = [branch for branch, _ in _branches(annotation)]
+        repeated = get_origin(plain[0]) is tuple
+        inner = _table_in(_item_kind(annotation)[0] if repeated else annotation)
+        if inner is None or len(plain) > 1:
+            yield _describe(key, field)
+        if inner is not None:
+            yield from _describe_table(inner, f"{key}[m]." if repeated else f"{key}.")
+
+
+def _describe(key: str, field: FieldInfo) -> KeyDescription:
+    extra: Any = field.json_schema_extra or {}
+    default = extra.get("default_text") or _default_text(field)
+    kinds = " or ".join(_type_text(branch) for branch, _ in _branches(field.annotation))
+    allowed = _allowed(field.annotation, field.metadata)
+    return KeyDescription(key, kinds, extra["unit"], allowed, default, field.description or "")
+
+
+def _default_text(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    return "none" if field.default is None else value_text(field.default)
+
+
+def _type_text(kind: Any) -> str:
+    if get_origin(kind) is tuple:
+        return f"list of {_type_text(_unwrap(get_args(kind)[0])[0])}s"
+    if get_origin(kind) is Literal:
+        return "text"
+    names = {bool: "true or false", int: "whole number", float: "number", str: "text"}
+    return names.get(kind, "table")

@@ -1,0 +1,145 @@
+"""Scenarios from files, from the ones that ship and from plain mappings."""
+
+import difflib
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from scenarios.fault import Fault, ScenarioError, key_text, value_text
+from scenarios.override import SOURCE, Overridden
+from scenarios.schema import Scenario
+from scenarios.tables import plain, value_at
+from scenarios.validation import check
+
+
+def load_scenario(
+    source: str | Path | Mapping[str, Any] | Scenario, overrides: Sequence[str] = ()
+) -> Scenario:
+    """Load a scenario, settle its defaults and check all of it.
+
+    Parameters
+    ----------
+    source
+        The name of a scenario that ships (a text without a directory and without ``.toml``), the
+        path of a TOML file, the same content as a mapping (NumPy arrays and scalars are taken as
+        plain numbers), or a scenario to be changed.
+    overrides
+        ``dotted.key=value`` each, as after ``--set`` on the command line: applied in order before
+        anything is checked; see `scenarios.override.Overridden` for what they may say.
+
+    Raises
+    ------
+    ScenarioError
+        With every fault found, in the order of the file.
+
+    Examples
+    --------
+    >>> load_scenario("teleoperation").users.total
+    150
+    >>> load_scenario("teleoperation", ["operators[2].gpu.servers=3"]).operators[1].gpu.servers
+    3
+    >>> load_scenario("teleoperation", ["users.total=0"])
+    Traceback (most recent call last):
+        ...
+    scenarios.fault.ScenarioError: --set: users.total = 0: must be a whole number from 1 to 10000000
+    """
+    name, tables = _read(source)
+    changed = Overridden(tables, overrides)
+    scenario, found = check(changed.tables)
+    faults = list(changed.faults)
+    for path, allowed in found:
+        origin = SOURCE if changed.decided(path) else name
+        value = value_at(changed.tables, path)
+        shown = "" if value is None else value_text(value)
+        faults.append(Fault(origin, key_text(path), shown, allowed))
+    if faults or scenario is None:
+        raise ScenarioError(faults)
+    return scenario
+
+
+def shipped_scenarios() -> dict[str, str]:
+    """Return the name and the one-line description of every scenario that ships.
+
+    The description is the first comment line of the file.
+
+    Examples
+    --------
+    >>> list(shipped_scenarios())
+    ['llm_replay', 'teleoperation']
+    """
+    files = {name: _shipped_text(name) for name in _shipped_names()}
+    return {name: _first_comment(text) for name, text in files.items()}
+
+
+def _shipped_names() -> list[str]:
+    files = (file.name for file in resources.files("scenarios").iterdir())
+    return sorted(name.removesuffix(".toml") for name in files if name.endswith(".toml"))
+
+
+def _shipped_text(name: str) -> str:
+    return resources.files("scenarios").joinpath(f"{name}.toml").read_text(encoding="utf-8")
+
+
+def _first_comment(text: str) -> str:
+    comments = (line.lstrip("# ").rstrip() for line in text.splitlines() if line.startswith("#"))
+    return next(comments, "")
+
+
+def _read(source: str | Path | Mapping[str, Any] | Scenario) -> tuple[str, dict[str, Any]]:
+    if isinstance(source, Scenario):
+        return "scenario", plain(source.model_dump())
+    if isinstance(source, Mapping):
+        return "mapping", plain(source)
+    if isinstance(source, str) and source in _shipped_names():
+        return source, _parse(_shipped_text(source), source)
+    return str(source), _parse(_file_text(Path(source)), str(source))
+
+
+def _file_text(path: Path) -> str:
+    try:
+        content = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        raise _refused(str(path), _no_such_file(path)) from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL character in the path
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise _refused(str(path), f"cannot be read: {reason}") from None
+    try:
+        return content.decode("utf-8-sig")  # some editors put a byte order mark in front
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise _refused(str(path), "must be UTF-8 text", f"line {line}") from None
+
+
+def _no_such_file(path: Path) -> str:
+    names = _shipped_names()
+    near = difflib.get_close_matches(path.stem, names, n=1)
+    hint = f", did you mean {near[0]}?" if near else ""
+    return f"no such file{hint} (scenarios that ship: {', '.join(names)})"
+
+
+def _parse(text: str, source: str) -> dict[str, Any]:
+    try:
+        return plain(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        reason, where = _located(str(error), text)
+        raise _refused(source, f"not TOML: {reason}", where) from None
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, deep nesting
+        raise _refused(source, f"cannot be read as TOML: {error}") from None
+
+
+def _located(message: str, text: str) -> tuple[str, str]:
+    """Split the parser's message into its reason and the place, by line and column."""
+    match = re.fullmatch(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", message, re.S)
+    if match is None:
+        return message, ""
+    if match[2]:
+        return match[1], f"line {match[2]}, column {match[3]}"
+    last = text.rpartition("\n")[2]
+    return match[1], f"line {text.count(chr(10)) + 1}, column {len(last) + 1}"
+
+
+def _refused(source: str, reason: str, key: str = "") -> ScenarioError:
+    return ScenarioError([Fault(source, key, "", reason)])

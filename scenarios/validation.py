@@ -1,0 +1,88 @@
+"""From plain tables to a scenario, or to every fault that stands between them."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from scenarios.consistency import Finding, Settings, contradictions
+from scenarios.fault import KeyPath
+from scenarios.keys import allowed_at, unknown_key
+from scenarios.schema import WORD_OR_TABLE, Mechanism, Scenario
+from scenarios.tables import value_at
+
+
+def check(tables: Mapping[str, Any]) -> tuple[Scenario | None, list[Finding]]:
+    """Build the scenario that plain tables describe.
+
+    Returns
+    -------
+    The scenario and no findings, or None and every fault in the order of the tables.
+
+    Examples
+    --------
+    >>> scenario, found = check({"name": "empty"})
+    >>> scenario is None, found[0].path, found[0].allowed.split(",")[0]
+    (True, ('users',), 'required')
+    """
+    try:
+        return Scenario.model_validate(tables), []
+    except ValidationError as error:
+        errors = error.errors(include_url=False, include_context=False, include_input=False)
+    single = [e for e in errors if e["type"] != "contradiction"]
+    misspelt = _misspelt(single, tables)
+    found = [_finding(e) for e in single if not _explained(e, misspelt)]
+    faulty = {_path(e) for e in single} | misspelt
+    found += contradictions(Settings(_with_defaults(tables), faulty))
+    return None, sorted(found, key=lambda finding: _place(finding.path, tables))
+
+
+def _path(error: ErrorDetails) -> KeyPath:
+    path = error["loc"]
+    # there, and only there, pydantic puts the name of a union's branch into the path
+    return path[:2] + path[3:] if path[:2] == WORD_OR_TABLE else path
+
+
+def _finding(error: ErrorDetails) -> Finding:
+    path = _path(error)
+    if error["type"] == "extra_forbidden":
+        return Finding(path, unknown_key(path)[0])
+    rule = f"must be {allowed_at(path)}"
+    return Finding(path, f"required, {rule}" if error["type"] == "missing" else rule)
+
+
+def _misspelt(errors: list[ErrorDetails], tables: Mapping[str, Any]) -> set[KeyPath]:
+    """Return the known keys that are absent because a key much like them was written."""
+    unknown = [_path(e) for e in errors if e["type"] == "extra_forbidden"]
+    meant = ((path[:-1], unknown_key(path)[1]) for path in unknown)
+    paths = {(*table, word) for table, word in meant if word is not None}
+    return {path for path in paths if value_at(tables, path) is None}
+
+
+def _explained(error: ErrorDetails, misspelt: Collection[KeyPath]) -> bool:
+    # one mistake, one line: the misspelt key says what is missing
+    return error["type"] == "missing" and _path(error) in misspelt
+
+
+def _with_defaults(tables: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Write out the defaults that checks between settings read; all are of the mechanism."""
+    given = tables.get("mechanism", {})
+    if not isinstance(given, Mapping):
+        return tables
+    fields = Mechanism.model_fields.items()
+    defaults = {word: field.default for word, field in fields if not field.is_required()}
+    return {**tables, "mechanism": {**defaults, **given}}
+
+
+def _place(path: KeyPath, tables: Any) -> list[int]:
+    """Return where a path stands in the tables, for sorting; absent keys come after the others."""
+    place: list[int] = []
+    for step in path:
+        if isinstance(step, int):
+            place.append(step)
+        elif isinstance(tables, Mapping):
+            words = list(tables)
+            place.append(words.index(step) if step in words else len(words))
+        tables = value_at(tables, (step,))
+    return place

@@ -1,0 +1,121 @@
+"""The table of keys is the schema, and the schema is the published interface."""
+
+from typing import Any
+
+from scenarios import describe_keys, keys_markdown, load_scenario
+
+# Scripts rely on these names: a change here breaks them.
+INTERFACE = [
+    "schema_version",
+    "name",
+    "users.total",
+    "users.latency_sensitivity_usd_per_s",
+    "users.shares",
+    "users.dirichlet_alpha",
+    "users.whole_users",
+    "users.tasks_per_user_per_s",
+    "task.input_bits",
+    "task.work_flop",
+    "task.output_bits",
+    "economics.service_value_usd",
+    "economics.refund_usd",
+    "economics.violation_cost_usd",
+    "economics.running_cost_usd",
+    "economics.opt_out_utility_usd",
+    "operators[m].name",
+    "operators[m].uplink.servers",
+    "operators[m].uplink.rate_bps",
+    "operators[m].gpu.servers",
+    "operators[m].gpu.rate_flop_per_s",
+    "operators[m].downlink.servers",
+    "operators[m].downlink.rate_bps",
+    "operators[m].service_value_usd",
+    "mechanism.name",
+    "mechanism.belief",
+    "mechanism.chernoff_zeta",
+    "mechanism.latency_min_s",
+    "mechanism.latency_max_s",
+    "mechanism.demand_floor",
+    "mechanism.damping",
+    "mechanism.max_iterations",
+    "mechanism.tolerance",
+    "mechanism.temperature_start_usd",
+    "mechanism.temperature_end_usd",
+    "mechanism.capacity_safety",
+    "mechanism.shadow_price_step_usd",
+    "mechanism.assumed_workload_share",
+    "simulation.rounds",
+    "simulation.horizon_s",
+    "simulation.warmup_s",
+    "simulation.engine",
+    "simulation.assignment",
+    "simulation.arrivals",
+    "simulation.arrivals.trace",
+    "simulation.arrivals.format",
+    "simulation.arrivals.speed_up",
+    "simulation.arrivals.bits_per_token",
+    "simulation.arrivals.flop_per_token",
+]
+
+
+def test_the_keys_are_those_of_the_interface() -> None:
+    assert [key.key for key in describe_keys()] == INTERFACE
+
+
+def test_every_key_is_described() -> None:
+    for key in describe_keys():
+        assert all(key), key
+        assert not key.meaning.endswith("."), key
+
+
+def test_every_key_of_a_resolved_scenario_is_described() -> None:
+    described = {key.key for key in describe_keys()}
+    scenario = load_scenario("llm_replay", ["operators[1].service_value_usd=1"])
+    for path in _leaves(scenario.model_dump(), ""):
+        assert path in described
+
+
+def test_the_defaults_told_are_those_in_force() -> None:
+    required = {key.key for key in describe_keys() if key.default == "required"}
+    assert required == {
+        "name",
+        *(f"users.{key}" for key in ("total", "tasks_per_user_per_s")),
+        "users.latency_sensitivity_usd_per_s",
+        *(f"task.{key}" for key in ("input_bits", "work_flop", "output_bits")),
+        *(f"economics.{key}_usd" for key in ("service_value", "refund", "violation_cost")),
+        "economics.running_cost_usd",
+        "operators[m].name",
+        *(f"operators[m].{stage}.servers" for stage in ("uplink", "gpu", "downlink")),
+        *(f"operators[m].{stage}.rate_bps" for stage in ("uplink", "downlink")),
+        "operators[m].gpu.rate_flop_per_s",
+    }
+    told = {key.key: key.default for key in describe_keys()}
+    assert told["mechanism.damping"] == "0.35"
+    assert told["mechanism.assumed_workload_share"] == "1 / number of operators"
+    assert told["simulation.arrivals"] == '"poisson"'
+    assert told["simulation.arrivals.trace"] == "required with a trace"
+    assert told["users.shares"] == "none"
+    assert told["operators[m].service_value_usd"] == "that of economics"
+
+
+def test_types_and_units_are_told() -> None:
+    told = {key.key: (key.type, key.unit) for key in describe_keys()}
+    assert told["users.latency_sensitivity_usd_per_s"] == ("list of numbers", "USD/(task s)")
+    assert told["operators[m].gpu.servers"] == ("whole number", "servers")
+    assert told["simulation.arrivals"] == ("text or table", "-")
+    assert told["users.whole_users"] == ("true or false", "-")
+
+
+def test_the_markdown_table_has_a_line_for_every_key() -> None:
+    lines = keys_markdown().splitlines()
+    assert len(lines) == len(INTERFACE) + 2
+    assert {line.count(" | ") for line in lines} == {5}
+
+
+def _leaves(value: Any, path: str) -> set[str]:
+    if isinstance(value, dict):
+        items = ((f"{path}.{key}" if path else key, item) for key, item in value.items())
+        return set().union(*(_leaves(item, key) for key, item in items))
+    if isinstance(value, tuple) and value and isinstance(value[0], dict):
+        return set().union(*(_leaves(item, f"{path}[m]") for item in value))
+    return {path}
