@@ -1,0 +1,98 @@
+"""The workload: which task arrives when, at which operator, and what it needs of each stage."""
+
+from dataclasses import dataclass
+from typing import Annotated, Self
+
+import numpy as np
+
+from sim.columns import Amounts, Column, Columns, FloatArray, IntArray, Numbers
+
+STAGES = ("uplink", "gpu", "downlink")
+
+
+@dataclass(frozen=True, eq=False)
+class TaskColumns(Columns):
+    """What is known of a task before it is served: the columns that every table of tasks has.
+
+    Attributes
+    ----------
+    task : (n,) int64
+        Number of the task, unique, at least 0.
+    arrival_s : (n,) float
+        Arrival at the uplink, absolute simulated time, s.
+    type, operator, user : (n,) int64
+        0-based; type 0 has the highest priority.
+    service_s : (n, 3) float
+        Time that the task needs of one server of uplink, GPU and downlink, s; 0 is allowed.
+    """
+
+    task: Numbers
+    arrival_s: Amounts
+    type: Numbers
+    operator: Numbers
+    user: Numbers
+    service_s: Annotated[FloatArray, Column(np.float64, 3, finite=True, non_negative=True)]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_unique(self.task)
+
+
+def check_unique(task: IntArray) -> None:
+    """Raise ValueError if a task number occurs twice."""
+    numbers, counts = np.unique(task, return_counts=True)
+    if (counts > 1).any():
+        raise ValueError(f"task = {numbers[counts > 1][0]}: occurs more than once")
+
+
+@dataclass(frozen=True, eq=False)
+class Workload(TaskColumns):
+    """The tasks offered to the operators, sorted by (arrival_s, task); see `TaskColumns`.
+
+    Raises
+    ------
+    ValueError
+        Naming column, row and value: not finite, negative, wrong shape, a task number twice, or
+        rows out of order.
+
+    Examples
+    --------
+    >>> work = Workload(task=[0, 1], arrival_s=[0.0, 0.5], type=[1, 0], operator=[0, 0],
+    ...                 user=[4, 2], service_s=[[0.1, 0.2, 0.1], [0.1, 0.0, 0.1]])
+    >>> len(work), work.select(work.type == 0).task
+    (2, array([1]))
+    """
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        later, earlier = self.arrival_s[1:], self.arrival_s[:-1]
+        wrong = (later < earlier) | ((later == earlier) & (self.task[1:] < self.task[:-1]))
+        if wrong.any():
+            row = int(np.argmax(wrong)) + 1
+            raise ValueError(
+                f"arrival_s[{row}] = {self.arrival_s[row]} (task {self.task[row]}): "
+                "allowed rows sorted by (arrival_s, task)"
+            )
+
+    @classmethod
+    def empty(cls) -> Self:
+        """Return the workload without a task."""
+        return cls(task=[], arrival_s=[], type=[], operator=[], user=[], service_s=[])  # type: ignore[arg-type]
+
+    @classmethod
+    def concat(cls, *workloads: Self) -> Self:
+        """Return the tasks of all workloads as one, sorted by (arrival_s, task).
+
+        Examples
+        --------
+        >>> one = dict(type=[0], operator=[0], user=[0], service_s=[[1.0, 1.0, 1.0]])
+        >>> late, early = Workload([0], [2.0], **one), Workload([1], [1.0], **one)
+        >>> Workload.concat(late, early).task
+        array([1, 0])
+        """
+        tables = [cls.empty(), *workloads]
+        joined = {
+            name: np.concatenate([getattr(table, name) for table in tables]) for name in cls.rules()
+        }
+        order = np.lexsort((joined["task"], joined["arrival_s"]))
+        return cls(**{name: values[order] for name, values in joined.items()})
