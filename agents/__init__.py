@@ -1,1 +1,21 @@
 """Who decides: screening, menus, selection and the agents of the market."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from agents.market import Market, Tables
+    from agents.outcome import Outcome
+    from agents.mechanism import solve
+
+__all__ = ["Market", "Outcome", "Tables", "solve"]
+
+_HOMES = {"Market": "market", "Tables": "tables", "Outcome": "outcome", "solve": "mechanism"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import on first use: `solve` needs no Mesa, and the command line starts without either."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'agents' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"agents.{_HOMES[name]}"), name)

@@ -1,0 +1,209 @@
+"""What an operator believes about the violation of its latency agreements.
+
+A belief is built for given servers, rates and loads. It answers two questions: how likely is it
+that an agreement is broken, and which concave terms does the design of a menu maximise?
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.envelope import EnvelopePieces, FirstComeLaw
+from agents.screening import ExponentialPieces, Pieces
+from sim.chernoff import chernoff_coefficients, chernoff_tail, violation_probability
+from sim.end_to_end import end_to_end_tail
+
+FloatArray = NDArray[np.float64]
+
+
+class BeliefUnavailable(ValueError):  # noqa: N818 (a state of the program, not a fault of it)
+    """The scenario names a belief that is not there yet; the message lists those that are."""
+
+
+class Belief(Protocol):
+    """Violation of agreements at given loads; arrays (..., N), leading axes for operators."""
+
+    @property
+    def saturated(self) -> NDArray[np.bool_]:
+        """Types for which some stage has no capacity to spare: p = 1 at every latency."""
+        ...
+
+    def raw(self, latency_s: FloatArray) -> FloatArray:
+        """Value of the believed expression, which may exceed 1: what a design differentiates."""
+        ...
+
+    def probability(self, latency_s: FloatArray) -> FloatArray:
+        """min(1, raw): what is charged, paid and reported."""
+        ...
+
+    def pieces(
+        self, slope: FloatArray, weight: FloatArray, lower_s: float, upper_s: float
+    ) -> Pieces:
+        """Terms −slope · L − weight · p(L) on [lower_s, upper_s], weight ≥ 0, for `screening`.
+
+        The term of a saturated type, and of every type after it, has its maximum at +∞.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class ChernoffBelief:
+    """The paper's belief, eqs. (10)-(12): ln p̃(t) = log_gain − exponent · t.
+
+    Parameters
+    ----------
+    log_gain : array (..., N)
+    exponent_per_s : array (..., N)
+        0 where saturated.
+
+    Examples
+    --------
+    >>> belief = ChernoffBelief(np.log([3.0]), np.array([1.5]))
+    >>> belief.raw(np.array([0.0])).round(6).tolist(), belief.probability(np.array([0.0])).tolist()
+    ([3.0], [1.0])
+    """
+
+    log_gain: FloatArray
+    exponent_per_s: FloatArray
+
+    @property
+    def saturated(self) -> NDArray[np.bool_]:
+        """Where the exponent is 0."""
+        return self.exponent_per_s == 0
+
+    def raw(self, latency_s: FloatArray) -> FloatArray:
+        """Evaluate the Chernoff expression."""
+        return chernoff_tail(latency_s, self.log_gain, self.exponent_per_s)
+
+    def probability(self, latency_s: FloatArray) -> FloatArray:
+        """Charge min(1, p̃)."""
+        return violation_probability(self.raw(latency_s))
+
+    def pieces(
+        self, slope: FloatArray, weight: FloatArray, lower_s: float, upper_s: float
+    ) -> ExponentialPieces:
+        """Closed forms: −a L − exp(ln(w G) − η L)."""
+        free = np.logical_or.accumulate(self.saturated, axis=-1)
+        with np.errstate(divide="ignore"):  # weight 0: ln 0 = −inf, a term without risk
+            log_weight = np.log(weight) + self.log_gain
+        # slope 0 and a risk of any size: such a term has its maximum at +∞
+        return ExponentialPieces(
+            np.where(free, 0.0, slope),
+            np.where(free, 0.0, log_weight),
+            np.where(free, 1.0, self.exponent_per_s),
+        )
+
+
+@dataclass(frozen=True)
+class FirstComeBelief:
+    """The exact tail of the queue that the paper bounds, eq. (9).
+
+    Parameters
+    ----------
+    servers, service_rate_per_s : array (..., 1, S)
+    load_per_s : array (..., N)
+
+    Examples
+    --------
+    >>> belief = FirstComeBelief(np.array([[1]]), np.array([[7.0]]), np.array([3.0, 8.0]))
+    >>> belief.probability(np.array([0.5, 0.5])).round(12).tolist()  # exp(−4 · 0.5); saturated
+    [0.135335283237, 1.0]
+    """
+
+    servers: FloatArray
+    service_rate_per_s: FloatArray
+    load_per_s: FloatArray
+
+    @property
+    def saturated(self) -> NDArray[np.bool_]:
+        """Where the load reaches the capacity of some stage."""
+        capacity = (self.servers * self.service_rate_per_s).min(axis=-1)
+        return self.load_per_s >= capacity
+
+    def raw(self, latency_s: FloatArray) -> FloatArray:
+        """Evaluate the exact tail, a probability."""
+        return end_to_end_tail(latency_s, self.servers, self.service_rate_per_s, self.load_per_s)
+
+    def probability(self, latency_s: FloatArray) -> FloatArray:
+        """Return the tail: nothing to cap."""
+        return self.raw(latency_s)
+
+    def pieces(
+        self, slope: FloatArray, weight: FloatArray, lower_s: float, upper_s: float
+    ) -> EnvelopePieces:
+        """Numerical: the tail is not convex near 0, see `envelope`."""
+        stages = (*self.load_per_s.shape, self.servers.shape[-1])
+        law = FirstComeLaw(
+            np.broadcast_to(self.servers, stages),
+            np.broadcast_to(self.service_rate_per_s, stages),
+            self.load_per_s,
+        )
+        free = np.logical_or.accumulate(self.saturated, axis=-1)
+        return EnvelopePieces.over(law, slope, weight, free, lower_s, upper_s)
+
+
+def believe(
+    name: str,
+    servers: FloatArray,
+    service_rate_per_s: FloatArray,
+    load_per_s: FloatArray,
+    zeta: float,
+) -> Belief:
+    """Belief `name` of one or many operators at their loads.
+
+    Parameters
+    ----------
+    name : str
+        "chernoff" or "fifo".
+    servers, service_rate_per_s : array (..., S)
+        c and μ of each stage, leading axes for the operators.
+    load_per_s : array (..., N)
+        λ_{m,n}, tasks/s that a type-n task can feel; never decreasing along n.
+    zeta : float
+        ζ of the Chernoff bound, in (0, 1).
+
+    Returns
+    -------
+    Belief
+        With arrays (..., N).
+
+    Raises
+    ------
+    BeliefUnavailable
+        When there is no belief of that name (yet).
+
+    Examples
+    --------
+    >>> rates = np.array([5.0, 7.0])
+    >>> belief = believe("chernoff", np.array([1, 1]), rates, np.array([3.0, 6.0]), zeta=0.5)
+    >>> belief.saturated.tolist(), belief.raw(np.array([1.0, 1.0])).round(6).tolist()
+    ([False, True], [0.981012, 1.0])
+    """
+    if name not in BELIEFS:
+        raise BeliefUnavailable(f"belief = {name!r}: available are {', '.join(BELIEFS)}")
+    by_type = servers[..., np.newaxis, :], service_rate_per_s[..., np.newaxis, :]
+    return BELIEFS[name](*by_type, load_per_s, zeta)
+
+
+def _chernoff(
+    servers: FloatArray, rates: FloatArray, load_per_s: FloatArray, zeta: float
+) -> Belief:
+    log_gain, exponent_per_s = chernoff_coefficients(servers, rates, load_per_s, zeta)
+    return ChernoffBelief(log_gain, exponent_per_s)
+
+
+def _first_come(
+    servers: FloatArray, rates: FloatArray, load_per_s: FloatArray, zeta: float
+) -> Belief:
+    return FirstComeBelief(servers, rates, load_per_s)
+
+
+BELIEFS: dict[str, Callable[[FloatArray, FloatArray, FloatArray, float], Belief]] = {
+    "chernoff": _chernoff,
+    "fifo": _first_come,
+}

@@ -1,0 +1,226 @@
+"""The outcome of a mechanism: menus, matching, utilities, history and certificates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.certificates import Certificates, certify
+from agents.deviation import Settlement
+from agents.menu import Menu, design_notes
+from agents.mixed import State, designed_menus
+from agents.primitives import Primitives
+from agents.selection import demand_weight, opt_out_probability, project
+from agents.utility import operator_utility, social_welfare, user_utility
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class History:
+    """State of every iteration k = 1..K (first axis), ready for a table.
+
+    Attributes
+    ----------
+    temperature_usd, residual : array (K,)
+        τ_k and ‖Z_k − Z_{k−1}‖_∞.
+    match_probability : array (K, M, N)
+        Z_k.
+    shadow_price_usd : array (K, M)
+        ω after iteration k.
+    load_per_s : array (K, M)
+        Whole load of each operator under Z_{k−1}, for which its menu of iteration k was designed.
+    operator_utility_usd_per_s : array (K, M)
+        Of those menus at that load.
+    social_welfare_usd_per_s : array (K,)
+    """
+
+    temperature_usd: FloatArray
+    residual: FloatArray
+    match_probability: FloatArray
+    shadow_price_usd: FloatArray
+    load_per_s: FloatArray
+    operator_utility_usd_per_s: FloatArray
+    social_welfare_usd_per_s: FloatArray
+
+    def __len__(self) -> int:
+        return self.residual.size
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What a mechanism arrived at; arrays over operators m and types n, 0-based.
+
+    Attributes
+    ----------
+    mechanism, belief : str
+        Names of the mechanism and of the operators' belief.
+    menu : Menu
+        Final menus (M, N), designed at the final loads.
+    load_per_s : array (M, N)
+        λ_{m,n} of the final matching.
+    shadow_price_usd : array (M,)
+    temperature_usd : float
+        That of the last response.
+    match_probability : array (M, N)
+        Z, mixed matching.
+    matching : array (N,) of int
+        Its projection: operator of each type, −1 for opting out.
+    user_utility_usd : array (M, N)
+        Expected utility of one task, without shadow prices.
+    operator_utility_usd_per_s : array (M,)
+    social_welfare_usd_per_s : float
+    iterations : int
+    residual : float
+        ‖Z_k − Z_{k−1}‖_∞ of the last iteration.
+    converged : bool
+        Whether the residual met the tolerance of the scenario.
+    history : History
+    certificates : Certificates
+    notes : tuple of str
+        What a reader should know, one sentence each; usually empty.
+    """
+
+    mechanism: str
+    belief: str
+    menu: Menu
+    load_per_s: FloatArray
+    shadow_price_usd: FloatArray
+    temperature_usd: float
+    match_probability: FloatArray
+    matching: NDArray[np.int64]
+    user_utility_usd: FloatArray
+    operator_utility_usd_per_s: FloatArray
+    social_welfare_usd_per_s: float
+    iterations: int
+    residual: float
+    converged: bool
+    history: History
+    certificates: Certificates
+    notes: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain lists and numbers with the fields that `solve --json` prints.
+
+        Operators are 1-based in `matching`, 0 standing for opting out; `operator_utility_usd_per_s`
+        is the total of all operators. Nothing is NaN or infinite.
+
+        Examples
+        --------
+        >>> from scenarios import load_scenario
+        >>> from agents.mechanism import solve
+        >>> answer = solve(load_scenario("teleoperation")).to_json()
+        >>> answer["mechanism"], len(answer["operators"]), len(answer["match_probability"][0])
+        ('mixed', 3, 8)
+        """
+        return {
+            "mechanism": self.mechanism,
+            "operators": [
+                {
+                    "latency_s": self.menu.latency_s[m].tolist(),
+                    "price_usd": self.menu.price_usd[m].tolist(),
+                    "violation_belief": self.menu.violation_probability[m].tolist(),
+                    "load_tasks_per_s": self.load_per_s[m].tolist(),
+                    "shadow_price": float(self.shadow_price_usd[m]),
+                }
+                for m in range(self.load_per_s.shape[0])
+            ],
+            "match_probability": self.match_probability.tolist(),
+            "opt_out_probability": opt_out_probability(self.match_probability).tolist(),
+            "matching": (self.matching + 1).tolist(),
+            "operator_utility_usd_per_s": float(self.operator_utility_usd_per_s.sum()),
+            "social_welfare_usd_per_s": self.social_welfare_usd_per_s,
+            "iterations": self.iterations,
+            "converged": self.converged,
+            "certificates": self.certificates.to_json(),
+        }
+
+
+def conclude(primitives: Primitives, states: Sequence[State]) -> Outcome:
+    """Outcome of the states k = 0, 1, …, K of Algorithm 1: final menus, projection, certificates.
+
+    Parameters
+    ----------
+    primitives : Primitives
+    states : sequence of State
+        As `mixed.iterate` yields them, iteration 0 included.
+    """
+    last, settings = states[-1], primitives.mechanism
+    matching = last.match_probability
+    load, menu = designed_menus(primitives, matching)
+    weight = demand_weight(matching, primitives.demand_per_s, settings.demand_floor)
+    rate = matching * primitives.demand_per_s
+    settled = Settlement(menu, matching, last.shadow_price_usd, last.temperature_usd)
+    projected = project(matching, primitives.effective_capacity_per_s)
+    operators_usd_per_s, users_usd = expected_utilities(primitives, rate, menu)
+    return Outcome(
+        mechanism=settings.name,
+        belief=settings.belief,
+        menu=menu,
+        load_per_s=load,
+        shadow_price_usd=last.shadow_price_usd,
+        temperature_usd=last.temperature_usd,
+        match_probability=matching,
+        matching=projected,
+        user_utility_usd=users_usd,
+        operator_utility_usd_per_s=operators_usd_per_s,
+        social_welfare_usd_per_s=social_welfare(operators_usd_per_s, rate, users_usd),
+        iterations=last.iteration,
+        residual=last.residual,
+        converged=last.residual <= settings.tolerance,
+        history=_history(primitives, states),
+        certificates=certify(primitives, settled, projected),
+        notes=design_notes(primitives, menu, load, weight),
+    )
+
+
+def expected_utilities(
+    primitives: Primitives, tasks_per_s: FloatArray, menu: Menu
+) -> tuple[FloatArray, FloatArray]:
+    """Expected utility of the operators (..., M), USD/s, and of a user's task (..., M, N), USD."""
+    operators_usd_per_s = operator_utility(
+        tasks_per_s,
+        menu.price_usd,
+        menu.violation_probability,
+        primitives.violation_cost_usd,
+        primitives.running_cost_usd,
+    )
+    users_usd = user_utility(
+        primitives.service_value_usd[:, np.newaxis],
+        primitives.latency_sensitivity_usd_per_s,
+        menu.latency_s,
+        menu.price_usd,
+        menu.violation_probability,
+        primitives.refund_usd,
+    )
+    return operators_usd_per_s, users_usd
+
+
+def _history(primitives: Primitives, states: Sequence[State]) -> History:
+    after, before = states[1:], states[:-1]
+    matching = np.array([state.match_probability for state in after])
+    rate = np.array([state.match_probability for state in before]) * primitives.demand_per_s
+    menu = Menu(
+        np.array([state.menu.latency_s for state in after]),
+        np.array([state.menu.price_usd for state in after]),
+        np.array([state.menu.violation_probability for state in after]),
+    )
+    operators_usd_per_s, users_usd = expected_utilities(primitives, rate, menu)
+    return History(
+        temperature_usd=np.array([state.temperature_usd for state in after]),
+        residual=np.array([state.residual for state in after]),
+        match_probability=matching,
+        shadow_price_usd=np.array([state.shadow_price_usd for state in after]),
+        load_per_s=np.array([state.load_per_s[:, -1] for state in after]),
+        operator_utility_usd_per_s=operators_usd_per_s,
+        social_welfare_usd_per_s=np.array(
+            [
+                social_welfare(*parts)
+                for parts in zip(operators_usd_per_s, rate, users_usd, strict=True)
+            ]
+        ),
+    )
