@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from agents.market import Market, Tables
-    from agents.outcome import Outcome
     from agents.mechanism import solve
+    from agents.outcome import Outcome
 
 __all__ = ["Market", "Outcome", "Tables", "solve"]
 

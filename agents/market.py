@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from agents.announcement import Board
 from agents.assignment import OUT, follow_projection, split_proportionally
 from agents.clearing import ClearingHouse
+from agents.mechanism import require_mechanism
 from agents.negotiation import Negotiation
 from agents.operator import OperatorAgent
 from agents.outcome import expected_utilities
 from agents.primitives import Primitives
 from agents.selection import project
-from agents.mechanism import require_mechanism
 from agents.tables import (
     CONTRACT_COLUMNS,
     Tables,

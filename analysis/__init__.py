@@ -1,1 +1,36 @@
-"""What it means: run store, intervals, figures, report and the command line."""
+"""What it means: run store, intervals, summary, figures, report and the command line.
+
+>>> from analysis import load_run, figures
+
+Nothing heavy is imported until a name is used, so that `airan-market --help` answers at once.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from analysis import figures
+    from analysis.manifest import RunError
+    from analysis.run_store import Run, load_run
+    from analysis.summary import summarise
+
+__all__ = ["Run", "RunError", "figures", "load_run", "summarise"]
+
+_HOME = {
+    "Run": "run_store",
+    "RunError": "manifest",
+    "figures": "",  # the module itself
+    "load_run": "run_store",
+    "summarise": "summary",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for (PEP 562)."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if not _HOME[name]:
+        return import_module(f"{__name__}.{name}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

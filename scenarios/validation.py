@@ -32,8 +32,8 @@ def check(tables: Mapping[str, Any]) -> tuple[Scenario | None, list[Finding]]:
         errors = error.errors(include_url=False, include_context=False, include_input=False)
     single = [e for e in errors if e["type"] != "contradiction"]
     misspelt = _misspelt(single, tables)
-    found = [_finding(e) for e in single if not _explained(e, misspelt)]
     faulty = {_path(e) for e in single} | misspelt
+    found = [_finding(e) for e in single if not _explained(e, misspelt, faulty)]
     found += contradictions(Settings(_with_defaults(tables), faulty))
     return None, sorted(found, key=lambda finding: _place(finding.path, tables))
 
@@ -60,9 +60,14 @@ def _misspelt(errors: list[ErrorDetails], tables: Mapping[str, Any]) -> set[KeyP
     return {path for path in paths if value_at(tables, path) is None}
 
 
-def _explained(error: ErrorDetails, misspelt: Collection[KeyPath]) -> bool:
-    # one mistake, one line: the misspelt key says what is missing
-    return error["type"] == "missing" and _path(error) in misspelt
+def _explained(
+    error: ErrorDetails, misspelt: Collection[KeyPath], faulty: Collection[KeyPath]
+) -> bool:
+    """Say whether another line tells of the same mistake: one mistake, one line."""
+    path = _path(error)
+    if error["type"] == "too_short":  # items with a fault of their own are not counted as there
+        return any(other != path and other[: len(path)] == path for other in faulty)
+    return error["type"] == "missing" and path in misspelt  # the misspelt key says so
 
 
 def _with_defaults(tables: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""What the README shows is what happens: its Python runs, its scenario loads, its commands exist."""
+"""What the README shows is what happens: its Python runs, its scenario loads, commands exist."""
 
 import re
 import shlex

@@ -5,9 +5,9 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 import pytest
-from agents.mechanism import MechanismUnavailable, solve
 
 from agents import Market
+from agents.mechanism import MechanismUnavailable, solve
 from agents.tables import ROUNDS_COLUMNS, Tables
 from scenarios import Scenario, load_scenario
 from sim import streams

@@ -1,5 +1,6 @@
 """Every kind of fault, with the exact line a person reads."""
 
+import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -477,3 +478,12 @@ def test_a_fault_without_a_value_or_a_key() -> None:
     assert str(Fault("f", "k", "1", "no")) == "f: k = 1: no"
     assert str(Fault("f", "k", "", "no")) == "f: k: no"
     assert str(Fault("f", "", "", "no")) == "f: no"
+
+
+def test_the_only_operator_with_a_fault_is_one_line(small_text: str) -> None:
+    """A list of one faulty table is not also said to be an empty list."""
+    tables = tomllib.loads(small_text)
+    tables["operators"] = [tables["operators"][0] | {"uplink": {"servers": 1, "rate_bps": -1.0}}]
+    with pytest.raises(ScenarioError) as caught:
+        load_scenario(tables)
+    assert [fault.key for fault in caught.value.faults] == ["operators[1].uplink.rate_bps"]

@@ -1,0 +1,293 @@
+"""The command line `airan-market`.
+
+Commands import what they need when they run, so that `--help` answers at once. Standard output
+holds the result and nothing else; progress, notes and faults go to standard error.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.main import get_command
+
+from analysis.exits import DONE, FAILED, INTERRUPTED, emit, end_of, say, unexpected_line
+
+if TYPE_CHECKING:
+    from analysis.play import Played
+    from scenarios import Scenario
+
+NAME = "airan-market"
+
+app = typer.Typer(
+    name=NAME,
+    help="Agent-based, discrete-event simulator of the market for AI inference sold over radio "
+    "access networks.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+ScenarioArgument = Annotated[
+    str, typer.Argument(metavar="SCENARIO", help="A TOML file, or the name of one that ships.")
+]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Root of every random stream.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; may be given repeatedly."),
+]
+Engine = Annotated[
+    str | None, typer.Option("--engine", metavar="simpy|compiled", help="simulation.engine")
+]
+Rounds = Annotated[str | None, typer.Option("--rounds", metavar="K", help="simulation.rounds")]
+Horizon = Annotated[
+    str | None, typer.Option("--horizon", metavar="SECONDS", help="simulation.horizon_s")
+]
+Mechanism = Annotated[
+    str | None, typer.Option("--mechanism", metavar="mixed|ct|mc|gsmc", help="mechanism.name")
+]
+Belief = Annotated[
+    str | None,
+    typer.Option(
+        "--belief",
+        metavar="chernoff|chernoff-optimised|fifo|priority|measured",
+        help="mechanism.belief",
+    ),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Nothing on standard error but faults.")]
+Json = Annotated[
+    bool, typer.Option("--json", help="The result as JSON on standard output, nothing else there.")
+]
+Debug = Annotated[bool, typer.Option("--debug", help="Show where an unexpected error came from.")]
+
+#: Options that are short for a setting, and the setting.
+SHORT_FOR = {
+    "--engine": "simulation.engine",
+    "--rounds": "simulation.rounds",
+    "--horizon": "simulation.horizon_s",
+    "--mechanism": "mechanism.name",
+    "--belief": "mechanism.belief",
+}
+
+
+@app.callback()
+def _program(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", is_eager=True, callback=lambda shown: _version(shown), help="Show it."
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
+def _version(shown: bool) -> None:
+    if shown:
+        from importlib.metadata import version
+
+        emit(f"{NAME} {version(NAME)}")
+        raise typer.Exit(DONE)
+
+
+@app.command()
+def run(
+    scenario: ScenarioArgument,
+    seed: Seed = 1,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="default runs/<scenario>-<seed>-<hash>"),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a complete run.")] = False,
+    settings: Set = None,
+    engine: Engine = None,
+    rounds: Rounds = None,
+    horizon: Horizon = None,
+    mechanism: Mechanism = None,
+    belief: Belief = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Play the market: rounds of contract design and matching, each followed by traffic.
+
+    Leaves a run directory with tables, figures and report.html; its path is the last line of
+    standard output.
+    """
+    loaded = _load(
+        scenario,
+        settings,
+        {
+            "--engine": engine,
+            "--rounds": rounds,
+            "--horizon": horizon,
+            "--mechanism": mechanism,
+            "--belief": belief,
+        },
+    )
+    from analysis.play import play
+    from analysis.progress import RoundProgress
+
+    with RoundProgress(loaded.simulation.rounds, quiet=quiet) as progress:
+        played = play(
+            loaded,
+            seed,
+            out,
+            force=force,
+            on_round=progress.finished,
+            on_draw=progress.drawing,
+        )
+    raise typer.Exit(_tell(played, quiet=quiet, as_json=as_json, debug=debug))
+
+
+@app.command()
+def solve(
+    scenario: ScenarioArgument,
+    seed: Seed = 1,
+    settings: Set = None,
+    mechanism: Mechanism = None,
+    belief: Belief = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Solve the mechanism alone, no traffic: menus, matching, welfare, certificates."""
+    loaded = _load(scenario, settings, {"--mechanism": mechanism, "--belief": belief})
+    from agents.mechanism import solve as solve_market
+
+    outcome = solve_market(loaded, seed=seed)
+    for note in () if quiet else outcome.notes:
+        say(note)
+    fields = outcome.to_json()
+    if as_json:
+        emit(json.dumps(fields, indent=2))
+        return
+    from analysis.outcome_text import outcome_text
+
+    names = [operator.name for operator in loaded.operators]
+    emit(outcome_text(fields, names, outcome.certificates.sentences()))
+
+
+@app.command()
+def report(
+    directory: Annotated[
+        Path, typer.Argument(metavar="RUN_DIR", help="A directory that `run` left.")
+    ],
+    quiet: Quiet = False,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Draw a finished run again: summary, figures and report.html from its tables.
+
+    The tables are first compared with the hashes in the manifest.
+    """
+    from analysis.play import draw, write_summary
+    from analysis.run_store import load_run
+
+    load_run(directory, verify=True)
+    summary = write_summary(directory)
+    draw(directory)
+    if as_json:
+        emit(json.dumps(summary, indent=2))
+    else:
+        emit(str(directory / "report.html"))
+
+
+@app.command()
+def scenarios(quiet: Quiet = False, as_json: Json = False, debug: Debug = False) -> None:
+    """List the scenarios that ship, a line each."""
+    from scenarios import shipped_scenarios
+
+    shipped = shipped_scenarios()
+    if as_json:
+        emit(json.dumps(shipped, indent=2))
+        return
+    width = max(len(name) for name in shipped)
+    emit("\n".join(f"{name:<{width}}  {about}" for name, about in shipped.items()))
+
+
+def _load(source: str, settings: list[str] | None, short: dict[str, str | None]) -> Scenario:
+    """Load the scenario with `--set` and then the short options applied.
+
+    A fault of a setting that has a short option, when that was used, names the option.
+    """
+    from scenarios import ScenarioError, load_scenario
+
+    used = {SHORT_FOR[option]: option for option, value in short.items() if value is not None}
+    overrides = [f"{key}={short[option]}" for key, option in used.items()]
+    try:
+        return load_scenario(source, [*(settings or []), *overrides])
+    except ScenarioError as error:
+        raise ScenarioError(
+            replace(fault, source=used[fault.key])
+            if fault.source == "--set" and fault.key in used
+            else fault
+            for fault in error.faults
+        ) from error
+
+
+def _tell(played: Played, *, quiet: bool, as_json: bool, debug: bool) -> int:
+    """Say how a run ended and return the exit status."""
+    for message in played.messages:
+        if not quiet:
+            say(message)
+    if played.path is None:
+        say("interrupted before the first round was finished: nothing is kept")
+        return INTERRUPTED
+    complete = played.status == "complete"
+    if complete and played.summary and not quiet:
+        _say_summary(played.summary)
+    status = DONE if complete else INTERRUPTED
+    rest = f"`{NAME} report {played.path}` draws them"
+    if played.error is not None:
+        status = FAILED
+        kept = "all" if complete else str(played.rounds)
+        say(f"{NAME}: {unexpected_line(played.error)} ({kept} rounds are kept in {played.path})")
+        if debug:
+            traceback.print_exception(played.error)
+    elif not complete:
+        say(f"interrupted: {played.rounds} finished rounds are kept in {played.path}; {rest}")
+    elif played.drawing_interrupted:
+        status = INTERRUPTED
+        say(f"interrupted: the tables are complete in {played.path}; {rest}")
+    if as_json and played.summary is not None:
+        emit(json.dumps(played.summary, indent=2))
+    elif not as_json:
+        emit(str(played.path))
+    return status
+
+
+def _say_summary(summary: dict[str, Any]) -> None:
+    from analysis.headline import headline
+
+    for sentence in [*headline(summary), *summary["notes"]]:
+        say(sentence)
+
+
+def invoke(arguments: Sequence[str]) -> int:
+    """Run the command line with these arguments and return its exit status.
+
+    Examples
+    --------
+    >>> invoke(["--version"])  # doctest: +ELLIPSIS
+    airan-market ...
+    0
+    """
+    try:
+        status = get_command(app)(args=list(arguments), prog_name=NAME, standalone_mode=False)
+    except (Exception, KeyboardInterrupt) as error:
+        return end_of(error, debug="--debug" in arguments)
+    if status == 130:  # how typer reports Ctrl-C
+        return end_of(KeyboardInterrupt())
+    return status or DONE
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    sys.exit(invoke(sys.argv[1:]))

@@ -1,0 +1,117 @@
+"""How the command line ends: exit statuses, and faults as one line each."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from typing import NoReturn
+
+import typer
+
+DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 3
+
+#: Errors whose text is meant for the user: something in what was asked for cannot be had.
+#: Known by name, so that telling them apart imports none of the floors that raise them.
+INPUT_ERRORS = frozenset(
+    {
+        "ScenarioError",
+        "TraceError",
+        "EngineUnavailable",
+        "BeliefUnavailable",
+        "MechanismUnavailable",
+        "RunError",
+    }
+)
+_FLOORS = ("scenarios", "sim", "agents", "analysis")
+
+
+def is_input_error(error: BaseException) -> bool:
+    """Whether an error says that the input is at fault.
+
+    Examples
+    --------
+    >>> from analysis.manifest import RunError
+    >>> is_input_error(RunError("x: no such run")), is_input_error(ValueError("x"))
+    (True, False)
+    """
+    return any(
+        kind.__name__ in INPUT_ERRORS and kind.__module__.partition(".")[0] in _FLOORS
+        for kind in type(error).__mro__
+    )
+
+
+def fault_lines(error: BaseException) -> list[str]:
+    """The lines that tell the user of an error, one per fault.
+
+    Examples
+    --------
+    >>> from scenarios import Fault, ScenarioError
+    >>> fault_lines(ScenarioError([Fault("a.toml", "users.total", "0", "must be at least 1")]))
+    ['a.toml: users.total = 0: must be at least 1']
+    """
+    faults = getattr(error, "faults", None)
+    if faults is None:
+        return [one_line(str(error) or type(error).__name__)]
+    return [str(fault) for fault in faults]
+
+
+def unexpected_line(error: BaseException) -> str:
+    """One line for an error that nobody foresaw: its kind and its text.
+
+    Examples
+    --------
+    >>> unexpected_line(ZeroDivisionError("float division by zero"))
+    'ZeroDivisionError: float division by zero'
+    """
+    text = one_line(str(error))
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def one_line(text: str) -> str:
+    """Text with every run of white space, line breaks among it, as one blank."""
+    return " ".join(text.split())
+
+
+def say(text: str) -> None:
+    """A line on standard error."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def emit(text: str) -> None:
+    """Write text to standard output; a reader that has gone ends the program quietly."""
+    try:
+        sys.stdout.write(text if text.endswith("\n") else text + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        gone()
+
+
+def gone() -> NoReturn:
+    """End because nobody reads standard output any more."""
+    # what is still buffered would fail once more, loudly, when Python shuts down
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    raise typer.Exit(FAILED)
+
+
+def end_of(error: BaseException, *, debug: bool = False) -> int:
+    """Tell the user of an error and return the exit status it stands for."""
+    if isinstance(error, KeyboardInterrupt):
+        say("interrupted")
+        return INTERRUPTED
+    # faults of usage: an unknown option, a missing argument, a word where a number is wanted
+    message = getattr(error, "format_message", None)
+    if message is not None:
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "airan-market"
+        say(f"{command}: {one_line(message())} (see {command} --help)")
+        return BAD_INPUT
+    if is_input_error(error):
+        for line in fault_lines(error):
+            say(line)
+        return BAD_INPUT
+    hint = "" if debug else " (--debug shows where)"
+    say(f"airan-market: {unexpected_line(error)}{hint}")
+    if debug:
+        traceback.print_exception(error)
+    return FAILED

@@ -1,0 +1,288 @@
+"""The pictures of a run. Each function takes frames and returns a Matplotlib figure.
+
+Operators differ by marker, dash and hatch as well as by colour, so the figures are readable in
+grey. Equal frames give equal pictures, to the byte with `save`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.container import BarContainer
+from matplotlib.figure import Figure
+
+from analysis.figure_style import (
+    DASHES,
+    HATCHES,
+    MARKERS,
+    colours,
+    cycle,
+    operator_labels,
+    panels,
+    png,
+    spread_ticks,
+    style,
+    whole_ticks,
+)
+from analysis.intervals import mean_interval
+from analysis.violations import violation_table
+
+__all__ = ["matching", "menus", "save", "utilities", "violations"]
+
+BELIEVED: dict[str, Any] = {
+    "color": "0.35",
+    "marker": "D",
+    "markerfacecolor": "white",
+    "linestyle": "--",
+}
+_APART = 0.12  # believed and simulated stand this far left and right of their type
+_ARROW = 0.6  # an arrow from an upper limit reaches down to (1 - this) of it
+_ENTRY_IN = 2.1  # width of a legend entry, inches
+_SMALLEST_LABELLED = 0.08  # a bar segment below this height has no room for its number
+
+
+def menus(rounds: pd.DataFrame, names: Sequence[str] | None = None) -> Figure:
+    """Latency agreement and price by type, one line per operator, in the final round.
+
+    Faint lines are the menus of earlier rounds, where they differ. An axis whose values span
+    more than a factor of eight is logarithmic.
+
+    Parameters
+    ----------
+    rounds : DataFrame
+        Columns of `rounds.parquet`.
+    names : sequence of str, optional
+        Names of the operators.
+    """
+    with style():
+        figure, axes = panels(2, 2, 4.6, 3.6)
+        last = rounds["round"].max()
+        for axis, column, label, factor in (
+            (axes[0], "latency_s", "latency agreement (s)", 1.0),
+            (axes[1], "price_usd", "price (10⁻⁴ USD per task)", 1e4),
+        ):
+            frame = _labelled(rounds, names).assign(value=rounds[column] * factor)
+            _earlier_menus(axis, frame[frame["round"] < last])
+            _operator_lines(axis, frame[frame["round"] == last], "value")
+            axis.set(xlabel="user type (1 = most latency-sensitive)", ylabel=label)
+            spread_ticks(axis, frame["value"])
+            whole_ticks(axis)
+        _shared_legend(figure, axes)
+    return figure
+
+
+def matching(rounds: pd.DataFrame, names: Sequence[str] | None = None) -> Figure:
+    """Probability that a user of each type takes each operator, or none, in the final round.
+
+    Parameters
+    ----------
+    rounds : DataFrame
+        Columns of `rounds.parquet`.
+    names : sequence of str, optional
+        Names of the operators.
+    """
+    last = rounds[rounds["round"] == rounds["round"].max()]
+    shares = last.pivot_table(index="type", columns="operator", values="match_probability")
+    shares = shares.fillna(0.0)
+    labels = operator_labels(shares.shape[1], names)
+    with style():
+        figure, (axis,) = panels(1, 1, max(6.5, 0.62 * len(shares) + 2.6), 4.2)
+        bottom = np.zeros(len(shares))
+        segments = [
+            *zip(shares.to_numpy().T, labels, colours(len(labels)), strict=True),
+            # rounding may leave 1 − Σ z a little below 0, which is no bar
+            (np.maximum(1.0 - shares.sum(axis=1).to_numpy(), 0.0), "stays out", (1.0, 1.0, 1.0)),
+        ]
+        for (heights, label, colour), hatch in zip(
+            segments, [*cycle(HATCHES, len(labels)), "+"], strict=True
+        ):
+            bars = axis.bar(
+                shares.index, heights, bottom=bottom, label=label, color=colour, hatch=hatch,
+                edgecolor="0.15", linewidth=0.6, width=0.8,
+            )  # fmt: skip
+            _write_shares(axis, bars, heights, fits=len(shares) <= 16)
+            bottom = bottom + heights
+        axis.set(xlabel="user type (1 = most latency-sensitive)", ylabel="matching probability")
+        axis.set_ylim(0, 1)
+        axis.grid(visible=False)
+        whole_ticks(axis)
+        # top of the legend = top of the stack
+        handles, texts = axis.get_legend_handles_labels()
+        figure.legend(handles[::-1], texts[::-1], loc="outside right upper")
+    return figure
+
+
+def violations(
+    rounds: pd.DataFrame,
+    tally: pd.DataFrame,
+    names: Sequence[str] | None = None,
+    level: float = 0.95,
+) -> Figure:
+    """Believed against simulated probability of a violation, a panel per operator, log axis.
+
+    Bars are the intervals of `analysis.violations.violation_table`. Where no violation was
+    seen there is no estimate to draw on a log axis: an arrow hangs from the upper limit.
+
+    Parameters
+    ----------
+    rounds : DataFrame
+        Columns of `rounds.parquet`.
+    tally : DataFrame
+        As `analysis.tally.tally` gives it.
+    names : sequence of str, optional
+        Names of the operators.
+    level : float
+        Confidence level in (0, 1).
+    """
+    table = violation_table(rounds, tally, level=level)
+    numbers = sorted(rounds["operator"].unique())
+    labels = operator_labels(len(numbers), names)
+    with style():
+        figure, axes = panels(len(numbers), 3, 3.9, 3.9, share_y=True)
+        for axis, number, label in zip(axes, numbers, labels, strict=True):
+            axis.set_yscale("log")
+            _believed_and_simulated(axis, table[table["operator"] == number], level)
+            axis.set(title=label, xlabel="user type")
+            axis.set_xlim(rounds["type"].min() - 0.6, rounds["type"].max() + 0.6)
+            whole_ticks(axis)
+        for axis in axes[:: min(len(axes), 3)]:
+            axis.set_ylabel("probability of a violation")
+        _shared_legend(figure, axes)
+    return figure
+
+
+def utilities(
+    market: pd.DataFrame, operators: pd.DataFrame, names: Sequence[str] | None = None
+) -> Figure:
+    """Expected and realised utilities over rounds: all operators, welfare, each operator.
+
+    Dotted is the mean of the realised utility over rounds, in the band of its 95 % t interval.
+
+    Parameters
+    ----------
+    market : DataFrame
+        Columns of `market.parquet`.
+    operators : DataFrame
+        Columns of `operators.parquet`.
+    names : sequence of str, optional
+        Names of the operators.
+    """
+    numbers = sorted(operators["operator"].unique())
+    labels = operator_labels(len(numbers), names)
+    series = [
+        ("all operators", market, "operator_utility"),
+        ("social welfare", market, "social_welfare"),
+        *(
+            (label, operators[operators["operator"] == number], "operator_utility")
+            for number, label in zip(numbers, labels, strict=True)
+        ),
+    ]
+    with style():
+        figure, axes = panels(len(series), 3, 3.7, 2.9)
+        for axis, (title, frame, what) in zip(axes, series, strict=True):
+            _expected_and_realised(axis, frame.sort_values("round"), what)
+            axis.set(title=title, xlabel="round")
+            axis.set_ylabel("utility (USD/s)")
+            whole_ticks(axis)
+        _shared_legend(figure, axes)
+    return figure
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG, 150 dots per inch, without metadata that varies."""
+    path.write_bytes(png(figure))
+
+
+def _labelled(rounds: pd.DataFrame, names: Sequence[str] | None) -> pd.DataFrame:
+    labels = operator_labels(int(rounds["operator"].max()), names)
+    return rounds.assign(label=[labels[number - 1] for number in rounds["operator"]])
+
+
+def _operator_lines(axis: Axes, frame: pd.DataFrame, column: str) -> None:
+    numbers = sorted(frame["operator"].unique())
+    marks = zip(
+        numbers, colours(len(numbers)), cycle(MARKERS, len(numbers)), cycle(DASHES, len(numbers)),
+        strict=True,
+    )  # fmt: skip
+    for place, (number, colour, marker, dash) in enumerate(marks):
+        menu = frame[frame["operator"] == number].sort_values("type")
+        axis.plot(
+            menu["type"], menu[column], label=menu["label"].iloc[0], color=colour, marker=marker,
+            # equal menus lie on each other: the later, smaller marker leaves the earlier visible
+            markersize=max(9 - 2 * place, 4), linestyle=dash, markeredgecolor="white",
+        )  # fmt: skip
+
+
+def _earlier_menus(axis: Axes, frame: pd.DataFrame) -> None:
+    palette = colours(int(frame["operator"].max())) if len(frame) else []
+    for (operator, _), menu in frame.groupby(["operator", "round"]):
+        axis.plot(
+            menu["type"], menu["value"], color=palette[int(operator) - 1], alpha=0.25, linewidth=0.8
+        )
+
+
+def _write_shares(axis: Axes, bars: BarContainer, heights: np.ndarray, *, fits: bool) -> None:
+    texts = [f"{h:.2f}" if fits and h >= _SMALLEST_LABELLED else "" for h in heights]
+    box = {"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0.9}
+    for text in axis.bar_label(bars, texts, label_type="center", fontsize=7.5):
+        if text.get_text():
+            text.set_bbox(box)
+
+
+def _believed_and_simulated(axis: Axes, table: pd.DataFrame, level: float) -> None:
+    believed = table[table["believed"] > 0]
+    axis.plot(
+        believed["type"] - _APART, believed["believed"], label="believed by the operator",
+        markersize=6, linewidth=1.0, zorder=3, **BELIEVED,
+    )  # fmt: skip
+    colour = colours(1)[0]
+    seen = table[table["violations"] > 0]
+    if len(seen):
+        spread = np.abs(seen[["low", "high"]].to_numpy().T - seen["simulated"].to_numpy())
+        axis.errorbar(
+            seen["type"] + _APART, seen["simulated"], yerr=spread, fmt="o", color=colour,
+            label=f"simulated, {level:.0%} interval", markersize=5, capsize=3, zorder=4,
+        )  # fmt: skip
+    unseen = table[(table["violations"] == 0) & (table["decided"] > 0)]
+    if len(unseen):
+        axis.errorbar(
+            unseen["type"] + _APART, unseen["high"], yerr=_ARROW * unseen["high"], uplims=True,
+            fmt="_", color=colour, markersize=9, zorder=4,
+        )  # fmt: skip
+        # the legend would show an error bar without its arrow
+        axis.plot([], [], "v", color=colour, label=f"none seen, {level:.0%} upper limit")
+
+
+def _expected_and_realised(axis: Axes, frame: pd.DataFrame, what: str) -> None:
+    rounds = frame["round"]
+    realised = frame[f"{what}_realised_usd_per_s"]
+    interval = mean_interval(realised)
+    colour = colours(1)[0]
+    axis.plot(rounds, realised, "o-", color=colour, label="realised", markersize=5)
+    axis.plot(
+        rounds, frame[f"{what}_expected_usd_per_s"], label="expected", markersize=5, **BELIEVED
+    )
+    if np.isfinite(interval.low):
+        axis.axhline(interval.mean, color=colour, linestyle=":", label="mean of realised")
+        axis.axhspan(
+            interval.low, interval.high, color=colour, alpha=0.15, linewidth=0,
+            label="95% interval of its mean",
+        )  # fmt: skip
+    axis.ticklabel_format(axis="y", useOffset=False)
+
+
+def _shared_legend(figure: Figure, axes: Sequence[Axes]) -> None:
+    """One legend under all panels; a label that several panels have is listed once."""
+    entries: dict[str, Artist] = {}
+    for axis in axes:
+        handles, labels = axis.get_legend_handles_labels()
+        for handle, label in zip(handles, labels, strict=True):
+            entries.setdefault(label, handle)
+    columns = min(4, max(1, int(figure.get_figwidth() // _ENTRY_IN)))
+    figure.legend(list(entries.values()), list(entries), loc="outside lower center", ncols=columns)

@@ -1,0 +1,88 @@
+"""What the user sees while a run is played: on standard error, and nothing under --quiet."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+from rich.progress import TimeElapsedColumn as Elapsed
+
+
+class Counted(Protocol):
+    """A market as far as progress looks at it."""
+
+    round: int
+    rounds_planned: int
+
+
+class RoundProgress:
+    """A bar over rounds on a terminal, a line per round elsewhere; a context manager.
+
+    Parameters
+    ----------
+    rounds : int
+        Rounds planned.
+    quiet : bool
+        Whether to show nothing.
+    """
+
+    def __init__(self, rounds: int, *, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._console = Console(stderr=True, highlight=False, markup=False)
+        self._bar: Progress | None = None
+        if not quiet and self._console.is_terminal:
+            self._bar = Progress(
+                SpinnerColumn(),
+                TextColumn("{task.description}", markup=False),
+                BarColumn(),
+                MofNCompleteColumn(),
+                Elapsed(),
+                console=self._console,
+                transient=True,
+            )
+            self._task = self._bar.add_task("round 1, with the warm-up", total=rounds)
+        self._start_s = time.monotonic()
+
+    def finished(self, market: Counted) -> None:
+        """A round was finished."""
+        if self._bar:
+            upcoming = min(market.round + 1, market.rounds_planned)
+            self._bar.update(
+                self._task,
+                completed=market.round,
+                total=market.rounds_planned,
+                description=f"round {upcoming}",
+            )
+        else:
+            self._line(f"round {market.round} of {market.rounds_planned}")
+
+    def drawing(self) -> None:
+        """All rounds are finished, figures and report come next."""
+        if self._bar:
+            self._bar.update(self._task, description="figures and report")
+        else:
+            self._line("figures and report")
+
+    def _line(self, text: str) -> None:
+        if not self._quiet:
+            print(
+                f"{text}  ({time.monotonic() - self._start_s:.1f} s)", file=sys.stderr, flush=True
+            )
+
+    def __enter__(self) -> RoundProgress:
+        if self._bar:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bar:
+            self._bar.stop()
