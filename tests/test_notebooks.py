@@ -1,0 +1,135 @@
+"""Notebooks: script and notebook are one text, no output is stored, and every cell runs."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import jupytext
+import nbformat
+import pytest
+from nbformat import NotebookNode
+
+ROOT = Path(__file__).resolve().parents[1]
+NOTEBOOKS = ROOT / "notebooks"
+NAMES = sorted({path.stem for path in [*NOTEBOOKS.glob("*.py"), *NOTEBOOKS.glob("*.ipynb")]})
+PATIENCE_S = 600  # a kernel that hangs must not hang the suite; no notebook comes near it
+
+
+def sources(notebook: NotebookNode) -> list[tuple[str, str]]:
+    """Type and source of every cell."""
+    return [(cell.cell_type, cell.source) for cell in notebook.cells]
+
+
+def stored_results(notebook: NotebookNode) -> list[int]:
+    """Code cells that carry outputs or the count of an execution."""
+    return [
+        number
+        for number, cell in enumerate(notebook.cells)
+        if cell.cell_type == "code" and (cell.outputs or cell.execution_count is not None)
+    ]
+
+
+def execute(notebook: Path, directory: Path) -> NotebookNode:
+    """Run every cell of a notebook in `directory` and return it with its outputs.
+
+    In a process of its own: the sockets and event loops of the kernel's client warn on their own
+    account when they are closed late, which under `filterwarnings = error` would fail whatever
+    test is running then. What the cells themselves warn of is in their outputs.
+    """
+    copy, executed = directory / notebook.name, directory / f"executed_{notebook.name}"
+    copy.write_bytes(notebook.read_bytes())
+    client = [sys.executable, "-c", "from nbclient.cli import main; main()"]
+    # nothing of the user's own set-up, and figures drawn into the notebook
+    own = {"IPYTHONDIR": str(directory / "ipython"), "JUPYTER_NO_CONFIG": "1"}
+    environment = os.environ | own
+    environment.pop("MPLBACKEND", None)
+    done = subprocess.run(
+        [*client, str(copy), f"--output={executed}"],
+        cwd=directory,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(f"{notebook.name}:\n{done.stderr}")
+    return nbformat.read(executed, as_version=4)
+
+
+def complaints(notebook: NotebookNode) -> list[str]:
+    """What cells of an executed notebook wrote to standard error: warnings, mostly."""
+    return [
+        output.text
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if output.output_type == "stream" and output.name == "stderr"
+    ]
+
+
+def write(path: Path, *code: str) -> Path:
+    """Write a notebook of these code cells."""
+    cells = [nbformat.v4.new_code_cell(source) for source in code]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+    return path
+
+
+def test_there_are_notebooks() -> None:
+    assert NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_script_and_notebook_say_the_same(name: str) -> None:
+    script = jupytext.read(NOTEBOOKS / f"{name}.py")
+    notebook = jupytext.read(NOTEBOOKS / f"{name}.ipynb")
+    assert sources(script) == sources(notebook), "run `make notebooks`"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_output_is_stored(name: str) -> None:
+    notebook = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
+    nbformat.validate(notebook)
+    assert stored_results(notebook) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_notebook_fits_any_machine(name: str) -> None:
+    path = NOTEBOOKS / f"{name}.ipynb"
+    assert nbformat.read(path, as_version=4).metadata.kernelspec.name == "python3"
+    text = path.read_text(encoding="utf-8")
+    places = (str(ROOT), "/home/", "/Users/", "/tmp/", ":\\\\")
+    assert [place for place in places if place in text] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_cell_runs_without_a_complaint(name: str, tmp_path: Path) -> None:
+    executed = execute(NOTEBOOKS / f"{name}.ipynb", tmp_path)
+    code = [cell for cell in executed.cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
+    assert complaints(executed) == []
+    assert any("image/png" in output.get("data", {}) for cell in code for output in cell.outputs)
+
+
+def test_a_failing_cell_is_caught(tmp_path: Path) -> None:
+    path = write(tmp_path / "fails.ipynb", "x = 1", "assert x == 2, 'one is not two'")
+    directory = tmp_path / "run"
+    directory.mkdir()
+    with pytest.raises(RuntimeError, match="one is not two"):
+        execute(path, directory)
+
+
+def test_a_warning_and_a_stored_output_are_caught(tmp_path: Path) -> None:
+    path = write(tmp_path / "warns.ipynb", "import warnings", "warnings.warn('mind the gap')")
+    directory = tmp_path / "run"
+    directory.mkdir()
+    executed = execute(path, directory)
+    assert stored_results(nbformat.read(path, as_version=4)) == []
+    assert stored_results(executed) == [0, 1]
+    assert ["mind the gap" in text for text in complaints(executed)] == [True]
+
+
+def test_a_changed_cell_is_caught() -> None:
+    cells = ["# %%\nx = 1\n", "# %%\nx = 2\n"]
+    one, two = (sources(jupytext.reads(cell, fmt="py:percent")) for cell in cells)
+    assert one != two
