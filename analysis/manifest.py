@@ -17,7 +17,17 @@ FILE_NAME = "manifest.json"
 SCHEMA_VERSION = 1
 STATUSES = ("running", "complete", "failed", "interrupted")
 #: Packages whose version can change what a run computes or how its files look.
-PACKAGES = ("airan-market", "numpy", "scipy", "pandas", "pyarrow", "simpy", "mesa", "pydantic")
+PACKAGES = (
+    "airan-market",
+    "numpy",
+    "scipy",
+    "pandas",
+    "pyarrow",
+    "simpy",
+    "numba",
+    "mesa",
+    "pydantic",
+)
 
 
 class RunError(Exception):

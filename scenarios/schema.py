@@ -288,7 +288,7 @@ class Simulation(_Table):
         json_schema_extra=_unit("s"),
     )
     engine: Literal["simpy", "compiled"] = Field(
-        default="simpy", description="what simulates the stations", json_schema_extra=_unit("-")
+        default="compiled", description="what simulates the stations", json_schema_extra=_unit("-")
     )
     assignment: Literal["sampled", "proportional", "projected"] = Field(
         default="sampled",

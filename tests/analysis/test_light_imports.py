@@ -4,7 +4,9 @@ import sys
 
 import pytest
 
-HEAVY = ["pandas", "matplotlib", "seaborn", "mesa", "scipy", "numpy", "pyarrow", "simpy", "jinja2"]
+HEAVY = [
+    "pandas", "matplotlib", "seaborn", "mesa", "scipy", "numpy", "pyarrow", "simpy", "numba", "jinja2",
+]  # fmt: skip
 
 
 def modules_after(script: str) -> set[str]:

@@ -38,7 +38,7 @@ def test_defaults_of_the_design(small_text: str, write: Callable[[str], str]) ->
         "rounds": 10,
         "horizon_s": 10.0,
         "warmup_s": 2.0,
-        "engine": "simpy",
+        "engine": "compiled",
         "assignment": "sampled",
         "arrivals": "poisson",
     }

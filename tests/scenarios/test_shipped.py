@@ -73,7 +73,7 @@ def test_the_default_market_is_the_paper_s() -> None:
     mechanism = market.mechanism
     assert (mechanism.chernoff_zeta, mechanism.demand_floor, mechanism.damping) == (0.9, 0.05, 0.35)
     assert mechanism.max_iterations == 50
-    assert market.simulation.engine == "simpy"
+    assert market.simulation.engine == "compiled"
 
 
 def test_values_that_the_paper_leaves_open_say_so() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sim.capacity import CapacityChanges
-from sim.engine import EngineUnavailable, simulate
+from sim.engine import ENGINES, EngineUnavailable, simulate
 from sim.trace import State
 from sim.workload import Workload
 
@@ -86,12 +86,16 @@ def test_what_does_not_belong_to_the_span_is_refused(arguments, message):
         simulate(call.pop("workload"), call.pop("servers"), **call)
 
 
-def test_the_compiled_engine_says_that_it_is_not_there():
-    with pytest.raises(EngineUnavailable, match=r"^engine = 'compiled': .*simpy'$"):
+def test_the_compiled_engine_says_that_it_cannot_run_without_numba(monkeypatch):
+    monkeypatch.delitem(sys.modules, "sim.compiled_engine", raising=False)
+    monkeypatch.delitem(sys.modules, "sim.kernel", raising=False)
+    monkeypatch.setitem(sys.modules, "numba", None)
+    with pytest.raises(EngineUnavailable, match=r"^engine = 'compiled': needs numba .*does not$"):
         simulate(WORK, [[1, 1, 1]], until_s=2.0, engine="compiled")
 
 
-def test_nothing_to_do_is_done():
+@pytest.mark.parametrize("engine", ENGINES)
+def test_nothing_to_do_is_done(engine):
     trace, state = simulate(Workload.empty(), [[1, 1, 1]], until_s=0.0)
     assert (len(trace), len(state), state.clock_s) == (0, 0, 0.0)
 
