@@ -135,6 +135,8 @@ def run(
     from analysis.progress import RoundProgress
 
     with RoundProgress(loaded.simulation.rounds, quiet=quiet) as progress:
+        if loaded.simulation.engine == "compiled" and not _engine_is_compiled():
+            progress.compiling()
         played = play(
             loaded,
             seed,
@@ -144,6 +146,15 @@ def run(
             on_draw=progress.drawing,
         )
     raise typer.Exit(_tell(played, quiet=quiet, as_json=as_json, debug=debug))
+
+
+def _engine_is_compiled() -> bool:
+    """Whether the engine can start at once; without Numba the run itself says what is missing."""
+    try:
+        from sim.compiled_engine import is_compiled
+    except ImportError:
+        return True
+    return is_compiled()
 
 
 @app.command()

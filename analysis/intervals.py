@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy.special import betaincinv, stdtrit  # scipy.stats takes half a second to import
 
 #: A design effect below 1 would claim more information than as many independent tasks hold.
 #: Estimates from few clusters fall below it by chance, so they are lifted to it.
@@ -82,11 +82,9 @@ def clopper_pearson(events: float, trials: float, level: float = 0.95) -> tuple[
     if not (trials > 0 and 0 <= events <= trials and np.isfinite(trials)):
         raise ValueError(f"events = {events}, trials = {trials}: 0 <= events <= trials, trials > 0")
     alpha = 1.0 - level
-    low = 0.0 if events == 0 else float(stats.beta.ppf(alpha / 2, events, trials - events + 1))
+    low = 0.0 if events == 0 else float(betaincinv(events, trials - events + 1, alpha / 2))
     high = (
-        1.0
-        if events == trials
-        else float(stats.beta.ppf(1 - alpha / 2, events + 1, trials - events))
+        1.0 if events == trials else float(betaincinv(events + 1, trials - events, 1 - alpha / 2))
     )
     return low, high
 
@@ -137,7 +135,7 @@ def cluster_proportion(
     effective = total / effect
     if n.size > 1 and 0 < hits < total:
         tail = 0.5 + level / 2
-        effective *= (stats.t.ppf(tail, total - 1) / stats.t.ppf(tail, n.size - 1)) ** 2
+        effective *= (stdtrit(total - 1, tail) / stdtrit(n.size - 1, tail)) ** 2
     share = hits / total
     # the product may exceed the effective trials by a rounding when all trials are events
     low, high = clopper_pearson(min(share * effective, effective), effective, level)
@@ -212,7 +210,7 @@ def mean_interval(values: ArrayLike, level: float = 0.95) -> MeanInterval:
     mean = float(x.mean()) if x.size else np.nan
     if x.size < 2:
         return MeanInterval(mean, np.nan, np.nan, level, int(x.size))
-    half = float(stats.t.ppf(0.5 + level / 2, x.size - 1) * x.std(ddof=1) / np.sqrt(x.size))
+    half = float(stdtrit(x.size - 1, 0.5 + level / 2) * x.std(ddof=1) / np.sqrt(x.size))
     return MeanInterval(mean, mean - half, mean + half, level, int(x.size))
 
 

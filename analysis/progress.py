@@ -47,6 +47,11 @@ class RoundProgress:
             self._task = self._bar.add_task("round 1, with the warm-up", total=rounds)
         self._start_s = time.monotonic()
 
+    def compiling(self) -> None:
+        """The engine has to be compiled before the first task moves."""
+        if not self._quiet:
+            self._console.print("compiling the engine for this machine, once (about ten seconds)")
+
     def finished(self, market: Counted) -> None:
         """A round was finished."""
         if self._bar:

@@ -5,10 +5,12 @@ comes out does not depend on how many threads there are.
 """
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from sim import kernel
 from sim.capacity import CapacityChanges
 from sim.columns import IntArray
 from sim.kernel import Changes, Queue, Station, Tasks, play_tandem
@@ -58,6 +60,19 @@ def run_compiled(
     span = _Span(workload, state, changes)
     span.play(until_s, workers or processors(), chunk)
     return span.trace(), span.state(until_s)
+
+
+def is_compiled() -> bool:
+    """Say whether machine code of the kernel as it stands is on disk; else the first run makes it.
+
+    Examples
+    --------
+    >>> is_compiled() in (True, False)
+    True
+    """
+    source = Path(kernel.__file__)
+    machine_code = Path(play_tandem.stats.cache_path or "").glob("kernel.play_tandem-*.nbi")
+    return any(index.stat().st_mtime >= source.stat().st_mtime for index in machine_code)
 
 
 class _Span:
@@ -184,7 +199,7 @@ class _Span:
             clock_s=float(until_s),
             servers=self.servers,
             stage=stage,
-            stage_arrival_s=came_s[np.arange(rows.size), stage],
+            stage_arrival_s=came_s[np.arange(len(stage)), stage],
             in_service=in_service,
             due_s=due_s,
             remaining_s=np.where(in_service, np.nan, self.tasks.remaining_s[rows]),
@@ -192,15 +207,17 @@ class _Span:
             preemptions=self.tasks.preemptions[rows],
         )
 
-    def _columns(self, rows: IntArray) -> dict[str, Any]:
+    def _columns(self, rows: IntArray | slice) -> dict[str, Any]:
         return {name: self.columns[name][rows] for name in TaskColumns.rules()}
 
-    def _by_task(self, mask: np.ndarray) -> IntArray:
-        """Rows of a mask in task order, which most workloads have already."""
+    def _by_task(self, mask: np.ndarray) -> IntArray | slice:
+        """Rows of a mask in task order; a slice, which copies nothing, where that will do."""
         rows = np.flatnonzero(mask)
         number = self.columns["task"][rows]
-        in_order = bool((number[1:] > number[:-1]).all())
-        return rows if in_order else rows[np.argsort(number, kind="stable")]
+        if not (number[1:] > number[:-1]).all():
+            return rows[np.argsort(number, kind="stable")]
+        whole = rows.size == self.rows
+        return slice(None) if whole else rows
 
 
 def _station(servers: int, changes: IntArray, rings: IntArray) -> Station:

@@ -66,88 +66,80 @@ class Changes(NamedTuple):
     servers: Any  # int64
 
 
-@njit(inline="always")
-def _enter(station, server, due_s, scratch, bits):
-    """A free server gets an end of service: climb the tree only as long as it wins."""
-    scratch[ZERO] = due_s
-    key = bits[ZERO]
-    node = Index(station.row.size) + server
-    station.key[node] = key
+@njit
+def _bits(time_s):
+    """Give the bits of a time as an integer."""
+    return np.float64(time_s).view(np.int64)
+
+
+@njit
+def _enter(key, winner, leaves, server, end_of_service):
+    """Have a free server get an end of service: climb the tree only as long as it wins."""
+    node = leaves + server
+    key[node] = end_of_service
     node >>= ONE
-    while node > ZERO and key < station.key[node]:
-        station.key[node] = key
-        station.winner[node] = server
+    while node > ZERO and end_of_service < key[node]:
+        key[node] = end_of_service
+        winner[node] = server
         node >>= ONE
 
 
-@njit(inline="always")
-def _replay(station, server, due_s, scratch, bits):
-    """A server gets another end of service: play its path to the root again, without branches."""
-    scratch[ZERO] = due_s
-    key = bits[ZERO]
-    node = Index(station.row.size) + server
-    station.key[node] = key
-    winner = server
+@njit
+def _replay(key, winner, leaves, server, end_of_service):
+    """Have a server get another end of service: replay its path to the root, without branches."""
+    node = leaves + server
+    key[node] = end_of_service
     while node > ONE:
-        rival = station.key[node ^ ONE]
-        rival_server = Index(station.winner[node ^ ONE])
-        less = rival < key
-        key = rival if less else key
-        winner = rival_server if less else winner
+        rival = key[node ^ ONE]
+        rival_server = Index(winner[node ^ ONE])
+        rival_wins = rival < end_of_service
+        end_of_service = rival if rival_wins else end_of_service
+        server = rival_server if rival_wins else server
         node >>= ONE
-        station.key[node] = key
-        station.winner[node] = winner
+        key[node] = end_of_service
+        winner[node] = server
 
 
-@njit(inline="always")
-def _join(tasks, ring, row):
+@njit
+def _join(before, after, ring, row):
     """A new task joins its ring at the end."""
-    tail = Index(tasks.before[ring])
-    tasks.after[tail] = row
-    tasks.before[row] = tail
-    tasks.after[row] = ring
-    tasks.before[ring] = row
+    tail = Index(before[ring])
+    after[tail] = row
+    before[row] = tail
+    after[row] = ring
+    before[ring] = row
 
 
-@njit(inline="always")
-def _leave(tasks, station, row, type_):
-    """A task that is done leaves its ring."""
-    before = Index(tasks.before[row])
-    after = Index(tasks.after[row])
-    tasks.after[before] = after
-    tasks.before[after] = before
-    if Index(station.last[type_]) == row:
-        station.last[type_] = before
+@njit
+def _leave(before, after, row):
+    """A task leaves its ring; returns the one before it."""
+    ahead, behind = Index(before[row]), Index(after[row])
+    after[ahead] = behind
+    before[behind] = ahead
+    return ahead
 
 
-@njit(inline="always")
-def _occupy(tasks, station, server, row):
-    station.row[server] = row
-    tasks.server[row] = server
-
-
-@njit(inline="always")
-def _resume_first(tasks, station, rings):
-    """Take the waiting task that is first in the order of priority into service."""
+@njit
+def _first_waiting(after, last, rings):
+    """Type and row of the waiting task that is first in the order of priority."""
     type_ = ZERO
-    row = Index(tasks.after[Index(station.last[type_])])
+    row = Index(after[Index(last[type_])])
     while row == rings + type_:  # nobody of this type waits
         type_ += ONE
-        row = Index(tasks.after[Index(station.last[type_])])
-    station.last[type_] = row
-    return row
+        row = Index(after[Index(last[type_])])
+    return type_, row
 
 
-@njit(inline="always")
-def _lowest_in_service(station, rings, above):
+@njit
+def _lowest_in_service(last, rings, above):
     """Lowest type in service that is below type `above`, or `above`."""
-    type_ = Index(station.last.size) - ONE
-    while type_ > above and Index(station.last[type_]) == rings + type_:
+    type_ = Index(last.size) - ONE
+    while type_ > above and Index(last[type_]) == rings + type_:
         type_ -= ONE
     return type_
 
 
-@njit(inline="always")
+@njit
 def _interrupt_last(tasks, station, stage, type_, now_s):
     """Take the last task of a type out of service; returns its server."""
     row = Index(station.last[type_])
@@ -158,201 +150,163 @@ def _interrupt_last(tasks, station, stage, type_, now_s):
     return server
 
 
-@njit(inline="always")
-def _record(tasks, departures, left, row, time_s):
+@njit
+def _record(departures_row, departures_s, left, number, row, time_s):
     """Write down a departure; departures of one instant are kept in the order of their numbers."""
     place = left
     while (
         place > 0
-        and departures.time_s[Index(place - 1)] == time_s
-        and tasks.number[Index(departures.row[Index(place - 1)])] > tasks.number[row]
+        and departures_s[Index(place - 1)] == time_s
+        and number[Index(departures_row[Index(place - 1)])] > number[row]
     ):
-        departures.row[Index(place)] = departures.row[Index(place - 1)]
-        departures.time_s[Index(place)] = time_s
+        departures_row[Index(place)] = departures_row[Index(place - 1)]
+        departures_s[Index(place)] = time_s
         place -= 1
-    departures.row[Index(place)] = row
-    departures.time_s[Index(place)] = time_s
+    departures_row[Index(place)] = row
+    departures_s[Index(place)] = time_s
 
 
 @njit
 def _advance(
-    tasks,
-    station,
-    stage,
-    rings,
-    queue,
-    first,
-    stop,
-    left,
-    departures,
-    last_end_s,
-    before_s,
-    scratch,
-    bits,
+    tasks, station, stage, rings, queue, first, stop, left, departures, last_end_s, before_s
 ):
     """Play a station: ends of service up to and with `last_end_s`, arrivals before `before_s`.
 
     `queue[first:stop]` are the arrivals, `departures[:left]` those written down so far. Returns
     the new `first` and `left`.
     """
+    before, after, type_of, server_of = tasks.before, tasks.after, tasks.type, tasks.server
+    service_s, remaining_s = tasks.service_s, tasks.remaining_s
+    key, due_s, winner, row_of = station.key, station.due_s, station.winner, station.row
+    free, last, leaves = station.free, station.last, Index(station.row.size)
     busy, servers = station.count[BUSY], station.count[SERVERS]
-    waiting, free = station.count[WAITING], station.count[FREE]
-    next_due_s = station.due_s[ONE]
+    waiting, idle = station.count[WAITING], station.count[FREE]
     while True:
+        next_due_s = due_s[ONE]
         arrival_s = queue.time_s[Index(first)] if first < stop else NEVER
         if next_due_s <= arrival_s:
             if next_due_s > last_end_s:
                 break
-            server = Index(station.winner[ONE])
-            row = Index(station.row[server])
+            server = Index(winner[ONE])
+            row = Index(row_of[server])
+            type_ = Index(type_of[row])
             tasks.end_s[row, stage] = next_due_s
-            _leave(tasks, station, row, Index(tasks.type[row]))
-            _record(tasks, departures, left, row, next_due_s)
+            ahead = _leave(before, after, row)
+            if Index(last[type_]) == row:
+                last[type_] = ahead
+            _record(departures.row, departures.time_s, left, tasks.number, row, next_due_s)
             left += 1
             if waiting > 0:
                 waiting -= 1
-                resumed = _resume_first(tasks, station, rings)
-                _occupy(tasks, station, server, resumed)
-                due_s = next_due_s + tasks.remaining_s[resumed]
+                type_, row = _first_waiting(after, last, rings)
+                last[type_] = row
+                row_of[server] = row
+                server_of[row] = server
+                next_due_s += remaining_s[row]
             else:
                 busy -= 1
-                station.free[Index(free)] = server
-                free += 1
-                due_s = NEVER
-            _replay(station, server, due_s, scratch, bits)
-            next_due_s = station.due_s[ONE]
+                free[Index(idle)] = server
+                idle += 1
+                next_due_s = NEVER
+            _replay(key, winner, leaves, server, _bits(next_due_s))
+            continue
+        if arrival_s >= before_s:
+            break
+        row = Index(queue.row[Index(first)])
+        first += 1
+        type_ = Index(type_of[row])
+        _join(before, after, rings + type_, row)
+        if busy < servers:
+            busy += 1
+            idle -= 1
+            server = Index(free[Index(idle)])
+            last[type_] = row
+            row_of[server] = row
+            server_of[row] = server
+            _enter(key, winner, leaves, server, _bits(arrival_s + service_s[row, stage]))
+            continue
+        waiting += 1
+        lowest = _lowest_in_service(last, rings, type_)
+        if lowest > type_:
+            server = _interrupt_last(tasks, station, stage, lowest, arrival_s)
+            last[type_] = row
+            row_of[server] = row
+            server_of[row] = server
+            _replay(key, winner, leaves, server, _bits(arrival_s + service_s[row, stage]))
         else:
-            if arrival_s >= before_s:
-                break
-            row = Index(queue.row[Index(first)])
-            first += 1
-            type_ = Index(tasks.type[row])
-            _join(tasks, rings + type_, row)
-            if busy < servers:
-                busy += 1
-                free -= 1
-                server = Index(station.free[Index(free)])
-                station.last[type_] = row
-                _occupy(tasks, station, server, row)
-                _enter(station, server, arrival_s + tasks.service_s[row, stage], scratch, bits)
-                next_due_s = station.due_s[ONE]
-                continue
-            waiting += 1
-            lowest = _lowest_in_service(station, rings, type_)
-            if lowest > type_:
-                server = _interrupt_last(tasks, station, stage, lowest, arrival_s)
-                station.last[type_] = row
-                _occupy(tasks, station, server, row)
-                _replay(station, server, arrival_s + tasks.service_s[row, stage], scratch, bits)
-                next_due_s = station.due_s[ONE]
-            else:
-                tasks.remaining_s[row] = tasks.service_s[row, stage]
-    station.count[BUSY], station.count[WAITING], station.count[FREE] = busy, waiting, free
+            remaining_s[row] = service_s[row, stage]
+    station.count[BUSY], station.count[WAITING], station.count[FREE] = busy, waiting, idle
     return first, left
 
 
 @njit
-def _begin(tasks, station, row, due_s, scratch, bits):
+def _begin(tasks, station, row, due_s):
     """Have a free server serve a task until `due_s`."""
     count = station.count
     count[BUSY] += 1
     count[FREE] -= 1
     server = Index(station.free[Index(count[FREE])])
-    _occupy(tasks, station, server, row)
-    _enter(station, server, due_s, scratch, bits)
+    station.row[server] = row
+    tasks.server[row] = server
+    _enter(station.key, station.winner, Index(station.row.size), server, _bits(due_s))
 
 
 @njit
-def _set_servers(tasks, station, stage, rings, servers, now_s, scratch, bits):
+def _set_servers(tasks, station, stage, rings, servers, now_s):
     """Change the number of servers: idle ones leave first, then those of the last tasks."""
-    count = station.count
+    count, leaves = station.count, Index(station.row.size)
     count[SERVERS] = servers
     while count[BUSY] > servers:
-        lowest = _lowest_in_service(station, rings, ZERO)
+        lowest = _lowest_in_service(station.last, rings, ZERO)
         server = _interrupt_last(tasks, station, stage, lowest, now_s)
-        _replay(station, server, NEVER, scratch, bits)
+        _replay(station.key, station.winner, leaves, server, _bits(NEVER))
         station.free[Index(count[FREE])] = server
         count[FREE] += 1
         count[BUSY] -= 1
         count[WAITING] += 1
     while count[WAITING] > 0 and count[BUSY] < servers:
         count[WAITING] -= 1
-        row = _resume_first(tasks, station, rings)
-        _begin(tasks, station, row, now_s + tasks.remaining_s[row], scratch, bits)
+        type_, row = _first_waiting(tasks.after, station.last, rings)
+        station.last[type_] = row
+        _begin(tasks, station, row, now_s + tasks.remaining_s[row])
 
 
 @njit
-def _play(
-    tasks,
-    station,
-    stage,
-    rings,
-    queue,
-    first,
-    stop,
-    departures,
-    changes,
-    change,
-    horizon_s,
-    scratch,
-    bits,
-):
+def _play(tasks, station, stage, rings, queue, first, stop, departures, changes, change, horizon_s):
     """Play a station up to `horizon_s` and not with it, its capacity changes on the way.
 
     Returns how far arrivals and changes were taken, and the number of departures.
     """
     left = 0
-    while change < changes.time_s.size and changes.time_s[change] < horizon_s:
-        now_s = changes.time_s[change]
+    while True:
+        changing = change < changes.time_s.size and changes.time_s[change] < horizon_s
+        before_s = changes.time_s[change] if changing else horizon_s
+        # ends of service of its instant come before a change, and are beyond the horizon
+        last_end_s = before_s if changing else np.nextafter(horizon_s, -1.0)
         first, left = _advance(
-            tasks,
-            station,
-            stage,
-            rings,
-            queue,
-            first,
-            stop,
-            left,
-            departures,
-            now_s,
-            now_s,
-            scratch,
-            bits,
+            tasks, station, stage, rings, queue, first, stop, left, departures, last_end_s, before_s
         )
-        _set_servers(tasks, station, stage, rings, changes.servers[change], now_s, scratch, bits)
+        if not changing:
+            return first, change, left
+        servers = changes.servers[change]
+        _set_servers(tasks, station, stage, rings, servers, before_s)
         change += 1
-    before_horizon_s = np.nextafter(horizon_s, -1.0)
-    first, left = _advance(
-        tasks,
-        station,
-        stage,
-        rings,
-        queue,
-        first,
-        stop,
-        left,
-        departures,
-        before_horizon_s,
-        horizon_s,
-        scratch,
-        bits,
-    )
-    return first, change, left
 
 
 @njit
-def _carry_over(tasks, stations, rings, rows, stage_of, due_s, scratch, bits):
+def _carry_over(tasks, stations, rings, rows, stage_of, due_s):
     """Put the tasks of a state where they were; rows are in their order of priority."""
     for i in range(rows.size):
         row, stage = Index(rows[i]), stage_of[i]
-        station = stations[0] if stage == 0 else (stations[1] if stage == 1 else stations[2])
+        station = stations[stage]
         type_ = Index(tasks.type[row])
-        _join(tasks, Index(rings + stage * station.last.size) + type_, row)
+        ring = Index(rings + stage * station.last.size) + type_
+        _join(tasks.before, tasks.after, ring, row)
         if np.isnan(due_s[i]):
             station.count[WAITING] += 1
         else:
             station.last[type_] = row
-            _begin(tasks, station, row, due_s[i], scratch, bits)
+            _begin(tasks, station, row, due_s[i])
 
 
 @njit(nogil=True, cache=True)
@@ -389,65 +343,33 @@ def play_tandem(
     buffers : tuple of two Queue
         Room for the departures of a stage, as many as there are tasks.
     """
-    scratch = np.empty(1)
-    bits = scratch.view(np.int64)
-    types = stations[0].last.size
-    gpu_rings, downlink_rings = Index(rings + types), Index(rings + 2 * types)
-    _carry_over(tasks, stations, rings, carried, carried_stage, carried_due_s, scratch, bits)
-    between, done = buffers
-    total = arrivals.row.size
+    _carry_over(tasks, stations, rings, carried, carried_stage, carried_due_s)
+    queues = (arrivals, buffers[0], buffers[1], buffers[0])  # the last buffer is free again by then
+    types, total = stations[0].last.size, arrivals.row.size
+    change = np.zeros(3, np.int64)
     first = 0
-    change = (0, 0, 0)
     while True:
         stop = min(first + chunk, total)
         while stop < total and arrivals.time_s[stop] <= arrivals.time_s[first]:
             stop += 1  # a chunk of one instant would get nowhere
         horizon_s = arrivals.time_s[stop] if stop < total else until_s
-        first, change0, left = _play(
-            tasks,
-            stations[0],
-            Index(0),
-            Index(rings),
-            arrivals,
-            first,
-            stop,
-            between,
-            changes[0],
-            change[0],
-            horizon_s,
-            scratch,
-            bits,
-        )
-        _, change1, left = _play(
-            tasks,
-            stations[1],
-            Index(1),
-            gpu_rings,
-            between,
-            0,
-            left,
-            done,
-            changes[1],
-            change[1],
-            horizon_s,
-            scratch,
-            bits,
-        )
-        _, change2, _ = _play(
-            tasks,
-            stations[2],
-            Index(2),
-            downlink_rings,
-            done,
-            0,
-            left,
-            between,
-            changes[2],
-            change[2],
-            horizon_s,
-            scratch,
-            bits,
-        )
-        change = (change0, change1, change2)
+        taken, come = first, stop
+        for stage in range(3):
+            taken, change[stage], left = _play(
+                tasks,
+                stations[stage],
+                Index(stage),
+                Index(rings + stage * types),
+                queues[stage],
+                taken,
+                come,
+                queues[stage + 1],
+                changes[stage],
+                change[stage],
+                horizon_s,
+            )
+            if stage == 0:
+                first = taken
+            taken, come = 0, left
         if stop == total and horizon_s == until_s:
             return

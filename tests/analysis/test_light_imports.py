@@ -5,7 +5,8 @@ import sys
 import pytest
 
 HEAVY = [
-    "pandas", "matplotlib", "seaborn", "mesa", "scipy", "numpy", "pyarrow", "simpy", "numba", "jinja2",
+    "pandas", "matplotlib", "seaborn", "mesa", "scipy", "numpy", "pyarrow", "simpy", "numba",
+    "jinja2",
 ]  # fmt: skip
 
 
