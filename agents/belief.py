@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from agents.envelope import EnvelopePieces, FirstComeLaw
 from agents.screening import ExponentialPieces, Pieces
-from sim.chernoff import chernoff_coefficients, chernoff_tail, violation_probability
+from sim.domain import arrival_rates
 from sim.end_to_end import end_to_end_tail
 
 FloatArray = NDArray[np.float64]
@@ -77,12 +77,12 @@ class ChernoffBelief:
         return self.exponent_per_s == 0
 
     def raw(self, latency_s: FloatArray) -> FloatArray:
-        """Evaluate the Chernoff expression."""
-        return chernoff_tail(latency_s, self.log_gain, self.exponent_per_s)
+        """Evaluate the Chernoff expression, as `sim.chernoff.chernoff_tail` does."""
+        return np.exp(self.log_gain - self.exponent_per_s * latency_s)
 
     def probability(self, latency_s: FloatArray) -> FloatArray:
         """Charge min(1, p̃)."""
-        return violation_probability(self.raw(latency_s))
+        return np.minimum(self.raw(latency_s), 1.0)
 
     def pieces(
         self, slope: FloatArray, weight: FloatArray, lower_s: float, upper_s: float
@@ -161,7 +161,7 @@ def believe(
     name : str
         "chernoff" or "fifo".
     servers, service_rate_per_s : array (..., S)
-        c and μ of each stage, leading axes for the operators.
+        c and μ of each stage, leading axes for the operators; checked by `Primitives`, not here.
     load_per_s : array (..., N)
         λ_{m,n}, tasks/s that a type-n task can feel; never decreasing along n.
     zeta : float
@@ -176,6 +176,8 @@ def believe(
     ------
     BeliefUnavailable
         When there is no belief of that name (yet).
+    ValueError
+        When a load is negative or not a number.
 
     Examples
     --------
@@ -193,6 +195,9 @@ def believe(
 def _chernoff(
     servers: FloatArray, rates: FloatArray, load_per_s: FloatArray, zeta: float
 ) -> Belief:
+    from agents.compiled_design import chernoff_coefficients  # here: Numba takes long to import
+
+    load_per_s = arrival_rates(load_per_s, "load_per_s")
     log_gain, exponent_per_s = chernoff_coefficients(servers, rates, load_per_s, zeta)
     return ChernoffBelief(log_gain, exponent_per_s)
 

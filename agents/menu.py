@@ -192,22 +192,52 @@ def design_menu(primitives: Primitives, load_per_s: FloatArray, weight_per_s: Fl
     True
     """
     settings = primitives.mechanism
-    belief = operator_belief(primitives, load_per_s)
+    if settings.belief != "chernoff":
+        return designed_by_terms(primitives, operator_belief(primitives, load_per_s), weight_per_s)
+    from agents.compiled_design import chernoff_design  # here: Numba takes long to import
+
+    return Menu(
+        *chernoff_design(
+            primitives.servers,
+            primitives.service_rate_per_s,
+            load_per_s,
+            weight_per_s,
+            primitives.latency_sensitivity_usd_per_s,
+            primitives.service_value_usd,
+            primitives.refund_usd,
+            violation_margin_usd(primitives),
+            settings.chernoff_zeta,
+            settings.latency_min_s,
+            settings.latency_max_s,
+        )
+    )
+
+
+def designed_by_terms(primitives: Primitives, belief: Belief, weight_per_s: FloatArray) -> Menu:
+    """`design_menu` in its steps, for any belief: terms, their monotone maximiser, prices.
+
+    The reference of `compiled_design.chernoff_design`, which is the same for the Chernoff belief.
+    """
+    settings = primitives.mechanism
     pieces = design_terms(primitives, belief, weight_per_s)
     latency_s = maximise_monotone(pieces, settings.latency_min_s, settings.latency_max_s)
     return priced_menu(primitives, belief, latency_s)
 
 
-def design_terms(primitives: Primitives, belief: Belief, weight_per_s: FloatArray) -> Pieces:
-    """Separable objective of a design, Σ_n [−a_n L_n − (C̄ − R̄) d_n p_n(L_n)], USD/s.
+def violation_margin_usd(primitives: Primitives) -> float:
+    """What a violation costs an operator beyond the refund, C̄ − R̄; 0 where C̄ ≤ R̄.
 
-    Where C̄ ≤ R̄ the second part is dropped: it is then largest where −a_n L_n is.
+    The risk then drops out of the objective, which is largest where −a_n L_n is.
     """
+    return max(primitives.violation_cost_usd - primitives.refund_usd, 0.0)
+
+
+def design_terms(primitives: Primitives, belief: Belief, weight_per_s: FloatArray) -> Pieces:
+    """Separable objective of a design, Σ_n [−a_n L_n − (C̄ − R̄) d_n p_n(L_n)], USD/s."""
     settings = primitives.mechanism
-    margin_usd = max(primitives.violation_cost_usd - primitives.refund_usd, 0.0)
     return belief.pieces(
         virtual_slope(primitives.latency_sensitivity_usd_per_s, weight_per_s),
-        margin_usd * weight_per_s,
+        violation_margin_usd(primitives) * weight_per_s,
         settings.latency_min_s,
         settings.latency_max_s,
     )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agents.population import users_by_type
 from scenarios import Mechanism, Operator, Scenario, Task
+from sim.domain import server_counts, service_rates
 
 FloatArray = NDArray[np.float64]
 
@@ -37,7 +39,8 @@ class Primitives:
     Raises
     ------
     ValueError
-        When shapes do not fit, a number is not finite, or β is not positive and ordered.
+        When shapes do not fit, a number is not finite, β is not positive and ordered, or servers
+        or service rates are outside the domain of the queueing formulas (`sim.domain`).
 
     Examples
     --------
@@ -72,6 +75,8 @@ class Primitives:
                 f"servers {stages}, service rates {self.service_rate_per_s.shape} and service "
                 f"values {self.service_value_usd.shape}: must belong to the same operators"
             )
+        server_counts(self.servers)
+        service_rates(self.service_rate_per_s)
         if not ((sensitivity > 0).all() and (np.diff(sensitivity) <= 0).all()):
             raise ValueError(
                 f"latency_sensitivity_usd_per_s = {sensitivity.tolist()}: "
@@ -94,7 +99,7 @@ class Primitives:
                 [[o.uplink.servers, o.gpu.servers, o.downlink.servers] for o in operators],
                 dtype=float,
             ),
-            service_rate_per_s=np.array([service_rates(o, scenario.task) for o in operators]),
+            service_rate_per_s=np.array([stage_rates(o, scenario.task) for o in operators]),
             service_value_usd=np.array(
                 [
                     economics.service_value_usd
@@ -120,14 +125,14 @@ class Primitives:
         """N."""
         return self.users.size
 
-    @property
+    @cached_property
     def demand_per_s(self) -> FloatArray:
-        """I_n δ, tasks/s that all users of a type ask for, (N,)."""
+        """I_n δ, tasks/s that all users of a type ask for, (N,); computed once."""
         return self.users * self.task_rate_per_user_per_s
 
-    @property
+    @cached_property
     def effective_capacity_per_s(self) -> FloatArray:
-        """λ̄_m = χ min_s c_m^s μ_m^s, eq. (31), tasks/s, (M,)."""
+        """λ̄_m = χ min_s c_m^s μ_m^s, eq. (31), tasks/s, (M,); computed once."""
         bottleneck = (self.servers * self.service_rate_per_s).min(axis=-1)
         return self.mechanism.capacity_safety * bottleneck
 
@@ -145,7 +150,7 @@ class Primitives:
         )
 
 
-def service_rates(operator: Operator, task: Task) -> list[float]:
+def stage_rates(operator: Operator, task: Task) -> list[float]:
     """Service rate of one server of each stage: (D^UL/d_in, D^P/w, D^DL/d_out), 1/s."""
     return [
         operator.uplink.rate_bps / task.input_bits,

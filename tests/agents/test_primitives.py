@@ -64,6 +64,10 @@ def test_row_of_one_operator(market: Market) -> None:
         ({"service_value_usd": np.ones(3)}, "same operators"),
         ({"service_value_usd": np.array([1.0, np.nan])}, "finite"),
         ({"service_rate_per_s": np.ones((2, 2))}, "same operators"),
+        ({"servers": np.array([[9, 4, 20], [7, 0, 15]])}, r"servers = 0\.0: "),
+        ({"servers": np.array([[9, 4, 20], [7, 2.5, 15]])}, r"servers = 2\.5: "),
+        ({"service_rate_per_s": np.array([[9, 4, 20], [7, -1, 15]])}, r"per_s = -1\.0: "),
+        ({"service_rate_per_s": np.array([[9, 4, 20], [7, np.nan, 15]])}, "per_s = nan: "),
     ],
 )
 def test_arrays_that_do_not_fit_are_refused(
@@ -71,3 +75,14 @@ def test_arrays_that_do_not_fit_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         replace(market(), **change)
+
+
+def test_demand_and_capacity_are_computed_once(market: Market) -> None:
+    """And anew for other primitives."""
+    primitives = market()
+    assert primitives.demand_per_s is primitives.demand_per_s
+    assert primitives.effective_capacity_per_s is primitives.effective_capacity_per_s
+    doubled = replace(primitives, users=2 * primitives.users, servers=2 * primitives.servers)
+    assert doubled.demand_per_s.tolist() == (2 * primitives.demand_per_s).tolist()
+    capacity = 2 * primitives.effective_capacity_per_s
+    assert doubled.effective_capacity_per_s.tolist() == capacity.tolist()
