@@ -135,7 +135,7 @@ def run(
     from analysis.progress import RoundProgress
 
     with RoundProgress(loaded.simulation.rounds, quiet=quiet) as progress:
-        if loaded.simulation.engine == "compiled" and not _engine_is_compiled():
+        if _has_to_compile(loaded, traffic=True):
             progress.compiling()
         played = play(
             loaded,
@@ -148,13 +148,14 @@ def run(
     raise typer.Exit(_tell(played, quiet=quiet, as_json=as_json, debug=debug))
 
 
-def _engine_is_compiled() -> bool:
-    """Whether the engine can start at once; without Numba the run itself says what is missing."""
-    try:
-        from sim.compiled_engine import is_compiled
-    except ImportError:
-        return True
-    return is_compiled()
+def _has_to_compile(loaded: Scenario, *, traffic: bool) -> bool:
+    """Whether the machine code that this scenario needs is still to be made, once a machine."""
+    from sim.machine_code import is_compiled
+
+    modules = ["agents.compiled_design"] if loaded.mechanism.belief == "chernoff" else []
+    if traffic and loaded.simulation.engine == "compiled":
+        modules.append("sim.kernel")
+    return not all(is_compiled(module) for module in modules)
 
 
 @app.command()
@@ -171,7 +172,10 @@ def solve(
     """Solve the mechanism alone, no traffic: menus, matching, welfare, certificates."""
     loaded = _load(scenario, settings, {"--mechanism": mechanism, "--belief": belief})
     from agents.mechanism import solve as solve_market
+    from analysis.progress import COMPILING
 
+    if not quiet and _has_to_compile(loaded, traffic=False):
+        say(COMPILING)
     outcome = solve_market(loaded, seed=seed)
     for note in () if quiet else outcome.notes:
         say(note)

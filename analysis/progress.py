@@ -12,6 +12,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.progress import TimeElapsedColumn as Elapsed
 
 
+COMPILING = "compiling for this machine, once: this takes some ten seconds"
+
+
 class Counted(Protocol):
     """A market as far as progress looks at it."""
 
@@ -48,9 +51,9 @@ class RoundProgress:
         self._start_s = time.monotonic()
 
     def compiling(self) -> None:
-        """The engine has to be compiled before the first task moves."""
+        """Machine code has to be made before anything moves."""
         if not self._quiet:
-            self._console.print("compiling the engine for this machine, once (about ten seconds)")
+            self._console.print(COMPILING)
 
     def finished(self, market: Counted) -> None:
         """A round was finished."""

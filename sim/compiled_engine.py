@@ -5,12 +5,10 @@ comes out does not depend on how many threads there are.
 """
 
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sim import kernel
 from sim.capacity import CapacityChanges
 from sim.columns import IntArray
 from sim.kernel import Changes, Queue, Station, Tasks, play_tandem
@@ -60,19 +58,6 @@ def run_compiled(
     span = _Span(workload, state, changes)
     span.play(until_s, workers or processors(), chunk)
     return span.trace(), span.state(until_s)
-
-
-def is_compiled() -> bool:
-    """Say whether machine code of the kernel as it stands is on disk; else the first run makes it.
-
-    Examples
-    --------
-    >>> is_compiled() in (True, False)
-    True
-    """
-    source = Path(kernel.__file__)
-    machine_code = Path(play_tandem.stats.cache_path or "").glob("kernel.play_tandem-*.nbi")
-    return any(index.stat().st_mtime >= source.stat().st_mtime for index in machine_code)
 
 
 class _Span:

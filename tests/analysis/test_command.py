@@ -59,6 +59,23 @@ def test_run_prints_its_directory_last_and_progress_elsewhere(toy_file, capsys):
 
 
 @pytest.mark.usefixtures("fake", "undrawn")
+@pytest.mark.parametrize(("missing", "command", "says"), [
+    ("sim.kernel", ["run", "--engine", "compiled"], True),
+    ("sim.kernel", ["run", "--engine", "simpy"], False),
+    ("sim.kernel", ["solve"], False),
+    ("agents.compiled_design", ["solve"], True),
+    ("agents.compiled_design", ["solve", "--quiet"], False),
+    ("nothing", ["run", "--engine", "compiled"], False),
+])  # fmt: skip
+def test_the_first_compile_says_what_it_is_doing(
+    toy_file, capsys, monkeypatch, missing, command, says
+):
+    monkeypatch.setattr("sim.machine_code.is_compiled", lambda module: module != missing)
+    assert invoke([command[0], toy_file, *command[1:]]) == 0
+    assert ("compiling for this machine" in capsys.readouterr().err) == says
+
+
+@pytest.mark.usefixtures("fake", "undrawn")
 def test_json_is_all_there_is_on_standard_output(toy_file, capsys):
     assert invoke(["run", toy_file, "--json", "--quiet", "--out", "mine"]) == 0
     out, err = capsys.readouterr()

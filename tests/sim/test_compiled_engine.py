@@ -1,14 +1,10 @@
 """The compiled engine is the SimPy engine, task by task and bit by bit."""
 
-import os
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim import compiled_engine
 from sim.capacity import CapacityChanges
 from sim.compiled_engine import run_compiled
 from sim.engine import simulate
@@ -189,16 +185,3 @@ def test_the_facade_runs_it():
         for engine in ("simpy", "compiled")
     )
     assert equal([one], [other])
-
-
-def test_whether_machine_code_is_there_is_known(tmp_path, monkeypatch):
-    """Machine code of an older kernel, or none, means that the next run compiles."""
-    index = tmp_path / "kernel.play_tandem-1.py311.nbi"
-    monkeypatch.setattr(
-        compiled_engine, "play_tandem", SimpleNamespace(stats=SimpleNamespace(cache_path=tmp_path))
-    )
-    assert not compiled_engine.is_compiled()
-    index.touch()
-    assert compiled_engine.is_compiled()
-    os.utime(index, (0, 0))
-    assert not compiled_engine.is_compiled()

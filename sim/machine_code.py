@@ -1,0 +1,39 @@
+"""Whether Numba's machine code of a module is on disk, or its first use has to make it."""
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+
+
+def is_compiled(module: str) -> bool:
+    """Say whether machine code of a module, not older than its source, is in one of Numba's caches.
+
+    Nothing is imported but the packages around the module.
+
+    Parameters
+    ----------
+    module : str
+        Its dotted name, "sim.kernel" say.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        When there is no such module.
+
+    Examples
+    --------
+    >>> is_compiled("sim.erlang")  # nothing in it is compiled
+    False
+    """
+    spec = find_spec(module)
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(f"no module named {module!r}")
+    source = Path(spec.origin)
+    indices = (index for cache in _caches(source) for index in cache.rglob(f"{source.stem}.*.nbi"))
+    return any(index.stat().st_mtime >= source.stat().st_mtime for index in indices)
+
+
+def _caches(source: Path) -> list[Path]:
+    """Folders that Numba keeps machine code in: as told, beside the source, or the user's own."""
+    told = os.environ.get("NUMBA_CACHE_DIR")
+    return [Path(told)] if told else [source.parent / "__pycache__", Path.home() / ".cache/numba"]
