@@ -1,124 +1,206 @@
-"""Speed of the engines: tasks per second, time per event, and the ratio to Ciw on this machine.
+"""Speed of the engines beside their peers, what their start costs, and speed of Algorithm 1.
 
-Run `python tests/benchmarks/bench.py [--json PATH]`. Ciw is slow, so it gets fewer tasks of the
-same workload; the ratio is of tasks per second, measured in the same run.
+Run `python tests/benchmarks/bench.py [--json PATH] [--only PART ...]`. It prints tables, and writes
+them to JSON with the facts of the machine that they depend on. An event is an arrival or an end of
+service at a stage, or an interruption.
 """
 
 import argparse
 import json
+import os
 import platform
 import sys
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
+from typing import Any, NamedTuple
 
 sys.path.append(str(Path(__file__).resolve().parents[2]))  # run as a script from anywhere
 
-import numpy as np
-from ciw_tandem import run_ciw
 from rich.console import Console
 from rich.table import Table
-from tandem8 import SERVERS, tandem8
+from start_up import command_rows, first_call_rows
+from turns import MARKET, WORKLOADS, YARDSTICKS, Cell, Worker, take_turns
 
-from sim.engine import simulate
-from sim.workload import Workload
+from sim.processors import processors
 
-END_S = 1e6  # long after the last task
-Run = Callable[[Workload], None]
-
-
-def busy8(tasks: int) -> Workload:
-    """Tandem-8 at a GPU load of 0.95 instead of 0.75: long queues, many interruptions."""
-    calm = tandem8(tasks)
-    columns = calm.columns()
-    columns["arrival_s"] = calm.arrival_s * (0.75 / 0.95)
-    return Workload(**columns)
+Row = dict[str, Any]
+PACKAGES = ("numpy", "numba", "llvmlite", "simpy", "ciw", "scipy")
 
 
-def simpy_engine(workload: Workload) -> None:
-    """Run the SimPy engine."""
-    trace, _ = simulate(workload, SERVERS, until_s=END_S)
-    assert len(trace) == len(workload)
+class Scale(NamedTuple):
+    """How much is measured: tasks a run of each engine, and repeats."""
+
+    compiled: int
+    simpy: int
+    ciw: int
+    turns: int
+    starts: int
+    algorithm1: int
 
 
-def ciw(workload: Workload) -> None:
-    """Run Ciw."""
-    end_s = run_ciw(workload, SERVERS[0].tolist(), END_S)
-    assert not np.isnan(end_s).any()
+SCALES = {
+    "full": Scale(1_000_000, 20_000, 5_000, turns=7, starts=5, algorithm1=3),
+    "tiny": Scale(2_000, 500, 200, turns=2, starts=1, algorithm1=1),
+}
 
 
-WORKLOADS = {"tandem-8": tandem8, "tandem-8 at load 0.95": busy8}
-ENGINES: dict[str, tuple[Run, int]] = {"simpy": (simpy_engine, 100_000), "ciw": (ciw, 5_000)}
-YARDSTICK = "ciw"
+def engines(workload: str) -> Callable[[Scale], list[Row]]:
+    """Return the measurement of all engines on a workload."""
+
+    def measure(scale: Scale) -> list[Row]:
+        cells = [
+            Cell("compiled", scale.compiled),
+            Cell("first Numba", scale.compiled),
+            Cell("simpy", scale.simpy),
+            Cell("ciw", scale.ciw),
+        ]
+        if workload == MARKET:  # the others have a single operator, nothing to share out
+            cells.insert(1, Cell("compiled, all processors", scale.compiled))
+        return take_turns(workload, cells, scale.turns)
+
+    return measure
 
 
-def events(workload: Workload) -> int:
-    """Count the events of a run: an arrival and an end at each stage, and each interruption."""
-    trace, _ = simulate(workload, SERVERS, until_s=END_S)
-    return 6 * len(workload) + int(trace.preemptions.sum())
+#: Part of the benchmark by the name that `--only` knows: its measurement, and the table it is in.
+PARTS: dict[str, tuple[Callable[[Scale], list[Row]], str]] = {
+    **{name.replace(" ", "-"): (engines(name), "engines") for name in WORKLOADS},
+    "first-call": (lambda scale: first_call_rows(scale.starts), "start"),
+    "command": (lambda scale: command_rows(scale.starts), "start"),
+}
+ALGORITHM_1 = "algorithm-1"  # has tables of its own
 
 
-def measure(repeats: int, scale: float) -> list[dict[str, object]]:
-    """Time every engine on every workload; the best of `repeats` runs counts."""
-    rows: list[dict[str, object]] = []
-    for name, make in WORKLOADS.items():
-        speed = {}
-        for engine, (run, full_size) in ENGINES.items():
-            workload = make(max(int(scale * full_size), 1))
-            best_s = min(timed(run, workload) for _ in range(repeats))
-            speed[engine] = len(workload) / best_s
-            rows.append(
-                {
-                    "workload": name,
-                    "engine": engine,
-                    "tasks": len(workload),
-                    "seconds": best_s,
-                    "tasks_per_s": speed[engine],
-                    "ns_per_event": 1e9 * best_s / events(workload),
-                }
-            )
-        for row in rows[-len(ENGINES) :]:
-            row["ratio_to_ciw"] = speed[str(row["engine"])] / speed[YARDSTICK]
-    return rows
+def compile_all() -> None:
+    """Have the machine code of both kernels made, so that no measurement contains it."""
+    workers = [Worker("tandem-8", Cell(engine, 0)) for engine in ("compiled", "first Numba")]
+    for worker in workers:
+        worker.answer()
+        worker.stop()
 
 
-def timed(run: Run, workload: Workload) -> float:
-    """Return the wall time of one run, s."""
-    start = perf_counter()
-    run(workload)
-    return perf_counter() - start
+def machine() -> Row:
+    """Return what the figures depend on."""
+    return {
+        "processor": processor(),
+        "machine": platform.machine(),
+        "system": platform.system(),
+        "processors": os.cpu_count(),
+        "processors_granted": processors(),
+        "python": platform.python_version(),
+        **{package: version(package) for package in PACKAGES},
+    }
 
 
-def table(rows: list[dict[str, object]]) -> Table:
-    """Return the results as people read them."""
-    shown = Table("workload", "engine", title="Engines")
-    for heading in ("tasks", "tasks/s", "ns/event", "times Ciw"):
-        shown.add_column(heading, justify="right")
+def processor() -> str:
+    """Model of the processor; Linux has it in a file."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor()
+
+
+def engine_tables(rows: list[Row]) -> list[Table]:
+    """Return the engines as people read them, a table for each workload."""
+    by_workload: dict[str, list[Row]] = {}
+    for row in rows:
+        by_workload.setdefault(row["workload"], []).append(row)
+    return [engine_table(workload, own) for workload, own in by_workload.items()]
+
+
+def engine_table(workload: str, rows: list[Row]) -> Table:
+    """Return the engines on one workload; speeds are medians over turns, and bests."""
+    shown = Table(title=f"Engines on {workload}")
+    shown.add_column("engine", min_width=26)
+    headings = ("tasks", "interr.", "tasks/s", "best", "ns/event", "best", "peak", "a task")
+    for heading in (*headings, *(f"× {yardstick}" for yardstick in YARDSTICKS)):
+        # a heading may be broken into words, a number may not
+        shown.add_column(heading, justify="right", min_width=6)
     for row in rows:
         shown.add_row(
-            str(row["workload"]),
-            str(row["engine"]),
+            row["engine"] if row["part"] == "engine" else f"{row['engine']}, {row['part']}",
             f"{row['tasks']:,}",
-            f"{row['tasks_per_s']:,.0f}",
+            f"{row['interruptions'] / row['tasks']:.2f}",
+            short(row["tasks_per_s"]),
+            short(row["tasks_per_s_best"]),
             f"{row['ns_per_event']:,.0f}",
-            f"{row['ratio_to_ciw']:.1f}",
+            f"{row['ns_per_event_best']:,.0f}",
+            f"{row['peak_bytes'] / 1e6:,.0f} MB",
+            f"{row['peak_increase_bytes'] / row['tasks']:,.0f} B",
+            *(short(row[key]) for key in row if key.startswith("ratio_to_")),
         )
+    shown.caption = (
+        "interr.: interruptions of a task. peak: most memory of the process. a task: increase of "
+        "that by the runs, workload included. × simpy: how many times as fast as SimPy, by time "
+        "per event, median over turns."
+    )
     return shown
 
 
+def short(number: float) -> str:
+    """Return a number with three digits and a unit."""
+    if number >= 1e6:
+        return f"{number / 1e6:.3g} M"
+    if number >= 1e4:
+        return f"{number / 1e3:.3g} k"
+    return f"{number:,.0f}" if number >= 100 else f"{number:.2g}"
+
+
+def start_tables(rows: list[Row]) -> list[Table]:
+    """Return the costs of a start as people read them."""
+    shown = Table("what", title="Start")
+    for heading in ("times", "median, s", "best, s"):
+        shown.add_column(heading, justify="right")
+    for row in rows:
+        shown.add_row(
+            row["what"],
+            str(len(row["seconds"])),
+            f"{row['median_s']:.3g}",
+            f"{row['best_s']:.3g}",
+        )
+    return [shown]
+
+
+TABLES = {"engines": engine_tables, "start": start_tables}
+
+
 def main() -> None:
-    """Measure, print the table, and write the JSON if asked to."""
-    parser = argparse.ArgumentParser(description="speed of the engines on tandem-8")
+    """Measure, print the tables, and write the JSON if asked to."""
+    parser = argparse.ArgumentParser(description="speed of engines, start, Algorithm 1")
+    names = [*PARTS, ALGORITHM_1]
     parser.add_argument("--json", type=Path, metavar="PATH", help="write the results here too")
-    parser.add_argument("--repeats", type=int, default=3, help="runs a cell, the best counts")
-    parser.add_argument("--scale", type=float, default=1.0, help="share of the tasks, for a try")
+    parser.add_argument("--only", nargs="+", choices=names, metavar="PART", help=", ".join(names))
+    parser.add_argument("--scale", choices=SCALES, default="full", help="tiny: to try it out")
     options = parser.parse_args()
-    rows = measure(options.repeats, options.scale)
-    Console().print(table(rows))
+    chosen, scale = options.only or names, SCALES[options.scale]
+    start = perf_counter()
+    facts = machine()
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    console.print(", ".join(f"{name} {value}" for name, value in facts.items()))
+    compile_all()
+    results: dict[str, Any] = {}
+    for name, (measure, table) in PARTS.items():
+        if name in chosen:
+            results.setdefault(table, []).extend(measure(scale))
+    for table, rows in results.items():
+        for shown in TABLES[table](rows):
+            console.print(shown)
+    if ALGORITHM_1 in chosen:
+        # imported last: what this process weighs would show in the memory of its children
+        import algorithm1
+
+        results[ALGORITHM_1] = algorithm1.measure(scale.algorithm1)
+        for shown in algorithm1.tables(results[ALGORITHM_1]):
+            console.print(shown)
+    seconds = perf_counter() - start
+    console.print(f"measured in {seconds:.0f} s")
     if options.json:
-        machine = {"python": platform.python_version(), "machine": platform.machine()}
         options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps({**machine, "results": rows}, indent=2) + "\n")
+        written = {"machine": facts, "scale": options.scale, "seconds": seconds, **results}
+        options.json.write_text(json.dumps(written, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -11,12 +11,12 @@ SERVERS = np.array([[48, 24, 194]])
 SERVICE_RATE_PER_S = np.array([40.0, 80.0, 10.0])
 
 
-def tandem8(tasks: int, seed: int = 1) -> Workload:
-    """Return the first `tasks` tasks of the workload (GPU load 0.75)."""
+def tandem8(tasks: int, seed: int = 1, gpu_load: float = 0.75) -> Workload:
+    """Return the first `tasks` tasks of the workload; TASKS_PER_S is a GPU load of 0.75."""
     rng = stream(seed, "tandem-8")
     return Workload(
         task=np.arange(tasks),
-        arrival_s=np.cumsum(rng.exponential(1 / TASKS_PER_S, tasks)),
+        arrival_s=np.cumsum(rng.exponential(0.75 / gpu_load / TASKS_PER_S, tasks)),
         type=rng.integers(TYPES, size=tasks),
         operator=np.zeros(tasks, dtype=np.int64),
         user=np.zeros(tasks, dtype=np.int64),
