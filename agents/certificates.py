@@ -12,6 +12,7 @@ from agents.assignment import OUT
 from agents.deviation import Deviation, Settlement, best_deviation, posted_utility
 from agents.menu import Feasibility, Menu, check_menu
 from agents.primitives import Primitives
+from agents.selection import TIE, opt_out_probability
 
 FloatArray = NDArray[np.float64]
 
@@ -77,33 +78,72 @@ def check_selection(primitives: Primitives, menu: Menu, matching: NDArray[np.int
     (True, False)
     """
     chosen = (matching == np.arange(primitives.operators)[:, np.newaxis]).astype(float)
-    utility = posted_utility(primitives, menu, chosen)
+    return check_occupied(primitives, menu, chosen)
+
+
+def check_occupied(primitives: Primitives, menu: Menu, match_probability: FloatArray) -> Blocking:
+    """Check Definition 1 wherever users are, when those of a type may be at several operators.
+
+    As `check_selection`, at the loads of the split itself: users of a type at any operator, or out,
+    must not prefer another one. What is left of a type up to `selection.TIE` is rounding.
+
+    Parameters
+    ----------
+    primitives : Primitives
+    menu : Menu
+        Arrays (M, N).
+    match_probability : array (M, N)
+
+    Returns
+    -------
+    Blocking
+        The type and place with the largest gain.
+    """
+    utility = posted_utility(primitives, menu, match_probability)
     # opting out as the last row, so that index −1 is OUT
     utility = np.vstack([utility, np.full(primitives.types, primitives.opt_out_utility_usd)])
-    types = np.arange(primitives.types)
-    others = utility.copy()
-    others[matching, types] = -np.inf
-    gain = others.max(axis=0) - utility[matching, types]
-    gain[primitives.users == 0] = -np.inf
-    worst = int(gain.argmax())
-    better = int(others[:, worst].argmax())
+    occupied = np.vstack([match_probability, opt_out_probability(match_probability)]) > TIE
+    places = np.arange(primitives.operators + 1)
+    gain, better = np.full(utility.shape, -np.inf), np.zeros(utility.shape, dtype=int)
+    for place in range(len(places)):
+        others = np.where((places == place)[:, np.newaxis], -np.inf, utility)
+        better[place] = others.argmax(axis=0)
+        gain[place] = others.max(axis=0) - utility[place]
+    gain[~occupied] = -np.inf
+    gain[:, primitives.users == 0] = -np.inf
+    type_ = int(gain.max(axis=0).argmax())
+    place = int(gain[:, type_].argmax())
     scale = max(float(np.abs(primitives.service_value_usd).max()), float(np.abs(utility).max()))
+    out = primitives.operators
     return Blocking(
-        gain_usd=float(gain[worst]),
-        type=worst,
-        operator=int(matching[worst]),
-        better=OUT if better == primitives.operators else better,
-        equilibrium=bool(gain[worst] <= ROUNDING * scale),
+        gain_usd=float(gain[place, type_]),
+        type=type_,
+        operator=OUT if place == out else place,
+        better=OUT if better[place, type_] == out else int(better[place, type_]),
+        equilibrium=bool(gain[place, type_] <= ROUNDING * scale),
     )
 
 
 @dataclass(frozen=True, eq=False)
 class Certificates:
-    """Menu feasibility, selection equilibrium (Definition 1), best deviations (Definition 2)."""
+    """Menu feasibility, selection equilibrium (Definition 1), best deviations (Definition 2).
+
+    Attributes
+    ----------
+    feasibility : Feasibility
+        Of the menus at the loads for which they were designed.
+    selection : Blocking
+    deviations : tuple of Deviation or None
+        One for each operator; None where users do not come to rest at the menus as they are, so
+        that there is nothing to compare a deviation with.
+    projected : bool
+        Whether `selection` is about the projection of a mixed matching, or the matching itself.
+    """
 
     feasibility: Feasibility
     selection: Blocking
-    deviations: tuple[Deviation, ...]
+    deviations: tuple[Deviation | None, ...]
+    projected: bool = True
 
     def to_json(self) -> dict[str, Any]:
         """Fields that `solve --json` prints; violations are 0 where all constraints hold."""
@@ -113,20 +153,20 @@ class Certificates:
             "max_ir_violation": max(0.0, rationality),
             "max_ic_violation": max(0.0, compatibility),
             "selection_equilibrium": self.selection.equilibrium,
-            "best_deviation_gain_usd_per_s": [d.gain_usd_per_s for d in self.deviations],
+            "best_deviation_gain_usd_per_s": [
+                None if deviation is None else deviation.gain_usd_per_s
+                for deviation in self.deviations
+            ],
         }
 
     def sentences(self) -> list[str]:
         """Say in words what was found, with 1-based operators and types."""
         return [
             _constraint_sentence(self.feasibility),
-            _selection_sentence(self.selection),
-            *(
-                f"operator {m + 1} could gain at least {deviation.gain_usd_per_s:.3g} USD/s "
-                f"(on {deviation.baseline_usd_per_s:.3g}) with another menu; "
-                f"{deviation.evaluations} menus tried, {deviation.discarded} discarded"
-                for m, deviation in enumerate(self.deviations)
+            _selection_sentence(
+                self.selection, "projected matching" if self.projected else "matching"
             ),
+            *(_deviation_sentence(m, deviation) for m, deviation in enumerate(self.deviations)),
         ]
 
 
@@ -157,15 +197,28 @@ def _constraint_sentence(feasibility: Feasibility) -> str:
     return "; ".join(parts)
 
 
-def _selection_sentence(blocking: Blocking) -> str:
+def _deviation_sentence(operator: int, deviation: Deviation | None) -> str:
+    if deviation is None:
+        return (
+            f"operator {operator + 1}: no gain to name, users do not come to rest at the menus as "
+            "they are"
+        )
+    return (
+        f"operator {operator + 1} could gain at least {deviation.gain_usd_per_s:.3g} USD/s "
+        f"(on {deviation.baseline_usd_per_s:.3g}) with another menu; "
+        f"{deviation.evaluations} menus tried, {deviation.discarded} discarded"
+    )
+
+
+def _selection_sentence(blocking: Blocking, matching: str) -> str:
     if np.isneginf(blocking.gain_usd):
-        return "projected matching: no users"
+        return f"{matching}: no users"
     where, better = (
         "opting out" if m == OUT else f"operator {m + 1}"
         for m in (blocking.operator, blocking.better)
     )
     verdict = "is" if blocking.equilibrium else "is not"
     return (
-        f"projected matching {verdict} a selection equilibrium: type {blocking.type + 1} at "
+        f"{matching} {verdict} a selection equilibrium: type {blocking.type + 1} at "
         f"{where} gains {blocking.gain_usd:.3g} USD per task with {better}"
     )

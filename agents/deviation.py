@@ -21,7 +21,7 @@ lower bound of the true one; it is never negative, because the incumbent is a ca
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -125,16 +125,9 @@ def best_deviation(
         raise ArithmeticError(
             f"operator {operator + 1}: users do not settle within {PATIENCE} iterations"
         )
-    search = CompassSearch(
-        objective,
-        primitives.mechanism.latency_min_s,
-        primitives.mechanism.latency_max_s,
-        budget - 1,
+    search = search_menus(
+        primitives, objective, incumbent, baseline, settled.menu.latency_s, budget - 1
     )
-    search.run(incumbent, baseline)
-    fan = search.evaluate(_fan(settled.menu.latency_s, search))
-    if fan is not None:
-        search.run(*fan)
     return Deviation(
         max(0.0, search.best_value - baseline),
         baseline,
@@ -142,6 +135,40 @@ def best_deviation(
         search.evaluations + 1,
         search.discarded,
     )
+
+
+def search_menus(
+    primitives: Primitives,
+    objective: Objective,
+    incumbent_s: FloatArray,
+    baseline_usd_per_s: float,
+    latency_s: FloatArray,
+    budget: int,
+    further: Sequence[FloatArray] = (),
+) -> CompassSearch:
+    """Search from an incumbent (N,), and from the best of all menus (M, N) and flat ones.
+
+    Parameters
+    ----------
+    primitives : Primitives
+    objective : callable
+    incumbent_s : array (N,)
+    baseline_usd_per_s : float
+        Its value; the budget does not count it.
+    latency_s : array (M, N)
+        Menus of all operators.
+    budget : int
+    further : sequence of arrays (B, N)
+        The best of each is one more point to start from.
+    """
+    settings = primitives.mechanism
+    search = CompassSearch(objective, settings.latency_min_s, settings.latency_max_s, budget)
+    search.run(incumbent_s, baseline_usd_per_s)
+    for points in (_fan(latency_s, search), *further):
+        best = search.evaluate(points)
+        if best is not None:
+            search.run(*best)
+    return search
 
 
 class CompassSearch:

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from agents.announcement import Board
 from agents.assignment import OUT, follow_projection, split_proportionally
 from agents.clearing import ClearingHouse
-from agents.mechanism import require_mechanism
-from agents.negotiation import Negotiation
+from agents.mechanism import MIXED, SETTLED_BEFORE, require_mechanism
+from agents.negotiation import Negotiation, Prearranged
 from agents.operator import OperatorAgent
 from agents.outcome import expected_utilities
 from agents.primitives import Primitives
+from agents.pure import at_induced_load
 from agents.selection import project
 from agents.tables import (
     CONTRACT_COLUMNS,
@@ -64,9 +65,10 @@ class Terms:
 class Market(mesa.Model):
     """Users and operators of one scenario, round by round.
 
-    In each round the agents negotiate (Algorithm 1, its iterations spread evenly over the rounds),
-    operators post their menus, users choose, the tasks of the round are simulated, prices and
-    refunds are settled task by task, and everybody observes what came of it.
+    In each round the agents negotiate (Algorithm 1, its iterations spread evenly over the rounds;
+    with "ct", "mc" and "gsmc" all is settled before the first), operators post their menus, users
+    choose, the tasks of the round are simulated, prices and refunds are settled task by task, and
+    everybody observes what came of it.
 
     Parameters
     ----------
@@ -100,7 +102,7 @@ class Market(mesa.Model):
         super().__init__(rng=seed)
         if not scenario.users.whole_users:
             raise ValueError("users.whole_users = false: a run needs whole users")
-        require_mechanism(scenario)
+        require_mechanism(scenario.mechanism.name)
         self.scenario = scenario
         self.primitives = Primitives.from_scenario(scenario, seed)
         self._seed = seed
@@ -123,9 +125,8 @@ class Market(mesa.Model):
             for m in range(self.primitives.operators)
         ]
         self.users = [self._user(int(type_)) for type_ in self._user_type]
-        self.negotiation = Negotiation(
-            self.operators, self.users, self._users_by_type, scenario.mechanism
-        )
+        self._notes: tuple[str, ...] = ()
+        self.negotiation = self._open_negotiation()
         self.clearing = ClearingHouse(
             self.primitives, self.rounds_planned, self._starts_s, len(self.users)
         )
@@ -140,7 +141,7 @@ class Market(mesa.Model):
     @property
     def notes(self) -> list[str]:
         """Plain sentences that a reader of the run should know."""
-        return self._traffic.notes()
+        return [*self._traffic.notes(), *self._notes]
 
     def run(self, on_round: Callable[[Market], None] | None = None) -> Tables:
         """Play the rounds that are left, close, and return the tables.
@@ -216,6 +217,18 @@ class Market(mesa.Model):
             primitives.operators,
         )
 
+    def _open_negotiation(self) -> Negotiation | Prearranged:
+        """Rounds of Algorithm 1, or the terms on which another mechanism settles before them."""
+        settings = self.scenario.mechanism
+        if settings.name == MIXED:
+            return Negotiation(self.operators, self.users, self._users_by_type, settings)
+        agreement = SETTLED_BEFORE[settings.name](self.primitives)
+        self._notes = agreement.notes
+        menu = at_induced_load(self.primitives, agreement.menu, agreement.match_probability)
+        return Prearranged(
+            self.operators, self.users, self._users_by_type, menu, agreement.match_probability
+        )
+
     def _agree(self, round_: int) -> Terms:
         """Menus are posted and put into force, users choose."""
         board = self.negotiation.post()
@@ -271,7 +284,10 @@ class Market(mesa.Model):
             )
 
     def _collect(self) -> None:
-        for row in contract_rows(self):
+        assert self.terms is not None
+        menu, matching = self.terms.board.menu, self.terms.match_probability
+        users = self.offered_users()
+        for row in contract_rows(self.round, menu, matching, users, self.primitives):
             self.datacollector.add_table_row("contracts", row)
         self.datacollector.collect(self)
 

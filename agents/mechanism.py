@@ -1,13 +1,33 @@
-"""Solve a scenario: the mechanisms alone, no traffic."""
+"""Solve a scenario: the mechanisms alone, no traffic.
+
+Each mechanism has its file: `mixed` (Algorithm 1) negotiates over iterations; `ct`, `mc` and
+`gsmc` settle before the first round, with one function `agree(primitives) -> Agreement` each.
+"""
 
 from __future__ import annotations
 
-from agents.mixed import iterate
-from agents.outcome import Outcome, conclude
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents import ct, gsmc, mc
+from agents.menu import Menu
+from agents.mixed import designed_menus, iterate
+from agents.outcome import Outcome, conclude, conclude_pure
 from agents.primitives import Primitives
+from agents.pure import Agreement, at_induced_load
 from scenarios import Scenario
 
-MECHANISMS = ("mixed",)
+FloatArray = NDArray[np.float64]
+
+MIXED = "mixed"
+SETTLED_BEFORE: dict[str, Callable[[Primitives], Agreement]] = {
+    "ct": ct.agree,
+    "mc": mc.agree,
+    "gsmc": gsmc.agree,
+}
+MECHANISMS = (MIXED, *SETTLED_BEFORE)
 
 
 class MechanismUnavailable(ValueError):  # noqa: N818 (a state of the program, not a fault)
@@ -40,20 +60,66 @@ def solve(scenario: Scenario, seed: int = 0) -> Outcome:
     >>> outcome = solve(load_scenario("teleoperation"))
     >>> outcome.iterations, round(float(outcome.operator_utility_usd_per_s.sum()), 1)
     (50, 2.0)
+    >>> solve(load_scenario("teleoperation", ["mechanism.name=ct"])).converged
+    True
     """
-    require_mechanism(scenario)
-    primitives = Primitives.from_scenario(scenario, seed)
-    return conclude(primitives, list(iterate(primitives)))
+    require_mechanism(scenario.mechanism.name)
+    return settle(Primitives.from_scenario(scenario, seed))
 
 
-def require_mechanism(scenario: Scenario) -> None:
-    """Refuse a scenario whose mechanism is not there yet.
+def settle(primitives: Primitives) -> Outcome:
+    """`solve` for a market given as arrays; `primitives.mechanism.name` says which mechanism.
 
     Raises
     ------
     MechanismUnavailable
     """
-    if scenario.mechanism.name not in MECHANISMS:
+    name = primitives.mechanism.name
+    require_mechanism(name)
+    if name == MIXED:
+        return conclude(primitives, list(iterate(primitives)))
+    return conclude_pure(primitives, SETTLED_BEFORE[name](primitives))
+
+
+def arrive(primitives: Primitives) -> tuple[Menu, FloatArray]:
+    """Menus and matching of `settle` without history and certificates, which take most of its time.
+
+    Returns
+    -------
+    menu : Menu
+        Arrays (M, N), violation probabilities at the loads of the matching.
+    match_probability : array (M, N)
+
+    Raises
+    ------
+    MechanismUnavailable
+
+    Examples
+    --------
+    >>> from scenarios import load_scenario
+    >>> scenario = load_scenario("teleoperation", ["mechanism.name=mc"])
+    >>> menu, matching = arrive(Primitives.from_scenario(scenario))
+    >>> menu.latency_s.shape, matching[0].tolist()
+    ((3, 8), [1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0])
+    """
+    name = primitives.mechanism.name
+    require_mechanism(name)
+    if name == MIXED:
+        *_, last = iterate(primitives)
+        return designed_menus(primitives, last.match_probability)[1], last.match_probability
+    agreement = SETTLED_BEFORE[name](primitives)
+    matching = agreement.match_probability
+    return at_induced_load(primitives, agreement.menu, matching), matching
+
+
+def require_mechanism(name: str) -> None:
+    """Refuse a mechanism that is not there.
+
+    Raises
+    ------
+    MechanismUnavailable
+    """
+    if name not in MECHANISMS:
         raise MechanismUnavailable(
-            f"mechanism.name = {scenario.mechanism.name!r}: available are {', '.join(MECHANISMS)}"
+            f"mechanism.name = {name!r}: available are {', '.join(MECHANISMS)}"
         )

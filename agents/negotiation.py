@@ -1,4 +1,4 @@
-"""Algorithm 1 as agents play it: announce, respond, reprice, iteration after iteration."""
+"""How agents come to terms: over the iterations of Algorithm 1, or before the first round."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.announcement import Board
+from agents.assignment import split_proportionally
+from agents.menu import Menu
 from agents.operator import OperatorAgent
 from agents.selection import temperature
 from agents.user import UserAgent
@@ -90,9 +92,82 @@ class Negotiation:
             operator.adjust_shadow_price()
 
     def _mean_strategies(self) -> FloatArray:
-        starts = np.concatenate([[0], self._ends[:-1]])
-        mean = np.zeros((len(self._operators), self._ends.size))
-        for type_, (start, end) in enumerate(zip(starts, self._ends, strict=True)):
-            if end > start:
-                mean[:, type_] = np.mean([user.strategy for user in self._users[start:end]], axis=0)
-        return mean
+        return mean_strategies(self._users, self._ends, len(self._operators))
+
+
+class Prearranged:
+    """Terms settled before the first round: the same menus and the same pure matching every round.
+
+    Has what the market asks of a `Negotiation`; there are no iterations, hence no temperature and
+    no residual.
+
+    Parameters
+    ----------
+    operators : sequence of OperatorAgent
+    users : sequence of UserAgent
+        Type after type.
+    users_by_type : array (N,) of int
+    menu : Menu
+        Menus (M, N) in force, with the violation probabilities at the loads of the matching.
+    match_probability : array (M, N)
+        Part of the users of each type at each operator; users are dealt out in their order.
+
+    Attributes
+    ----------
+    iteration : int
+        0.
+    temperature_usd, residual : float
+        NaN.
+    match_probability : array (M, N)
+        As given, 0 for a type without users.
+    """
+
+    def __init__(
+        self,
+        operators: Sequence[OperatorAgent],
+        users: Sequence[UserAgent],
+        users_by_type: NDArray[np.int64],
+        menu: Menu,
+        match_probability: FloatArray,
+    ) -> None:
+        self._operators = operators
+        self.iteration = 0
+        self.temperature_usd = self.residual = np.nan
+        for user, operator in zip(
+            users, split_proportionally(match_probability, users_by_type), strict=True
+        ):
+            user.take(int(operator))
+        self.match_probability = mean_strategies(users, np.cumsum(users_by_type), len(operators))
+        for operator in operators:
+            m = operator.number
+            operator.expect(self.match_probability[m])
+            operator.commit(
+                Menu(menu.latency_s[m], menu.price_usd[m], menu.violation_probability[m])
+            )
+
+    @property
+    def settled(self) -> bool:
+        """Always."""
+        return True
+
+    def until(self, iteration: int) -> None:
+        """Nothing is left to negotiate."""
+
+    def post(self) -> Board:
+        """Menus agreed: what every round is traded on."""
+        return Board.of([operator.announce() for operator in self._operators])
+
+
+def mean_strategies(
+    users: Sequence[UserAgent], ends: NDArray[np.int64], operators: int
+) -> FloatArray:
+    """Mean strategy of the users of each type, (M, N); 0 for a type without users.
+
+    `ends` are the numbers of users up to and with each type.
+    """
+    starts = np.concatenate([[0], ends[:-1]])
+    mean = np.zeros((operators, ends.size))
+    for type_, (start, end) in enumerate(zip(starts, ends, strict=True)):
+        if end > start:
+            mean[:, type_] = np.mean([user.strategy for user in users[start:end]], axis=0)
+    return mean

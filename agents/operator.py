@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.announcement import Announcement
+from agents.menu import Menu
 from agents.mixed import designed_menus
 from agents.primitives import Primitives
 from agents.selection import update_shadow_price
@@ -39,6 +40,7 @@ class OperatorAgent(mesa.Agent):
         self._primitives = primitives
         self._shadow_price_usd = 0.0
         self._match_probability: FloatArray = np.zeros(primitives.types)
+        self._agreed: Menu | None = None
         self.tasks: FloatArray = np.zeros(primitives.types)
         self.violations: FloatArray = np.zeros(primitives.types)
 
@@ -46,11 +48,14 @@ class OperatorAgent(mesa.Agent):
         """Perceive z_{m,n}: which part of the users of each type means to come, (N,)."""
         self._match_probability = match_probability
 
+    def commit(self, menu: Menu) -> None:
+        """Announce this menu (N,) from now on, whatever demand is expected."""
+        self._agreed = menu
+
     def announce(self) -> Announcement:
-        """Design the menu for the expected demand and say it, with the congestion state."""
-        _, menu = designed_menus(self._primitives, self._match_probability)
+        """Say the menu, with the congestion state; designed for the expected demand, or agreed."""
         return Announcement(
-            menu=menu,
+            menu=self._agreed or designed_menus(self._primitives, self._match_probability)[1],
             service_value_usd=float(self._primitives.service_value_usd),
             shadow_price_usd=self._shadow_price_usd,
             effective_capacity_per_s=self.effective_capacity_per_s,

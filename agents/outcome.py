@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.certificates import Certificates, certify
+from agents.certificates import Certificates, certify, check_occupied
 from agents.deviation import Settlement
-from agents.menu import Menu, design_notes
+from agents.menu import Menu, check_menu, design_notes
 from agents.mixed import State, designed_menus
 from agents.primitives import Primitives
-from agents.selection import demand_weight, opt_out_probability, project
+from agents.pure import Agreement, at_induced_load
+from agents.pure_deviation import best_pure_deviations
+from agents.selection import cumulative_load, demand_weight, opt_out_probability, project
 from agents.utility import operator_utility, social_welfare, user_utility
 
 FloatArray = NDArray[np.float64]
@@ -23,6 +25,8 @@ FloatArray = NDArray[np.float64]
 @dataclass(frozen=True, eq=False)
 class History:
     """State of every iteration k = 1..K (first axis), ready for a table.
+
+    K = 0 for a mechanism that settles before the first round: it has no states like these.
 
     Attributes
     ----------
@@ -50,6 +54,25 @@ class History:
     def __len__(self) -> int:
         return self.residual.size
 
+    @classmethod
+    def empty(cls, operators: int, types: int) -> History:
+        """History without iterations.
+
+        Examples
+        --------
+        >>> len(History.empty(3, 8))
+        0
+        """
+        return cls(
+            temperature_usd=np.zeros(0),
+            residual=np.zeros(0),
+            match_probability=np.zeros((0, operators, types)),
+            shadow_price_usd=np.zeros((0, operators)),
+            load_per_s=np.zeros((0, operators)),
+            operator_utility_usd_per_s=np.zeros((0, operators)),
+            social_welfare_usd_per_s=np.zeros(0),
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
@@ -60,14 +83,16 @@ class Outcome:
     mechanism, belief : str
         Names of the mechanism and of the operators' belief.
     menu : Menu
-        Final menus (M, N), designed at the final loads.
+        Final menus (M, N) as posted, with the violation probabilities at the final loads. They are
+        designed for these loads, but with "ct", which designs them for an assumed workload.
     load_per_s : array (M, N)
         λ_{m,n} of the final matching.
     shadow_price_usd : array (M,)
-    temperature_usd : float
-        That of the last response.
+        0 where the mechanism has none.
+    temperature_usd : float or None
+        That of the last response; None for users who choose without chance.
     match_probability : array (M, N)
-        Z, mixed matching.
+        Z, mixed matching; for "ct", "mc" and "gsmc" the part of the users of each type.
     matching : array (N,) of int
         Its projection: operator of each type, −1 for opting out.
     user_utility_usd : array (M, N)
@@ -75,10 +100,12 @@ class Outcome:
     operator_utility_usd_per_s : array (M,)
     social_welfare_usd_per_s : float
     iterations : int
-    residual : float
-        ‖Z_k − Z_{k−1}‖_∞ of the last iteration.
+        Of Algorithm 1; sweeps of reselection with "ct"; 1, the redesign, with "mc" and "gsmc".
+    residual : float or None
+        ‖Z_k − Z_{k−1}‖_∞ of the last iteration; None where there is no mixed matching.
     converged : bool
-        Whether the residual met the tolerance of the scenario.
+        Whether the residual met the tolerance of the scenario; with "ct" whether users came to
+        rest; true with "mc" and "gsmc", which have nothing to repeat.
     history : History
     certificates : Certificates
     notes : tuple of str
@@ -90,14 +117,14 @@ class Outcome:
     menu: Menu
     load_per_s: FloatArray
     shadow_price_usd: FloatArray
-    temperature_usd: float
+    temperature_usd: float | None
     match_probability: FloatArray
     matching: NDArray[np.int64]
     user_utility_usd: FloatArray
     operator_utility_usd_per_s: FloatArray
     social_welfare_usd_per_s: float
     iterations: int
-    residual: float
+    residual: float | None
     converged: bool
     history: History
     certificates: Certificates
@@ -175,6 +202,56 @@ def conclude(primitives: Primitives, states: Sequence[State]) -> Outcome:
         history=_history(primitives, states),
         certificates=certify(primitives, settled, projected),
         notes=design_notes(primitives, menu, load, weight),
+    )
+
+
+def conclude_pure(primitives: Primitives, agreement: Agreement) -> Outcome:
+    """Outcome of a mechanism that settles before the first round: certificates, utilities.
+
+    Violation probabilities are those at the loads of the matching, whatever loads the menus were
+    designed for. The feasibility certificate is that of the menus at their design, where a user
+    was promised what it lists; the selection certificate (Definition 1) that of the matching
+    itself; the deviations are those of `pure_deviation`.
+
+    Parameters
+    ----------
+    primitives : Primitives
+    agreement : Agreement
+        As `agree` of `ct`, `mc` and `gsmc` returns it.
+    """
+    settings, matching = primitives.mechanism, agreement.match_probability
+    demand = primitives.demand_per_s
+    menu = at_induced_load(primitives, agreement.menu, matching)
+    rate = matching * demand
+    operators_usd_per_s, users_usd = expected_utilities(primitives, rate, menu)
+    design = agreement.design_probability
+    weight = demand_weight(design, demand, settings.demand_floor)
+    return Outcome(
+        mechanism=settings.name,
+        belief=settings.belief,
+        menu=menu,
+        load_per_s=cumulative_load(matching, demand),
+        shadow_price_usd=np.zeros(primitives.operators),
+        temperature_usd=None,
+        match_probability=matching,
+        matching=project(matching, primitives.effective_capacity_per_s),
+        user_utility_usd=users_usd,
+        operator_utility_usd_per_s=operators_usd_per_s,
+        social_welfare_usd_per_s=social_welfare(operators_usd_per_s, rate, users_usd),
+        iterations=agreement.iterations,
+        residual=None,
+        converged=agreement.converged,
+        history=History.empty(primitives.operators, primitives.types),
+        certificates=Certificates(
+            feasibility=check_menu(primitives, agreement.menu),
+            selection=check_occupied(primitives, agreement.menu, matching),
+            deviations=best_pure_deviations(primitives, agreement.menu),
+            projected=False,
+        ),
+        notes=(
+            *agreement.notes,
+            *design_notes(primitives, agreement.menu, cumulative_load(design, demand), weight),
+        ),
     )
 
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from agents.clearing import ClearingHouse
+from agents.menu import Menu
+from agents.outcome import expected_utilities
 from agents.primitives import Primitives
 from agents.utility import operator_profit
 
-if TYPE_CHECKING:
-    from agents.market import Market
-
+FloatArray = NDArray[np.float64]
 KEYS = ("round", "operator", "type")
 CONTRACT_COLUMNS = (
     *KEYS,
@@ -72,14 +73,28 @@ class Tables:
     tasks: pd.DataFrame | None = None
 
 
-def contract_rows(market: Market) -> Iterator[dict[str, Any]]:
-    """Contracts of the round just played, one row per operator and type."""
-    terms = market.terms
-    assert terms is not None
-    primitives, menu = market.primitives, terms.board.menu
-    users = market.offered_users()
-    rate = terms.match_probability * primitives.demand_per_s
-    _, user_usd, _ = market.expected()
+def contract_rows(
+    round_: int,
+    menu: Menu,
+    match_probability: FloatArray,
+    users: NDArray[np.int64],
+    primitives: Primitives,
+) -> Iterator[dict[str, Any]]:
+    """Contracts of one round, a row per operator and type.
+
+    Parameters
+    ----------
+    round_ : int
+    menu : Menu
+        In force, arrays (M, N).
+    match_probability : array (M, N)
+        Z behind it.
+    users : array (M, N) of int
+        Users that each operator and type got.
+    primitives : Primitives
+    """
+    rate = match_probability * primitives.demand_per_s
+    _, user_usd = expected_utilities(primitives, rate, menu)
     profit_usd = operator_profit(
         menu.price_usd,
         menu.violation_probability,
@@ -88,13 +103,13 @@ def contract_rows(market: Market) -> Iterator[dict[str, Any]]:
     )
     for m, n in np.ndindex(rate.shape):
         yield {
-            "round": market.round,
+            "round": round_,
             "operator": m + 1,
             "type": n + 1,
             "latency_s": menu.latency_s[m, n],
             "price_usd": menu.price_usd[m, n],
             "violation_belief": menu.violation_probability[m, n],
-            "match_probability": terms.match_probability[m, n],
+            "match_probability": match_probability[m, n],
             "users": users[m, n],
             "offered_tasks_per_s": users[m, n] * primitives.task_rate_per_user_per_s,
             "operator_utility_expected_usd_per_s": rate[m, n] * profit_usd[m, n],

@@ -80,6 +80,10 @@ class UserAgent(mesa.Agent):
         response = mixed_response(adjusted, self._opt_out_utility_usd, temperature_usd)
         self.strategy = damp(self.strategy, response, damping)
 
+    def take(self, operator: int) -> None:
+        """Take one operator for good, `assignment.OUT` to stay out: a strategy without chance."""
+        self.strategy = (np.arange(self.strategy.size) == operator).astype(float)
+
     def choose(self, uniform: float) -> int:
         """Draw an operator from the strategy, `assignment.OUT` to stay out."""
         return draw(self.strategy, uniform)

@@ -42,8 +42,9 @@ def outcome_text(
 
 def _totals(outcome: dict[str, Any]) -> str:
     ended = "converged" if outcome["converged"] else "not converged"
+    steps = "iteration" if outcome["iterations"] == 1 else "iterations"
     return (
-        f"mechanism {outcome['mechanism']}, {ended} after {outcome['iterations']} iterations\n"
+        f"mechanism {outcome['mechanism']}, {ended} after {outcome['iterations']} {steps}\n"
         f"operator utility {number(outcome['operator_utility_usd_per_s'])} USD/s, "
         f"social welfare {number(outcome['social_welfare_usd_per_s'])} USD/s"
     )

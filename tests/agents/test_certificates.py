@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from agents.assignment import OUT
-from agents.certificates import certify, check_selection
+from agents.certificates import Certificates, certify, check_occupied, check_selection
 from agents.deviation import Settlement
-from agents.menu import Menu
+from agents.menu import Menu, check_menu
 from agents.mixed import designed_menus
 from agents.primitives import Primitives
 
@@ -138,3 +138,49 @@ def test_certificates_of_one_type_and_no_users(market: Market) -> None:
     assert fields["selection_equilibrium"] is True
     assert fields["best_deviation_gain_usd_per_s"] == [0.0, 0.0]
     assert found.sentences()[1] == "projected matching: no users"
+
+
+def test_a_split_type_must_be_content_wherever_it_is(primitives: Primitives) -> None:
+    """Type 1: 0.4 at operator 1, 0.3 at 2, 0 outside; type 2: 0.65, 0.7 and 0."""
+    menu = flat_menu([[0.1, 0.1], [0.1, -0.05]])
+    fine = check_occupied(primitives, menu, np.array([[1.0, 0.0], [0.0, 1.0]]))
+    assert fine == check_selection(primitives, menu, np.array([0, 1]))
+    split = check_occupied(primitives, menu, np.array([[0.7, 0.0], [0.3, 1.0]]))
+    assert (split.type, split.operator, split.better) == (0, 1, 0)
+    assert split.gain_usd == pytest.approx(0.1)
+    partly_out = check_occupied(primitives, menu, np.array([[1.0, 0.0], [0.0, 0.5]]))
+    assert (partly_out.type, partly_out.operator, partly_out.better) == (1, OUT, 1)
+    assert partly_out.gain_usd == pytest.approx(0.7)
+    dust = check_occupied(primitives, menu, np.array([[1.0, 0.0], [0.0, 1 - 1e-12]]))
+    assert dust.equilibrium  # what rounding leaves of a type is nobody
+
+
+def test_a_split_is_checked_at_its_own_load(market: Market) -> None:
+    """240 tasks/s at each operator leave room where 480 do not: no refund is certain."""
+    crowded = market(
+        users=[10.0, 80.0],
+        sensitivity=[0.1, 0.05],
+        value=[1.0, 1.0],
+        refund=0.3,
+        latency_max_s=10.0,
+    )
+    menu = flat_menu([[0.1, 0.1], [0.1, 0.1]])
+    halves = np.array([[1.0, 0.5], [0.0, 0.5]])
+    assert check_occupied(crowded, menu, halves).equilibrium
+    lopsided = check_occupied(crowded, menu, np.array([[1.0, 0.9], [0.0, 0.1]]))
+    # 432 + 60 tasks/s saturate operator 1: its refund is certain, which the others lack
+    assert (lopsided.type, lopsided.operator, lopsided.better) == (1, 1, 0)
+    assert lopsided.gain_usd == pytest.approx(0.3)
+
+
+def test_an_operator_without_a_comparison_has_no_number(primitives: Primitives) -> None:
+    menu = flat_menu([[0.1, 0.1], [0.1, 0.1]])
+    found = Certificates(
+        check_menu(primitives, menu),
+        check_occupied(primitives, menu, np.zeros((2, 2))),
+        (None, None),
+        projected=False,
+    )
+    assert found.to_json()["best_deviation_gain_usd_per_s"] == [None, None]
+    assert found.sentences()[1].startswith("matching is not")
+    assert "do not come to rest" in found.sentences()[2]

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from agents import Market
-from agents.mechanism import MechanismUnavailable, solve
+from agents.mechanism import solve
 from agents.tables import ROUNDS_COLUMNS, Tables
 from scenarios import Scenario, load_scenario
 from sim import streams
@@ -273,8 +273,6 @@ def test_one_operator_one_type_and_a_type_without_users() -> None:
 def test_what_is_not_there_is_refused() -> None:
     with pytest.raises(ValueError, match="whole_users"):
         Market(scenario("users.whole_users=false"))
-    with pytest.raises(MechanismUnavailable, match="ct"):
-        Market(scenario("mechanism.name=ct"))
 
 
 def test_choices_do_not_touch_the_demand(monkeypatch: pytest.MonkeyPatch) -> None:

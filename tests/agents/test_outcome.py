@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from agents.belief import BeliefUnavailable
-from agents.mechanism import MechanismUnavailable, solve
+from agents.mechanism import solve
 from agents.menu import check_menu
 from agents.mixed import iterate
 from agents.outcome import Outcome, conclude
@@ -144,15 +144,6 @@ def test_a_drawn_population_depends_on_the_seed() -> None:
     scenario = load_scenario(tables)
     one, same, two = (solve(scenario, seed).to_json() for seed in (1, 1, 2))
     assert one == same != two
-
-
-@pytest.mark.parametrize("name", ["ct", "mc", "gsmc"])
-def test_a_mechanism_that_is_not_there_says_what_is(name: str) -> None:
-    scenario = load_scenario("teleoperation", [f"mechanism.name={name}"])
-    with pytest.raises(
-        MechanismUnavailable, match=f"mechanism.name = '{name}': available are mixed"
-    ):
-        solve(scenario)
 
 
 def test_a_belief_that_is_not_there_says_what_is() -> None:

@@ -170,7 +170,6 @@ def test_five_faults_are_five_lines(here, capsys, command):
             ["run", "teleoperation", "--set", "users.whole_users=false"],
             "teleoperation: users.whole",
         ),
-        (["run", "teleoperation", "--mechanism", "ct"], "mechanism.name = 'ct': available are"),
         (["solve", "teleoperation", "--belief", "measured"], "belief = 'measured': available are"),
         (["run", "llm_replay", "--set", "simulation.arrivals.trace=gone.csv"], "gone.csv"),
         (["run", "nowhere.toml"], "nowhere.toml: no such file"),
