@@ -215,6 +215,49 @@ def report(
 
 
 @app.command()
+def reproduce(
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--only",
+            metavar="NAME",
+            help="table1, fig3, fig4, fig5, fig6 or a sweep: users, types, refund, "
+            "violation_cost, dirichlet, zeta; may be given repeatedly.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="What it already holds is not recomputed.")
+    ] = Path("runs/reproduction"),
+    draws: Annotated[
+        int, typer.Option("--draws", metavar="N", help="Dirichlet draws of the users' types.")
+    ] = 100,
+    quiet: Quiet = False,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Compute the published tables and figures again and hold every claim against them.
+
+    Leaves claims.md, claims.csv, totals.csv and the figures in a directory, whose path is the
+    last line of standard output. A second call computes only what is missing.
+    """
+    from analysis.progress import CellProgress
+    from analysis.reproduction import cells, reproduce
+    from analysis.reproduction_report import as_fields, headline, write
+
+    wanted = cells(only or [], draws)
+    with CellProgress(len(wanted), quiet=quiet) as progress:
+        try:
+            answers = reproduce(out, wanted, on_cell=progress.finished)
+        except KeyboardInterrupt:
+            say(f"what is finished is kept in {out}; the same command goes on from there")
+            raise
+    rows = write(out, answers)
+    for sentence in () if quiet else headline(rows):
+        say(sentence)
+    emit(json.dumps(as_fields(rows), indent=2) if as_json else str(out))
+
+
+@app.command()
 def scenarios(quiet: Quiet = False, as_json: Json = False, debug: Debug = False) -> None:
     """List the scenarios that ship, a line each."""
     from scenarios import shipped_scenarios

@@ -21,6 +21,7 @@ INPUT_ERRORS = frozenset(
         "BeliefUnavailable",
         "MechanismUnavailable",
         "RunError",
+        "ReproductionError",
     }
 )
 _FLOORS = ("scenarios", "sim", "agents", "analysis")

@@ -1,0 +1,347 @@
+"""The paper's section VII computed again: sweeps over many Dirichlet draws, kept cell by cell.
+
+A cell is one setting of one sweep: all mechanisms on the same draws of the users' types. Draw d
+takes its shares from the stream of seed d, so every cell with as many types and the same Dirichlet
+parameter has the same users. Cells are computed in any number of processes and written one file
+each, whole or not at all; a cell whose file fits what is asked for (scenario, draws, source code)
+is not computed again.
+
+Assumed where the paper is silent: with N other than 8 types, β falls linearly from the largest to
+the smallest of the scenario; users are whole (largest remainder).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import os
+import signal
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from agents.mechanism import MECHANISMS, MIXED, SETTLED_BEFORE
+from agents.menu import Menu
+from agents.mixed import designed_menus, iterate
+from agents.outcome import expected_utilities
+from agents.population import type_shares
+from agents.primitives import Primitives
+from agents.pure import at_induced_load
+from agents.utility import social_welfare
+from scenarios import Scenario, dump_toml, load_scenario
+
+SCENARIO = "teleoperation"
+DRAWS = 100
+DIRICHLET = 10.0
+CELLS = "cells"
+DEFAULT, FITTED = "default", "fitted"  # many draws, and the shares of the scenario file
+
+#: Sweep → its settings. `users_truncated` is the market of the smallest size with user counts cut
+#: down to whole users, for the question whether the paper did so.
+SWEEPS: dict[str, tuple[float, ...]] = {
+    FITTED: (0.0,),
+    DEFAULT: (0.0,),
+    "users": (30, 60, 90, 120, 150),
+    "users_truncated": (30,),
+    "types": (4, 6, 8, 10, 12),
+    "refund": (0.5, 0.75, 1.0, 1.25, 1.5),
+    "violation_cost": (0.5, 0.75, 1.0, 1.25, 1.5),
+    "dirichlet": (0.1, 1.0, 10.0, 100.0),
+    "zeta": (0.7, 0.75, 0.8, 0.85, 0.9, 0.95),
+}
+#: What `--only` accepts, and the sweeps it stands for.
+GROUPS: dict[str, tuple[str, ...]] = {
+    "table1": (FITTED, DEFAULT),
+    "fig3": (FITTED, DEFAULT),
+    "fig4": ("users", "users_truncated", "types"),
+    "fig5": ("refund", "violation_cost"),
+    "fig6": ("dirichlet", "zeta"),
+}
+_FLOORS = ("scenarios", "sim", "agents")  # a change of their source code makes cells stale
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One setting of one sweep over draws 0, 1, …, `draws` − 1."""
+
+    sweep: str
+    setting: float
+    draws: int
+
+    @property
+    def name(self) -> str:
+        """Name of its file without the ending."""
+        return f"{self.sweep}-{self.setting:g}"
+
+
+@dataclass(frozen=True, eq=False)
+class Settled:
+    """What a mechanism comes to, without certificates: totals in USD/s, matching and menus."""
+
+    operator_usd_per_s: float
+    welfare_usd_per_s: float
+    converged: bool
+    match_probability: np.ndarray
+    menu: Menu
+
+
+def cells(only: Sequence[str] = (), draws: int = DRAWS) -> list[Cell]:
+    """The cells of the groups or sweeps named, all of them when none is.
+
+    Raises
+    ------
+    ReproductionError
+        When a name is unknown or there are no draws.
+
+    Examples
+    --------
+    >>> [cell.name for cell in cells(["users_truncated"], draws=5)]
+    ['users_truncated-30']
+    """
+    known = {**{name: (name,) for name in SWEEPS}, **GROUPS}
+    for name in only:
+        if name not in known:
+            raise ReproductionError(f"--only = {name}: allowed are {', '.join(known)}")
+    if draws < 1:
+        raise ReproductionError(f"--draws = {draws}: must be at least 1")
+    wanted = {sweep for name in only for sweep in known[name]} if only else set(SWEEPS)
+    return [
+        Cell(sweep, setting, 1 if sweep == FITTED else draws)
+        for sweep, settings in SWEEPS.items()
+        if sweep in wanted
+        for setting in settings
+    ]
+
+
+class ReproductionError(ValueError):
+    """What was asked of the reproduction cannot be had; one line a user can act on."""
+
+
+def scenario_of(cell: Cell, base: Scenario) -> Scenario:
+    """The scenario of a cell: the base with Dirichlet shares and the cell's setting.
+
+    Examples
+    --------
+    >>> scenario = scenario_of(Cell("types", 4, 1), load_scenario("teleoperation"))
+    >>> [round(1e4 * b, 3) for b in scenario.users.latency_sensitivity_usd_per_s]
+    [8.0, 5.667, 3.333, 1.0]
+    """
+    plain = tomllib.loads(dump_toml(base))
+    users, economics, mechanism = plain["users"], plain["economics"], plain["mechanism"]
+    if cell.sweep != FITTED:
+        users.pop("shares", None)
+        users["dirichlet_alpha"] = DIRICHLET
+    setting = float(cell.setting)
+    match cell.sweep:
+        case "users" | "users_truncated":
+            users["total"] = int(setting)
+        case "types":
+            beta = users["latency_sensitivity_usd_per_s"]
+            users["latency_sensitivity_usd_per_s"] = np.linspace(
+                beta[0], beta[-1], int(setting)
+            ).tolist()
+        case "refund":
+            economics["refund_usd"] *= setting
+        case "violation_cost":
+            economics["violation_cost_usd"] *= setting
+        case "dirichlet":
+            users["dirichlet_alpha"] = setting
+        case "zeta":
+            mechanism["chernoff_zeta"] = setting
+    return load_scenario(plain)
+
+
+def primitives_of(cell: Cell, scenario: Scenario, draw: int) -> Primitives:
+    """The market of one draw of a cell."""
+    primitives = Primitives.from_scenario(scenario, draw)
+    if cell.sweep == "users_truncated":
+        counts = np.floor(type_shares(scenario.users, draw) * scenario.users.total)
+        return replace(primitives, users=counts)
+    return primitives
+
+
+def settle_plainly(primitives: Primitives, mechanism: str) -> Settled:
+    """What `agents.mechanism.settle` answers but for history and certificates, which take long."""
+    demand = primitives.demand_per_s
+    if mechanism == MIXED:
+        *_, last = iterate(primitives)
+        matching = last.match_probability
+        converged = last.residual <= primitives.mechanism.tolerance
+        _, menu = designed_menus(primitives, matching)
+    else:
+        agreement = SETTLED_BEFORE[mechanism](primitives)
+        matching, converged = agreement.match_probability, agreement.converged
+        menu = at_induced_load(primitives, agreement.menu, matching)
+    operators, users = expected_utilities(primitives, matching * demand, menu)
+    welfare = social_welfare(operators, matching * demand, users)
+    return Settled(float(operators.sum()), float(welfare), converged, matching, menu)
+
+
+def compute(cell: Cell, base: Scenario, mechanisms: Sequence[str] = MECHANISMS) -> dict[str, Any]:
+    """All rows of a cell as plain data.
+
+    Returns
+    -------
+    dict
+        `cell`, and `rows`: draw, mechanism, the two totals, `converged` as in an Outcome, and for
+        the default market `match_probability` and `latency_s` (M, N).
+    """
+    scenario = scenario_of(cell, base)
+    rows = []
+    for draw in range(cell.draws):
+        primitives = primitives_of(cell, scenario, draw)
+        for mechanism in mechanisms:
+            settled = settle_plainly(primitives, mechanism)
+            row: dict[str, Any] = {
+                "draw": draw,
+                "mechanism": mechanism,
+                "operator_usd_per_s": settled.operator_usd_per_s,
+                "welfare_usd_per_s": settled.welfare_usd_per_s,
+                "converged": bool(settled.converged),
+            }
+            if cell.sweep in (DEFAULT, FITTED):
+                row["match_probability"] = settled.match_probability.tolist()
+                row["latency_s"] = settled.menu.latency_s.tolist()
+            rows.append(row)
+    return {"cell": [cell.sweep, float(cell.setting), cell.draws], "rows": rows}
+
+
+# --- the store -----------------------------------------------------------------------------
+
+
+def fingerprint(cell: Cell, base: Scenario, mechanisms: Sequence[str] = MECHANISMS) -> str:
+    """Hash of all that a cell's numbers depend on: its scenario, draws, mechanisms, the code."""
+    text = json.dumps([dump_toml(scenario_of(cell, base)), cell.name, cell.draws, *mechanisms])
+    return hashlib.sha256((text + _code()).encode()).hexdigest()
+
+
+def _code() -> str:
+    root = Path(__file__).resolve().parent.parent
+    files = [path for floor in _FLOORS for path in sorted((root / floor).glob("*.py"))]
+    files.append(Path(__file__).resolve())
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+
+
+def stored(directory: Path, cell: Cell, mark: str) -> dict[str, Any] | None:
+    """The finished cell of a directory, None when it is missing, unreadable or stale."""
+    path = directory / CELLS / f"{cell.name}.json"
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) and found.get("fingerprint") == mark else None
+
+
+def _keep(directory: Path, cell: Cell, mark: str, computed: Mapping[str, Any]) -> None:
+    path = directory / CELLS / f"{cell.name}.json"
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps({"fingerprint": mark, **computed}), encoding="utf-8")
+    os.replace(partial, path)
+
+
+def reproduce(
+    directory: Path,
+    wanted: Sequence[Cell],
+    *,
+    base: Scenario | None = None,
+    processes: int | None = None,
+    on_cell: Callable[[Cell, int, int], None] = lambda cell, done, of: None,
+) -> list[dict[str, Any]]:
+    """All cells wanted, those missing computed; the order and numbers are always the same.
+
+    Parameters
+    ----------
+    directory : Path
+        Holds, or will hold, the finished cells.
+    wanted : sequence of Cell
+    base : Scenario, optional
+        The default market; by default the one that ships.
+    processes : int, optional
+        By default as many as there are processors to be had.
+    on_cell : function
+        Told of each cell as it is finished: the cell, how many are finished, of how many.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        After Ctrl-C; what was finished is in the directory.
+    """
+    base = load_scenario(SCENARIO) if base is None else base
+    (directory / CELLS).mkdir(parents=True, exist_ok=True)
+    marks = {cell: fingerprint(cell, base) for cell in wanted}
+    missing = [cell for cell in wanted if stored(directory, cell, marks[cell]) is None]
+    done = len(wanted) - len(missing)
+    for cell, computed in _computed(missing, base, processes or _processors()):
+        _keep(directory, cell, marks[cell], computed)
+        done += 1
+        on_cell(cell, done, len(wanted))
+    kept = [stored(directory, cell, marks[cell]) for cell in wanted]
+    return [answer for answer in kept if answer is not None]
+
+
+def _computed(
+    missing: Sequence[Cell], base: Scenario, processes: int
+) -> Iterator[tuple[Cell, dict[str, Any]]]:
+    if processes == 1 or len(missing) < 2:
+        yield from ((cell, compute(cell, base)) for cell in missing)
+        return
+    with _pool(min(processes, len(missing))) as pool:
+        jobs = {pool.submit(compute, cell, base): cell for cell in missing}
+        for job in as_completed(jobs):
+            yield jobs[job], job.result()
+
+
+@contextmanager
+def _pool(processes: int) -> Iterator[ProcessPoolExecutor]:
+    """Worker processes that leave Ctrl-C to their parent and are ended at once when it stops."""
+    others = set(multiprocessing.active_children())
+    pool = ProcessPoolExecutor(
+        processes,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=signal.signal,
+        initargs=(signal.SIGINT, signal.SIG_IGN),
+    )
+    try:
+        yield pool
+    except BaseException:
+        # a cell half computed is of no use, and may take many seconds more
+        for worker in set(multiprocessing.active_children()) - others:
+            worker.terminate()
+        raise
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def totals(answers: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Rows of cells as a frame.
+
+    Returns
+    -------
+    DataFrame
+        sweep, setting, draw, mechanism, `operator utility` and `social welfare` (USD/s),
+        converged; and, None outside the default market, match_probability and latency_s.
+    """
+    rows = [
+        {"sweep": answer["cell"][0], "setting": answer["cell"][1], **row}
+        for answer in answers
+        for row in answer["rows"]
+    ]
+    frame = pd.DataFrame(rows)
+    return frame.rename(
+        columns={
+            "operator_usd_per_s": "operator utility",
+            "welfare_usd_per_s": "social welfare",
+        }
+    )
