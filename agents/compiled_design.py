@@ -5,12 +5,10 @@ Pure functions, each the copy of one in NumPy that stays the reference; the test
 - the coefficients of the belief: `sim.chernoff.chernoff_coefficients`;
 - the design, from loads and weights to latencies and prices: `menu.designed_by_terms`.
 
-All is in one file because a cache of compiled code knows of changes in its own file only.
-
-Erlang's formula needs the distribution function of a Poisson variable. Here it is 1 less the
-probabilities of the values above c, summed from c + 1 up until they are negligible: about 9 sqrt(c)
-of them close to saturation, few at an ordinary load. In a stable station the mean is below c, so
-what is left is at least 1/2 and no digit is lost.
+All is in one file because a cache of compiled code knows of changes in its own file only. What is
+cached are plain functions with everything that they call inside them. (Compiled ufuncs of Numba
+keep kernel and wrapper as two entries; two processes that compile at the same time can end up with
+halves that do not fit, and jump to address 0.)
 """
 
 from __future__ import annotations
@@ -18,7 +16,7 @@ from __future__ import annotations
 from math import exp, inf, isfinite, lgamma, log, log1p, nan, pi, sqrt
 
 import numpy as np
-from numba import guvectorize, njit
+from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
 from sim.domain import arrival_rates
@@ -32,7 +30,7 @@ PATIENCE = 100  # steps of Newton's method; rates over twenty orders of magnitud
 NEGLIGIBLE = 1e-18
 
 
-@njit(cache=True)
+@njit
 def stirling_error(c: float) -> float:
     """s(c) = ln c! - [(c + 1/2) ln c - c + ln(2 π)/2], as in `erlang`."""
     if c < 16:
@@ -41,7 +39,7 @@ def stirling_error(c: float) -> float:
     return (1 / 12 - q * (1 / 360 - q * (1 / 1260 - q * (1 / 1680 - q / 1188)))) / c
 
 
-@njit(cache=True)
+@njit
 def delay_probability(c: float, a: float) -> float:
     """Erlang C, as in `erlang`."""
     if a == 0:
@@ -60,7 +58,7 @@ def delay_probability(c: float, a: float) -> float:
     return c * loss / ((c - a) + a * loss)
 
 
-@njit(cache=True)
+@njit
 def coefficients(
     servers: FloatArray, mu: FloatArray, lam: float, zeta: float
 ) -> tuple[float, float]:
@@ -79,16 +77,14 @@ def coefficients(
     return log_gain, eta
 
 
-@guvectorize(["void(f8[:], f8[:], f8, f8, f8[:], f8[:])"], "(s),(s),(),()->(),()", cache=True)
-def _coefficients(
-    servers: FloatArray,
-    mu: FloatArray,
-    lam: float,
-    zeta: float,
-    log_gain: FloatArray,
-    exponent: FloatArray,
-) -> None:
-    log_gain[0], exponent[0] = coefficients(servers, mu, lam, zeta)
+@njit(cache=True)
+def _coefficient_rows(
+    servers: FloatArray, mu: FloatArray, lam: FloatArray, zeta: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    log_gain, exponent = np.empty(lam.size), np.empty(lam.size)
+    for k in range(lam.size):
+        log_gain[k], exponent[k] = coefficients(servers[k], mu[k], lam[k], zeta[k])
+    return log_gain, exponent
 
 
 def chernoff_coefficients(
@@ -119,12 +115,30 @@ def chernoff_coefficients(
     >>> exponent_per_s, np.exp(log_gain).round(12)  # 2/(2 - 1) * 4/(4 - 1); saturated
     (array([1., 0.]), array([2.66666667, 1.        ]))
     """
-    # compiled code may compute both sides of a branch; floating point flags mean nothing then
-    with np.errstate(all="ignore"):
-        return _coefficients(servers, service_rate_per_s, arrival_rate_per_s, zeta)
+    stages = np.shape(servers)[-1]
+    leading = np.broadcast_shapes(
+        np.shape(servers)[:-1],
+        np.shape(service_rate_per_s)[:-1],
+        np.shape(arrival_rate_per_s),
+        np.shape(zeta),
+    )
+    log_gain, exponent_per_s = _coefficient_rows(
+        _spread(servers, (*leading, stages)).reshape(-1, stages),
+        _spread(service_rate_per_s, (*leading, stages)).reshape(-1, stages),
+        _spread(arrival_rate_per_s, leading).ravel(),
+        _spread(zeta, leading).ravel(),
+    )
+    return log_gain.reshape(leading), exponent_per_s.reshape(leading)
 
 
-@njit(cache=True)
+def _spread(values: ArrayLike, shape: tuple[int, ...]) -> FloatArray:
+    """Broadcast to a new, contiguous and writable array: one machine code serves all callers."""
+    array = np.empty(shape)
+    array[...] = values
+    return array
+
+
+@njit
 def decay_root(
     height: FloatArray, rate: FloatArray, first: int, last: int, log_slope: float, log_risky: float
 ) -> float:
@@ -153,7 +167,7 @@ def decay_root(
     return nan
 
 
-@njit(cache=True)
+@njit
 def block_argmax(
     slope: FloatArray, height: FloatArray, rate: FloatArray, first: int, last: int
 ) -> float:
@@ -169,7 +183,7 @@ def block_argmax(
     return decay_root(height, rate, first, last, log(total), log(risky))
 
 
-@njit(cache=True)
+@njit
 def clip(x: float, lower: float, upper: float) -> float:
     """`x` within the bounds; NaN stays NaN."""
     if x < lower:
@@ -177,7 +191,7 @@ def clip(x: float, lower: float, upper: float) -> float:
     return upper if x > upper else x
 
 
-@njit(cache=True)
+@njit
 def pool(
     slope: FloatArray,
     height: FloatArray,
@@ -216,12 +230,8 @@ def pool(
         solution[start[block] : start[block + 1]] = value[block]
 
 
-@guvectorize(
-    ["void(" + 5 * "f8[:], " + 6 * "f8, " + "f8[:], f8[:], f8[:])"],
-    "(s),(s),(n),(n),(n),(),(),(),(),(),()->(n),(n),(n)",
-    cache=True,
-)
-def _design(
+@njit
+def _design_row(
     servers: FloatArray,
     mu: FloatArray,
     load: FloatArray,
@@ -263,6 +273,29 @@ def _design(
             rent += (sensitivity[n - 1] - sensitivity[n]) * latency[n - 1]
         probability[n] = min(1.0, exp(log_gain[n] - exponent[n] * latency[n]))
         price[n] = value - sensitivity[n] * latency[n] + refund * probability[n] - rent
+
+
+@njit(cache=True)
+def _design_rows(
+    servers: FloatArray,
+    mu: FloatArray,
+    load: FloatArray,
+    weight: FloatArray,
+    sensitivity: FloatArray,
+    value: FloatArray,
+    refund: float,
+    margin: float,
+    zeta: float,
+    lower: float,
+    upper: float,
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    latency, price, probability = np.empty_like(load), np.empty_like(load), np.empty_like(load)
+    for m in range(load.shape[0]):
+        _design_row(
+            servers[m], mu[m], load[m], weight[m], sensitivity, value[m],
+            refund, margin, zeta, lower, upper, latency[m], price[m], probability[m],
+        )  # fmt: skip
+    return latency, price, probability
 
 
 def chernoff_design(
@@ -321,21 +354,22 @@ def chernoff_design(
     >>> bool(np.isclose(price_usd, 9 - 0.5 * latency_s + 0.5)[0])
     True
     """
-    # compiled code may compute both sides of a branch: floating point flags mean nothing there
-    with np.errstate(all="ignore"):
-        latency_s, price_usd, probability = _design(
-            servers,
-            service_rate_per_s,
-            load_per_s,
-            weight_per_s,
-            latency_sensitivity_usd_per_s,
-            service_value_usd,
-            refund_usd,
-            margin_usd,
-            zeta,
-            latency_min_s,
-            latency_max_s,
-        )
+    shape = np.broadcast_shapes(np.shape(load_per_s), np.shape(weight_per_s))
+    leading, types, stages = shape[:-1], shape[-1], np.shape(servers)[-1]
+    answers = _design_rows(
+        _spread(servers, (*leading, stages)).reshape(-1, stages),
+        _spread(service_rate_per_s, (*leading, stages)).reshape(-1, stages),
+        _spread(load_per_s, shape).reshape(-1, types),
+        _spread(weight_per_s, shape).reshape(-1, types),
+        _spread(latency_sensitivity_usd_per_s, (types,)),
+        _spread(service_value_usd, leading).ravel(),
+        float(refund_usd),
+        float(margin_usd),
+        float(zeta),
+        float(latency_min_s),
+        float(latency_max_s),
+    )
+    latency_s, price_usd, probability = (answer.reshape(shape) for answer in answers)
     if np.isnan(latency_s).any():
         arrival_rates(load_per_s, "load_per_s")
         arrival_rates(weight_per_s, "weight_per_s")

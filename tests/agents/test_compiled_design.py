@@ -294,7 +294,7 @@ def test_numbers_outside_the_domain_are_named(market: Market, name: str, bad: fl
 def test_a_root_that_is_not_found_is_told(market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
     """Out of reach by the search itself: the compiled part is replaced by one that finds none."""
     none = np.full((2, 3), np.nan)
-    monkeypatch.setattr(compiled_design, "_design", lambda *arguments: (none, none, none))
+    monkeypatch.setattr(compiled_design, "_design_rows", lambda *arguments: (none, none, none))
     with pytest.raises(ArithmeticError, match="no best latency"):
         design_menu(market(), np.full((2, 3), 10.0), np.full((2, 3), 10.0))
 
