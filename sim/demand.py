@@ -49,9 +49,27 @@ class Demand(Columns):
     @classmethod
     def arriving(cls, first_task: int, **columns: npt.NDArray) -> Self:
         """Return the demand of the given columns, sorted by arrival and numbered in that order."""
-        order = np.argsort(columns["arrival_s"], kind="stable")
+        order = order_of(columns["arrival_s"])
         rows = {name: values[order] for name, values in columns.items()}
         return cls(task=first_task + np.arange(len(order)), **rows)
+
+
+def order_of(arrival_s: FloatArray) -> IntArray:
+    """Return the stable order of arrival times.
+
+    The fast sort is not stable, and how it orders equal times depends on the processor. Equal times
+    are rare, so it goes first, and the stable one, five times slower, only where there are any.
+
+    Examples
+    --------
+    >>> order_of(np.array([2.0, 1.0, 2.0, 1.0]))
+    array([1, 3, 0, 2])
+    """
+    order = np.argsort(arrival_s)
+    sorted_s = arrival_s[order]
+    if (sorted_s[1:] == sorted_s[:-1]).any():
+        return np.argsort(arrival_s, kind="stable")
+    return order
 
 
 def poisson_demand(

@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
-from sim.demand import Demand, _before_end, offer, poisson_demand, trace_demand
+from sim.demand import Demand, _before_end, offer, order_of, poisson_demand, trace_demand
 from sim.request_trace import RequestTrace
 
 WORK = (180e3, 3.6e11, 270e3)
@@ -229,3 +231,9 @@ def test_bad_offers_are_refused(choice, rates, message):
     demand = Demand([0, 1], [0.0, 1.0], [0, 0], [0, 1], [1.0] * 2, [1.0] * 2, [1.0] * 2)
     with pytest.raises(ValueError, match=message):
         offer(demand, choice, rates)
+
+
+@given(st.lists(st.integers(0, 30), max_size=60), st.booleans())
+def test_the_order_of_arrivals_is_stable(times, distinct):
+    arrival_s = np.array(sorted(set(times), reverse=True) if distinct else times, dtype=float)
+    assert order_of(arrival_s).tolist() == np.argsort(arrival_s, kind="stable").tolist()
