@@ -79,14 +79,15 @@ class _Span:
     def _tasks(self, state: State) -> Tasks:
         """Return the columns that the kernel works on, as they are at the start of the span."""
         carried = len(state)
-        end_s = np.full((self.rows, len(STAGES)), np.nan)
+        end_s = np.empty((self.rows, len(STAGES)))  # the kernel fills it as tasks come
         end_s[:carried] = state.stage_end_s
         preemptions = np.zeros((self.rows, len(STAGES)), dtype=np.int64)
         preemptions[:carried] = state.preemptions
-        remaining_s = np.full(self.rows, np.nan)
+        remaining_s = np.empty(self.rows)  # read only of tasks that wait
         remaining_s[:carried] = state.remaining_s
         rings = len(self.servers) * len(STAGES) * self.types
-        closed = np.arange(self.rows + rings, dtype=np.int32)  # a ring of its closing entry alone
+        closed = np.empty(self.rows + rings, dtype=np.int32)
+        closed[self.rows :] = np.arange(self.rows, self.rows + rings)  # rings of nobody yet
         return Tasks(
             number=self.columns["task"],
             type=self.columns["type"].astype(np.int32),
@@ -148,9 +149,11 @@ class _Span:
         return rows[np.lexsort([key[rows] for key in keys])]
 
     def _arrivals(self, operator: int) -> Queue:
-        carried = len(self.carried)
+        carried, arrival_s = len(self.carried), self.columns["arrival_s"]
+        if len(self.servers) == 1:  # all of them, and nothing to copy but the times
+            return Queue(np.arange(carried, self.rows, dtype=np.int32), arrival_s[carried:].copy())
         rows = carried + np.flatnonzero(self.columns["operator"][carried:] == operator)
-        return Queue(rows.astype(np.int32), self.columns["arrival_s"][rows])
+        return Queue(rows.astype(np.int32), arrival_s[rows])
 
     def _changes(self, operator: int, stage: int) -> Changes:
         changes = self.changes

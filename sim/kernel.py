@@ -353,6 +353,8 @@ def play_tandem(
         while stop < total and arrivals.time_s[stop] <= arrivals.time_s[first]:
             stop += 1  # a chunk of one instant would get nowhere
         horizon_s = arrivals.time_s[stop] if stop < total else until_s
+        for i in range(first, stop):
+            tasks.end_s[Index(arrivals.row[i])] = np.nan  # all three, until they are known
         taken, come = first, stop
         for stage in range(3):
             taken, change[stage], left = _play(
