@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from types import TracebackType
-from typing import Protocol
+from typing import Protocol, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
@@ -30,18 +30,10 @@ class Named(Protocol):
         ...
 
 
-class RoundProgress:
-    """A bar over rounds on a terminal, a line per round elsewhere; a context manager.
+class _Counter:
+    """A bar on a terminal, lines elsewhere, nothing when quiet; a context manager."""
 
-    Parameters
-    ----------
-    rounds : int
-        Rounds planned.
-    quiet : bool
-        Whether to show nothing.
-    """
-
-    def __init__(self, rounds: int, *, quiet: bool = False) -> None:
+    def __init__(self, title: str, total: int, *, quiet: bool) -> None:
         self._quiet = quiet
         self._console = Console(stderr=True, highlight=False, markup=False)
         self._bar: Progress | None = None
@@ -55,8 +47,43 @@ class RoundProgress:
                 console=self._console,
                 transient=True,
             )
-            self._task = self._bar.add_task("round 1, with the warm-up", total=rounds)
+            self._task = self._bar.add_task(title, total=total)
         self._start_s = time.monotonic()
+
+    def _line(self, text: str) -> None:
+        if not self._quiet:
+            print(
+                f"{text}  ({time.monotonic() - self._start_s:.1f} s)", file=sys.stderr, flush=True
+            )
+
+    def __enter__(self) -> Self:
+        if self._bar:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bar:
+            self._bar.stop()
+
+
+class RoundProgress(_Counter):
+    """Progress over rounds.
+
+    Parameters
+    ----------
+    rounds : int
+        Rounds planned.
+    quiet : bool
+        Whether to show nothing.
+    """
+
+    def __init__(self, rounds: int, *, quiet: bool = False) -> None:
+        super().__init__("round 1, with the warm-up", rounds, quiet=quiet)
 
     def compiling(self) -> None:
         """Machine code has to be made before anything moves."""
@@ -83,29 +110,9 @@ class RoundProgress:
         else:
             self._line("figures and report")
 
-    def _line(self, text: str) -> None:
-        if not self._quiet:
-            print(
-                f"{text}  ({time.monotonic() - self._start_s:.1f} s)", file=sys.stderr, flush=True
-            )
 
-    def __enter__(self) -> RoundProgress:
-        if self._bar:
-            self._bar.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._bar:
-            self._bar.stop()
-
-
-class CellProgress:
-    """A line for each finished cell of a reproduction; a context manager.
+class CellProgress(_Counter):
+    """Progress over the cells of a reproduction.
 
     Parameters
     ----------
@@ -116,43 +123,11 @@ class CellProgress:
     """
 
     def __init__(self, cells: int, *, quiet: bool = False) -> None:
-        self._console = Console(stderr=True, highlight=False, markup=False, quiet=quiet)
-        self._cells, self._start_s = cells, time.monotonic()
-        self._bar: Progress | None = None
-        self._quiet = quiet
+        super().__init__("cells", cells, quiet=quiet)
 
     def finished(self, cell: Named, done: int, of: int) -> None:
         """A cell was finished: it, how many are finished, of how many."""
         if self._bar:
             self._bar.update(self._task, completed=done, description=cell.name)
-        elif not self._quiet:
-            elapsed_s = time.monotonic() - self._start_s
-            print(
-                f"cell {done} of {of}: {cell.name}  ({elapsed_s:.1f} s)",
-                file=sys.stderr,
-                flush=True,
-            )
-
-    def __enter__(self) -> CellProgress:
-        if not self._quiet and self._console.is_terminal:
-            self._bar = Progress(
-                SpinnerColumn(),
-                TextColumn("{task.description}", markup=False),
-                BarColumn(),
-                MofNCompleteColumn(),
-                Elapsed(),
-                console=self._console,
-                transient=True,
-            )
-            self._task = self._bar.add_task("cells", total=self._cells)
-            self._bar.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._bar:
-            self._bar.stop()
+        else:
+            self._line(f"cell {done} of {of}: {cell.name}")
