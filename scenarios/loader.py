@@ -68,7 +68,7 @@ def shipped_scenarios() -> dict[str, str]:
     Examples
     --------
     >>> list(shipped_scenarios())
-    ['llm_replay', 'teleoperation']
+    ['bound_fails', 'llm_replay', 'teleoperation']
     """
     files = {name: _shipped_text(name) for name in _shipped_names()}
     return {name: _first_comment(text) for name, text in files.items()}

@@ -33,6 +33,8 @@ def test_every_shipped_file_loads_under_its_own_name() -> None:
 
 def test_descriptions_are_one_line() -> None:
     assert shipped_scenarios() == {
+        "bound_fails": "One fast GPU and two user types: where the paper's Chernoff bound promises "
+        "what cannot be kept",
         "llm_replay": "One hour of real LLM chat requests, played sixty times as fast to three "
         "operators",
         "teleoperation": "The default market of the AI-RAN paper: 150 teleoperation users, three "
