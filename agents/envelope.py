@@ -21,8 +21,6 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
-from scipy.optimize.elementwise import find_root
 
 from sim.end_to_end import end_to_end_tail
 from sim.sojourn import waiting_law
@@ -172,6 +170,9 @@ class EnvelopePieces:
         solution[rising] = self.upper_s
         inner = rising[weight[rising] * at_top < slope[rising]]
         if inner.size:
+            # here: a market that believes in Chernoff bounds never waits for this import
+            from scipy.optimize.elementwise import find_root
+
             root = find_root(
                 lambda x, term: weight[term] * self._steepness(x, term) - slope[term],
                 (self.bend_s.reshape(-1)[inner], np.full(inner.size, self.upper_s)),
@@ -192,6 +193,8 @@ class EnvelopePieces:
             return self.lower_s
         if marginal(self.upper_s) > 0:
             return self.upper_s
+        from scipy.optimize import brentq
+
         return float(brentq(marginal, self.lower_s, self.upper_s, xtol=1e-14, rtol=1e-14))
 
     def gap(self, latency_s: FloatArray) -> FloatArray:
@@ -250,6 +253,8 @@ def bends(law: Law, which: IntArray, lower_s: float, upper_s: float) -> FloatArr
     bend[straight] = upper_s
     inner = np.flatnonzero(~np.isnan(bracket) & ~straight)
     if inner.size:
+        from scipy.optimize.elementwise import find_root
+
         # where exactly the line ends hardly matters: steepness is continuous there
         root = find_root(
             excess, (bracket[inner], high[inner]), args=(inner,), tolerances={"xrtol": 1e-9}

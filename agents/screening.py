@@ -29,7 +29,6 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 
 FloatArray = NDArray[np.float64]
 EPSILON = float(np.finfo(float).eps)
@@ -261,6 +260,8 @@ class DerivativePieces:
             return self.lower
         if self.derivative(self.upper, first, last) > 0:
             return self.upper
+        from scipy.optimize import brentq  # here: closed-form terms never wait for this import
+
         return float(
             brentq(
                 self.derivative, self.lower, self.upper, args=(first, last), xtol=1e-14, rtol=1e-14

@@ -142,6 +142,7 @@ def run(
             seed,
             out,
             force=force,
+            on_start=progress.started,
             on_round=progress.finished,
             on_draw=progress.drawing,
         )

@@ -73,6 +73,7 @@ def play(
     out: Path | None = None,
     *,
     force: bool = False,
+    on_start: Callable[[PlayableMarket], None] | None = None,
     on_round: Callable[[PlayableMarket], None] | None = None,
     on_draw: Callable[[], None] | None = None,
     make_market: Callable[..., PlayableMarket] | None = None,
@@ -94,6 +95,8 @@ def play(
         The run directory; `runs/<scenario>-<seed>-<hash>` unless told.
     force : bool
         Whether a complete run there may be replaced.
+    on_start : callable, optional
+        Called with the market before the first round.
     on_round : callable, optional
         Called with the market after every round.
     on_draw : callable, optional
@@ -124,7 +127,9 @@ def play(
             writer = RunWriter(
                 out or default_directory(scenario, seed), scenario, seed, force=force
             )
-        session = _Session(writer, interruption, interruptible or simulate, on_round, on_draw)
+        session = _Session(
+            writer, interruption, interruptible or simulate, on_start, on_round, on_draw
+        )
         return session.play(make_market or Market, scenario, seed)
 
 
@@ -136,12 +141,13 @@ class _Session:
         writer: RunWriter,
         interruption: Interruption,
         interruptible: Callable[..., Any],
+        on_start: Callable[[PlayableMarket], None] | None,
         on_round: Callable[[PlayableMarket], None] | None,
         on_draw: Callable[[], None] | None,
     ) -> None:
         self.writer, self.interruption = writer, interruption
         self.interruptible = interruptible
-        self.on_round, self.on_draw = on_round, on_draw
+        self.on_start, self.on_round, self.on_draw = on_start, on_round, on_draw
         self.market: PlayableMarket | None = None
 
     def play(self, make: Callable[..., PlayableMarket], scenario: Scenario, seed: int) -> Played:
@@ -156,6 +162,8 @@ class _Session:
     ) -> tuple[str, Exception | None]:
         try:
             market = self.market = make(scenario, seed=seed, task_sink=self.writer.take)
+            if self.on_start:
+                self.on_start(market)
             while market.round < market.rounds_planned:
                 with self.interruption.shield(open_in=self.interruptible):
                     market.step()

@@ -90,6 +90,11 @@ class RoundProgress(_Counter):
         if not self._quiet:
             self._console.print(COMPILING)
 
+    def started(self, market: Counted) -> None:
+        """Everything is loaded, the first round begins."""
+        if not self._bar:
+            self._line(f"playing {market.rounds_planned} rounds")
+
     def finished(self, market: Counted) -> None:
         """A round was finished."""
         if self._bar:

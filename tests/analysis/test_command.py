@@ -53,7 +53,8 @@ def test_run_prints_its_directory_last_and_progress_elsewhere(toy_file, capsys):
     assert line.startswith("runs/toy-3-")
     assert run.manifest.seed == 3
     assert (Path(line) / "report.html").is_file()
-    assert [text[:12] for text in err.splitlines()[:2]] == ["round 1 of 4", "round 2 of 4"]
+    begins = [text[:12] for text in err.splitlines()[:3]]
+    assert begins == ["playing 4 ro", "round 1 of 4", "round 2 of 4"]
     assert "the market of this test has no queues" in err
     assert "missed the agreed latency" in err
 
