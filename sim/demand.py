@@ -10,12 +10,16 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from sim.arrival_laws import Pace, Poisson
 from sim.columns import Amounts, Columns, FloatArray, IntArray, Numbers
+from sim.laws import Exponential, TaskLaw
 from sim.request_trace import RequestTrace
 from sim.streams import stream
 from sim.workload import Workload, check_unique
 
 OUT = -1  # the operator of a user who has opted out
+POISSON = Poisson()
+EXPONENTIAL = Exponential()
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,6 +123,65 @@ def poisson_demand(
     >>> len(demand), np.bincount(demand.type), np.unique(demand.user)
     (720, array([463, 257]), array([0, 1, 2]))
     """
+    return drawn_demand(
+        seed,
+        round_index,
+        start_s,
+        duration_s,
+        users_by_type,
+        tasks_per_user_per_s,
+        mean_work,
+        first_task,
+    )
+
+
+def drawn_demand(
+    seed: int,
+    round_index: int,
+    start_s: float,
+    duration_s: float,
+    users_by_type: npt.ArrayLike,
+    tasks_per_user_per_s: float,
+    mean_work: npt.ArrayLike,
+    first_task: int = 0,
+    *,
+    pace: Pace = POISSON,
+    law: TaskLaw = EXPONENTIAL,
+) -> Demand:
+    """Draw the tasks of one round at a pace and with work of a law; see `poisson_demand`.
+
+    The work of a type is drawn last, so under another law the same tasks come at the same times
+    from the same users, with other work.
+
+    Parameters
+    ----------
+    seed, round_index, start_s, duration_s, users_by_type, mean_work, first_task
+        As in `poisson_demand`.
+    tasks_per_user_per_s : float
+        δ, the mean rate, 1/s.
+    pace : Pace
+        Of the whole run and of all types (`sim.arrival_laws`): bursts come to all at once.
+    law : TaskLaw
+        Of the work of a task over its mean (`sim.laws`).
+
+    Returns
+    -------
+    Demand
+
+    Raises
+    ------
+    ValueError
+        As `poisson_demand`, and for a pace that does not cover the round.
+
+    Examples
+    --------
+    >>> from sim.laws import Deterministic
+    >>> work = [180e3, 3.6e11, 270e3]
+    >>> same = drawn_demand(1, 0, 0.0, 10.0, [2, 1], 24.0, work, law=Deterministic())
+    >>> drawn = poisson_demand(1, 0, 0.0, 10.0, [2, 1], 24.0, work)
+    >>> bool((same.arrival_s == drawn.arrival_s).all()), np.unique(same.input_bits)
+    (True, array([180000.]))
+    """
     users = _whole_users(users_by_type)
     mean = _finite("mean_work", mean_work, (3,))
     start_s = float(_finite("start_s", start_s))
@@ -128,10 +191,10 @@ def poisson_demand(
     drawn = []
     for type_, count in enumerate(users):
         rng = stream(seed, "demand", round_index, type_)
-        tasks = rng.poisson(count * rate_per_s * duration_s)
-        arrival_s = _before_end(start_s + duration_s * rng.random(tasks), start_s, duration_s)
+        arrival_s = pace.arrivals(rng, count * rate_per_s, start_s, duration_s)
+        tasks = len(arrival_s)
         user = first_user[type_] + rng.integers(max(count, 1), size=tasks)  # no users, no tasks
-        work = mean * rng.standard_exponential((tasks, 3))
+        work = mean * law.work(rng, tasks)
         drawn.append((np.full(tasks, type_), arrival_s, user, work))
     type_of, arrival_s, user, work = (np.concatenate(parts) for parts in zip(*drawn, strict=True))
     return Demand.arriving(
@@ -272,11 +335,6 @@ def offer(demand: Demand, operator_of_user: npt.ArrayLike, rates: npt.ArrayLike)
         user=demand.user[served],
         service_s=work[served] / rate[operator[served]],
     )
-
-
-def _before_end(arrival_s: FloatArray, start_s: float, duration_s: float) -> FloatArray:
-    """Keep times out of the end of the round, which start + duration * u can round up to."""
-    return np.minimum(arrival_s, np.nextafter(start_s + duration_s, start_s))
 
 
 def _finite(name: str, value: npt.ArrayLike, shape: tuple[int, ...] | None = None) -> FloatArray:

@@ -4,8 +4,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from sim.demand import Demand, _before_end, offer, order_of, poisson_demand, trace_demand
+from sim.arrival_laws import Bursts, before_end
+from sim.demand import Demand, drawn_demand, offer, order_of, poisson_demand, trace_demand
+from sim.laws import Deterministic, Lognormal
 from sim.request_trace import RequestTrace
+from sim.streams import stream
 
 WORK = (180e3, 3.6e11, 270e3)
 USERS = [3, 0, 5]
@@ -54,7 +57,7 @@ def test_no_arrival_is_rounded_onto_the_end_of_the_round():
     last_draw = np.array([0.5, 1 - 2.0**-53])
     times_s = 1e6 + 1.0 * last_draw
     assert times_s[1] == 1e6 + 1.0
-    kept = _before_end(times_s, 1e6, 1.0)
+    kept = before_end(times_s, 1e6, 1.0)
     assert kept[0] == times_s[0]
     assert kept[1] == np.nextafter(1e6 + 1.0, 0) < 1e6 + 1.0
 
@@ -127,6 +130,80 @@ def test_bad_poisson_settings_are_refused(wrong, message):
 def test_bad_mean_work_is_refused():
     with pytest.raises(ValueError, match=r"mean_work = \[1.0, 2.0\]: .* shape \(3,\)"):
         poisson_demand(1, 0, 0.0, 1.0, [1], 1.0, [1.0, 2.0])
+
+
+def test_poisson_demand_to_the_last_bit():
+    """The draws of a type one after another: number, times, users, work."""
+    demand = poisson(seed=3, round_index=2)
+    total = 0
+    for type_, (users, first) in enumerate([(3, 0), (0, 3), (5, 3)]):
+        rng = stream(3, "demand", 2, type_)
+        tasks = rng.poisson(users * 24.0 * 10.0)
+        times_s = 4.0 + 10.0 * rng.random(tasks)
+        order = np.argsort(times_s, kind="stable")
+        user = first + rng.integers(max(users, 1), size=tasks)
+        work = np.array(WORK) * rng.standard_exponential((tasks, 3))
+        own = demand.select(demand.type == type_)
+        assert np.array_equal(own.arrival_s, times_s[order])
+        assert np.array_equal(own.user, user[order])
+        assert np.array_equal(own.work_flop, work[order, 1])
+        total += tasks
+    assert len(demand) == total
+
+
+def drawn(seed=5, round_index=0, start_s=4.0, duration_s=10.0, users=USERS, **laws):
+    return drawn_demand(seed, round_index, start_s, duration_s, users, 24.0, WORK, **laws)
+
+
+def test_another_law_of_work_leaves_arrivals_and_users_as_they_were():
+    plain, heavy = poisson(seed=5), drawn(law=Lognormal(2.0))
+    for name in ("task", "arrival_s", "type", "user"):
+        assert np.array_equal(getattr(plain, name), getattr(heavy, name))
+    assert not np.array_equal(plain.work_flop, heavy.work_flop)
+    assert (drawn(law=Deterministic()).output_bits == WORK[2]).all()
+
+
+def test_work_has_the_mean_and_the_variation_of_its_law():
+    """Mean of 10 kbit at 5 standard errors (false alarm 6e-7); twice the work must fail."""
+    demand = drawn(users=[800], law=Lognormal(0.5))
+    for name, mean in zip(("input_bits", "work_flop", "output_bits"), WORK, strict=True):
+        z = (getattr(demand, name) / mean - 1.0) / (0.5 / np.sqrt(len(demand)))
+        assert abs(z.mean()) < 5
+        assert abs((2 * getattr(demand, name) / mean - 1).mean() / (0.5 / len(z) ** 0.5)) > 5
+
+
+BURSTS = Bursts(ratio=20.0, share=0.2, mean_s=0.3)
+
+
+def test_bursts_come_to_all_types_at_once_and_the_means_stay():
+    """Numbers of two types in windows of 0.1 s: correlated as the pace demands, or not at all.
+
+    Correlation of Poisson counts over 1,000 windows: standard error 1 / sqrt(1000) = 0.03.
+    """
+    pace = BURSTS.pace(stream(5, "bursts"), 100.0)
+    demand = drawn(start_s=0.0, duration_s=100.0, pace=pace)
+    windows = np.arange(1001) / 10
+    by_type = [np.histogram(demand.arrival_s[demand.type == n], windows)[0] for n in (0, 2)]
+    assert np.corrcoef(by_type)[0, 1] > 0.5
+    even = drawn(start_s=0.0, duration_s=100.0)
+    by_type = [np.histogram(even.arrival_s[even.type == n], windows)[0] for n in (0, 2)]
+    assert abs(np.corrcoef(by_type)[0, 1]) < 0.15
+    expected = 24.0 * 8 * pace.passed(np.array(100.0))
+    assert abs(len(demand) - expected) < 5 * np.sqrt(expected)
+
+
+def test_a_type_does_not_feel_another_in_bursts_either():
+    pace = BURSTS.pace(stream(5, "bursts"), 20.0)
+    few, many = drawn(users=[3, 1, 5], pace=pace), drawn(users=[3, 70, 5], pace=pace)
+    for n in (0, 2):
+        a, b = few.select(few.type == n), many.select(many.type == n)
+        assert np.array_equal(a.arrival_s, b.arrival_s)
+        assert np.array_equal(a.work_flop, b.work_flop)
+
+
+def test_a_pace_that_ends_before_the_round_is_refused():
+    with pytest.raises(ValueError, match=r"arrivals in \[4.0, 1004.0\) s: allowed 0 to"):
+        drawn(duration_s=1000.0, pace=BURSTS.pace(stream(5, "bursts"), 20.0))
 
 
 TRACE = RequestTrace([0.0, 1.0, 2.5, 2.5, 7.0], [100, 10, 20, 30, 40], [5, 0, 2, 3, 4])
