@@ -196,7 +196,7 @@ def test_an_unexpected_error_is_one_line_unless_debugged(
         raise ZeroDivisionError("two\nlines")
 
     monkeypatch.setattr(fake_market, "step", fail)
-    assert invoke(["run", toy_file, *(["--debug"] if debug else [])]) == 1
+    assert invoke(["run", toy_file, "--quiet", *(["--debug"] if debug else [])]) == 1
     out, err = capsys.readouterr()
     assert out == ""
     assert err.splitlines()[0].startswith("airan-market: ZeroDivisionError: two lines")
