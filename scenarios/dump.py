@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import tomli_w
+from pydantic import BaseModel
 
-from scenarios.schema import Scenario
 
-
-def dump_toml(scenario: Scenario) -> str:
+def dump_toml(scenario: BaseModel) -> str:
     """Write a scenario as TOML with every default written out.
 
     Numbers are written with as many digits as they need to be read back exactly, so that the text
@@ -32,13 +31,13 @@ def dump_toml(scenario: Scenario) -> str:
     parts = [_lines(single)]
     for key, value in content.items():
         if isinstance(value, Mapping):
-            parts.append(f"[{key}]\n{_lines(value)}")
+            parts.extend(_table(key, value))
         elif _holds_tables(value):
             parts.extend(f"[[{key}]]\n{_lines(table)}" for table in value)
     return "\n".join(parts)
 
 
-def scenario_hash(scenario: Scenario) -> str:
+def scenario_hash(scenario: BaseModel) -> str:
     """Return the SHA-256 of a scenario's resolved content, as 64 hexadecimal digits.
 
     It does not depend on the order of keys, the layout of the file, which defaults were written
@@ -58,8 +57,20 @@ def scenario_hash(scenario: Scenario) -> str:
 
 
 def _holds_tables(value: Any) -> bool:
-    if isinstance(value, Mapping):
-        return True
+    return isinstance(value, Mapping) or _is_list_of_tables(value)
+
+
+def _table(name: str, table: Mapping[str, Any]) -> list[str]:
+    """Write a table of the top, lists of tables in it one table each, below it."""
+    lists = {key: value for key, value in table.items() if _is_list_of_tables(value)}
+    single = {key: value for key, value in table.items() if key not in lists}
+    parts = [f"[{name}]\n{_lines(single)}"]
+    for key, tables in lists.items():
+        parts.extend(f"[[{name}.{key}]]\n{_lines(item)}" for item in tables)
+    return parts
+
+
+def _is_list_of_tables(value: Any) -> bool:
     return isinstance(value, tuple) and any(isinstance(item, Mapping) for item in value)
 
 

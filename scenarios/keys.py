@@ -25,8 +25,8 @@ class KeyDescription(NamedTuple):
     meaning: str
 
 
-def describe_keys() -> Iterator[KeyDescription]:
-    """Yield every key of a scenario file, in the order of the schema.
+def describe_keys(root: type[BaseModel] = Scenario) -> Iterator[KeyDescription]:
+    """Yield every key of a kind of scenario file, in the order of the schema.
 
     Operators stand as ``operators[m]``. A default of ``required`` means that there is none.
 
@@ -36,10 +36,10 @@ def describe_keys() -> Iterator[KeyDescription]:
     >>> key.type, key.unit, key.allowed, key.default
     ('number', '1', 'a finite number > 0 and <= 1', '0.35')
     """
-    yield from _describe_table(Scenario, "")
+    yield from _describe_table(root, "")
 
 
-def keys_markdown() -> str:
+def keys_markdown(root: type[BaseModel] = Scenario) -> str:
     """Return the keys as a Markdown table, one line each.
 
     Examples
@@ -50,11 +50,11 @@ def keys_markdown() -> str:
     | `schema_version` | whole number | - | 1 | 1 | version of these keys |
     """
     head = ["| key | type | unit | allowed | default | meaning |", "| --- " * 6 + "|"]
-    rows = (k._replace(key=f"`{k.key}`") for k in describe_keys())
+    rows = (k._replace(key=f"`{k.key}`") for k in describe_keys(root))
     return "\n".join([*head, *(f"| {' | '.join(row)} |" for row in rows)]) + "\n"
 
 
-def allowed_at(path: KeyPath) -> str:
+def allowed_at(path: KeyPath, root: type[BaseModel] = Scenario) -> str:
     """Say in words what may stand at a path of the schema.
 
     Examples
@@ -62,25 +62,25 @@ def allowed_at(path: KeyPath) -> str:
     >>> allowed_at(("users", "shares", 3)), allowed_at(("simulation", "engine"))
     ('a finite number from 0 to 1', 'one of "simpy", "compiled"')
     """
-    annotation, metadata = _kind_at(path)
+    annotation, metadata = _kind_at(path, root)
     return _allowed(annotation, metadata)
 
 
-def table_at(path: KeyPath) -> type[BaseModel]:
-    """Return the table of the schema that stands at a path.
+def table_at(path: KeyPath, root: type[BaseModel] = Scenario) -> type[BaseModel]:
+    """Return the table of the schema that stands at a path, the first where there are several.
 
     Examples
     --------
     >>> table_at(("operators", 0, "gpu")).__name__
     'GpuStage'
     """
-    table = _table_in(_kind_at(path)[0])
-    if table is None:
+    tables = _tables_in(_kind_at(path, root)[0])
+    if not tables:
         raise KeyError(path)
-    return table
+    return tables[0]
 
 
-def unknown_key(path: KeyPath) -> tuple[str, str | None]:
+def unknown_key(path: KeyPath, root: type[BaseModel] = Scenario) -> tuple[str, str | None]:
     """Say what an unknown key may have been meant to be.
 
     Returns
@@ -94,30 +94,37 @@ def unknown_key(path: KeyPath) -> tuple[str, str | None]:
     >>> unknown_key(("horizon_s",))
     ('unknown key here, did you mean simulation.horizon_s?', None)
     >>> unknown_key(("task", "colour"))
-    ('unknown key, allowed here are: input_bits, work_flop, output_bits', None)
+    ('unknown key, allowed here are: input_bits, work_flop, output_bits, law', None)
+    >>> unknown_key(("simulation", "arrivals", "burst_ratio"))
+    ('must not be given together with trace', None)
     """
     word = str(path[-1])
-    elsewhere = [k.key for k in describe_keys() if k.key.rpartition(".")[2] == word]
+    tables = _tables_in(_kind_at(path[:-1], root)[0])
+    if any(word in table.model_fields for table in tables):
+        # known in a table that may stand here, but not in the one that the other keys chose
+        others = [next(iter(t.model_fields)) for t in tables if word not in t.model_fields]
+        return f"must not be given together with {' or '.join(others)}", None
+    elsewhere = [k.key for k in describe_keys(root) if k.key.rpartition(".")[2] == word]
     if elsewhere:
         return f"unknown key here, did you mean {' or '.join(elsewhere)}?", None
-    known = list(table_at(path[:-1]).model_fields)
+    known = [key for table in tables for key in table.model_fields]
     near = difflib.get_close_matches(word, known, n=1)
     if near:
         return f"unknown key, did you mean {near[0]}?", near[0]
     return f"unknown key, allowed here are: {', '.join(known)}", None
 
 
-def _kind_at(path: KeyPath) -> tuple[Any, Sequence[Any]]:
-    annotation: Any = Scenario
+def _kind_at(path: KeyPath, root: type[BaseModel]) -> tuple[Any, Sequence[Any]]:
+    annotation: Any = root
     metadata: Sequence[Any] = ()
     for step in path:
         if isinstance(step, int):
             annotation, metadata = _item_kind(annotation)
             continue
-        table = _table_in(annotation)
-        if table is None:
+        fields = [t.model_fields[step] for t in _tables_in(annotation) if step in t.model_fields]
+        if not fields:
             raise KeyError(path)
-        field = table.model_fields[step]
+        field = fields[0]
         annotation, metadata = field.annotation, field.metadata
     return annotation, metadata
 
@@ -145,11 +152,10 @@ def _branches(annotation: Any) -> list[tuple[Any, Sequence[Any]]]:
     return [b for arg in get_args(inner) if arg is not type(None) for b in _branches(arg)]
 
 
-def _table_in(annotation: Any) -> type[BaseModel] | None:
-    for branch, _ in _branches(annotation):
-        if isinstance(branch, type) and issubclass(branch, BaseModel):
-            return branch
-    return None
+def _tables_in(annotation: Any) -> list[type[BaseModel]]:
+    """Return the tables that may stand here; most settings allow one or none."""
+    plain = (branch for branch, _ in _branches(annotation))
+    return [kind for kind in plain if isinstance(kind, type) and issubclass(kind, BaseModel)]
 
 
 def _item_kind(annotation: Any) -> tuple[Any, Sequence[Any]]:
@@ -206,17 +212,18 @@ def _describe_table(table: type[BaseModel], prefix: str) -> Iterator[KeyDescript
         key, annotation = prefix + word, field.annotation
         plain = [branch for branch, _ in _branches(annotation)]
         repeated = get_origin(plain[0]) is tuple
-        inner = _table_in(_item_kind(annotation)[0] if repeated else annotation)
-        if inner is None or len(plain) > 1:
+        tables = _tables_in(_item_kind(annotation)[0] if repeated else annotation)
+        if not tables or len(plain) > 1:
             yield _describe(key, field)
-        if inner is not None:
+        for inner in tables:
             yield from _describe_table(inner, f"{key}[m]." if repeated else f"{key}.")
 
 
 def _describe(key: str, field: FieldInfo) -> KeyDescription:
     extra: Any = field.json_schema_extra or {}
     default = extra.get("default_text") or _default_text(field)
-    kinds = " or ".join(_type_text(branch) for branch, _ in _branches(field.annotation))
+    texts = [_type_text(branch) for branch, _ in _branches(field.annotation)]
+    kinds = " or ".join(dict.fromkeys(texts))  # several tables are told once
     allowed = _allowed(field.annotation, field.metadata)
     return KeyDescription(key, kinds, extra["unit"], allowed, default, field.description or "")
 

@@ -6,13 +6,18 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel
 
 from scenarios.fault import Fault, ScenarioError, key_text, value_text
 from scenarios.override import SOURCE, Overridden
 from scenarios.schema import Scenario
 from scenarios.tables import plain, value_at
-from scenarios.validation import check
+from scenarios.validation import MARKET, Kind, Model, check
+
+if TYPE_CHECKING:
+    from scenarios.pact import PactScenario
 
 
 def load_scenario(
@@ -47,8 +52,58 @@ def load_scenario(
     scenarios.fault.ScenarioError: --set: users.total = 0: must be a whole number from 1 to 10000000
     """
     name, tables = _read(source)
+    if _kind_of(tables) == "pact":
+        use = "is a PACT scenario, for `airan-market pact`, and describes no operators"
+        raise ScenarioError([Fault(name, "", "", use)])
+    return _settle(name, tables, overrides, MARKET)
+
+
+def load_pact(
+    source: "str | Path | Mapping[str, Any] | PactScenario", overrides: Sequence[str] = ()
+) -> "PactScenario":
+    """Load the scenario of a PACT market, as `load_scenario` does that of an AI-RAN market.
+
+    Examples
+    --------
+    >>> load_pact("pact", ["pact.tokens_per_kb=4"]).pact.tokens_per_kb
+    4.0
+    >>> service = {"name": "fast", "quality": 1.5, "cost_usd": 0.1}
+    >>> load_pact({"name": "mine", "pact": {"types": [1, 2], "services": [service]}})
+    Traceback (most recent call last):
+        ...
+    scenarios.fault.ScenarioError: mapping: pact.services[1].quality = 1.5: must be a finite \
+number from 0 to 1
+    """
+    from scenarios.pact import PACT
+
+    name, tables = _read(source)
+    if "pact" not in tables and {"users", "operators"} & tables.keys():
+        use = "is an AI-RAN scenario, without a [pact] table, for `airan-market run` and `solve`"
+        raise ScenarioError([Fault(name, "", "", use)])
+    return _settle(name, tables, overrides, PACT)
+
+
+def scenario_kind(source: str | Path | Mapping[str, Any]) -> Literal["market", "pact"]:
+    """Tell which kind of scenario a source describes, without checking it.
+
+    Examples
+    --------
+    >>> scenario_kind("teleoperation"), scenario_kind("pact")
+    ('market', 'pact')
+    """
+    return _kind_of(_read(source)[1])
+
+
+def _kind_of(tables: Mapping[str, Any]) -> Literal["market", "pact"]:
+    # a file with both is a market with a table too many, and one with neither is told so
+    return "pact" if "pact" in tables and "operators" not in tables else "market"
+
+
+def _settle(
+    name: str, tables: dict[str, Any], overrides: Sequence[str], kind: Kind[Model]
+) -> Model:
     changed = Overridden(tables, overrides)
-    scenario, found = check(changed.tables)
+    scenario, found = check(changed.tables, kind)
     faults = list(changed.faults)
     for path, allowed in found:
         origin = SOURCE if changed.decided(path) else name
@@ -68,7 +123,7 @@ def shipped_scenarios() -> dict[str, str]:
     Examples
     --------
     >>> list(shipped_scenarios())
-    ['bound_fails', 'llm_replay', 'teleoperation']
+    ['bound_fails', 'llm_replay', 'pact', 'teleoperation']
     """
     files = {name: _shipped_text(name) for name in _shipped_names()}
     return {name: _first_comment(text) for name, text in files.items()}
@@ -88,8 +143,8 @@ def _first_comment(text: str) -> str:
     return next(comments, "")
 
 
-def _read(source: str | Path | Mapping[str, Any] | Scenario) -> tuple[str, dict[str, Any]]:
-    if isinstance(source, Scenario):
+def _read(source: str | Path | Mapping[str, Any] | BaseModel) -> tuple[str, dict[str, Any]]:
+    if isinstance(source, BaseModel):
         return "scenario", plain(source.model_dump())
     if isinstance(source, Mapping):
         return "mapping", plain(source)

@@ -1,20 +1,45 @@
 """From plain tables to a scenario, or to every fault that stands between them."""
 
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from scenarios.consistency import Finding, Settings, contradictions
 from scenarios.fault import KeyPath
 from scenarios.keys import allowed_at, unknown_key
-from scenarios.schema import WORD_OR_TABLE, Mechanism, Scenario
+from scenarios.schema import WORDS_OR_TABLES, Mechanism, Scenario, Simulation
 from scenarios.tables import value_at
 
+Model = TypeVar("Model", bound=BaseModel)
 
-def check(tables: Mapping[str, Any]) -> tuple[Scenario | None, list[Finding]]:
-    """Build the scenario that plain tables describe.
+
+@dataclass(frozen=True)
+class Kind(Generic[Model]):
+    """A kind of scenario: its schema, and what its schema cannot say.
+
+    Attributes
+    ----------
+    model
+        The schema of the whole file.
+    contradictions
+        Checks between settings.
+    filled
+        The tables of the file whose defaults these checks read.
+    """
+
+    model: type[Model]
+    contradictions: Callable[[Settings], Iterator[Finding]]
+    filled: Mapping[str, type[BaseModel]]
+
+
+MARKET = Kind(Scenario, contradictions, {"mechanism": Mechanism, "simulation": Simulation})
+
+
+def check(tables: Mapping[str, Any], kind: Kind[Model]) -> tuple[Model | None, list[Finding]]:
+    """Build the scenario of a kind that plain tables describe.
 
     Returns
     -------
@@ -22,40 +47,42 @@ def check(tables: Mapping[str, Any]) -> tuple[Scenario | None, list[Finding]]:
 
     Examples
     --------
-    >>> scenario, found = check({"name": "empty"})
+    >>> scenario, found = check({"name": "empty"}, MARKET)
     >>> scenario is None, found[0].path, found[0].allowed.split(",")[0]
     (True, ('users',), 'required')
     """
     try:
-        return Scenario.model_validate(tables), []
+        return kind.model.model_validate(tables), []
     except ValidationError as error:
         errors = error.errors(include_url=False, include_context=False, include_input=False)
     single = [e for e in errors if e["type"] != "contradiction"]
-    misspelt = _misspelt(single, tables)
+    misspelt = _misspelt(single, tables, kind)
     faulty = {_path(e) for e in single} | misspelt
-    found = [_finding(e) for e in single if not _explained(e, misspelt, faulty)]
-    found += contradictions(Settings(_with_defaults(tables), faulty))
+    found = [_finding(e, kind) for e in single if not _explained(e, misspelt, faulty)]
+    found += kind.contradictions(Settings(_with_defaults(tables, kind), faulty))
     return None, sorted(found, key=lambda finding: _place(finding.path, tables))
 
 
 def _path(error: ErrorDetails) -> KeyPath:
     path = error["loc"]
     # there, and only there, pydantic puts the name of a union's branch into the path
-    return path[:2] + path[3:] if path[:2] == WORD_OR_TABLE else path
+    return path[:2] + path[3:] if path[:2] in WORDS_OR_TABLES else path
 
 
-def _finding(error: ErrorDetails) -> Finding:
+def _finding(error: ErrorDetails, kind: Kind[Model]) -> Finding:
     path = _path(error)
     if error["type"] == "extra_forbidden":
-        return Finding(path, unknown_key(path)[0])
-    rule = f"must be {allowed_at(path)}"
+        return Finding(path, unknown_key(path, kind.model)[0])
+    rule = f"must be {allowed_at(path, kind.model)}"
     return Finding(path, f"required, {rule}" if error["type"] == "missing" else rule)
 
 
-def _misspelt(errors: list[ErrorDetails], tables: Mapping[str, Any]) -> set[KeyPath]:
+def _misspelt(
+    errors: list[ErrorDetails], tables: Mapping[str, Any], kind: Kind[Model]
+) -> set[KeyPath]:
     """Return the known keys that are absent because a key much like them was written."""
     unknown = [_path(e) for e in errors if e["type"] == "extra_forbidden"]
-    meant = ((path[:-1], unknown_key(path)[1]) for path in unknown)
+    meant = ((path[:-1], unknown_key(path, kind.model)[1]) for path in unknown)
     paths = {(*table, word) for table, word in meant if word is not None}
     return {path for path in paths if value_at(tables, path) is None}
 
@@ -70,14 +97,20 @@ def _explained(
     return error["type"] == "missing" and path in misspelt  # the misspelt key says so
 
 
-def _with_defaults(tables: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Write out the defaults that checks between settings read; all are of the mechanism."""
-    given = tables.get("mechanism", {})
-    if not isinstance(given, Mapping):
-        return tables
-    fields = Mechanism.model_fields.items()
-    defaults = {word: field.default for word, field in fields if not field.is_required()}
-    return {**tables, "mechanism": {**defaults, **given}}
+def _with_defaults(tables: Mapping[str, Any], kind: Kind[Model]) -> Mapping[str, Any]:
+    """Write out the defaults that checks between settings read."""
+    answer = dict(tables)
+    for word, table in kind.filled.items():
+        given = tables.get(word, {})
+        if isinstance(given, Mapping):
+            fields = table.model_fields.items()
+            defaults = {
+                key: field.default
+                for key, field in fields
+                if not field.is_required() and field.default_factory is None
+            }
+            answer[word] = {**defaults, **given}
+    return answer
 
 
 def _place(path: KeyPath, tables: Any) -> list[int]:

@@ -451,7 +451,7 @@ def test_a_byte_order_mark_is_no_fault(small_text: str, write: Callable[[str], s
 
 
 def test_no_such_file(write: Callable[[str], str]) -> None:
-    ships = "(scenarios that ship: bound_fails, llm_replay, teleoperation)"
+    ships = "(scenarios that ship: bound_fails, llm_replay, pact, teleoperation)"
     assert lines("teleoperaton") == [
         f"teleoperaton: no such file, did you mean teleoperation? {ships}"
     ]

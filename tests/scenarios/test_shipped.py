@@ -8,7 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from scenarios import Scenario, TraceArrivals, load_scenario, shipped_scenarios
+from scenarios import (
+    Scenario,
+    TraceArrivals,
+    load_pact,
+    load_scenario,
+    scenario_kind,
+    shipped_scenarios,
+)
 
 TRACE = Path(__file__).parents[3] / "shared/data/azure_llm_2023/AzureLLMInferenceTrace_conv.csv"
 
@@ -28,7 +35,8 @@ def test_every_shipped_file_loads_under_its_own_name() -> None:
     shipped = shipped_scenarios()
     assert {f"{name}.toml" for name in shipped} == {f for f in files if f.endswith(".toml")}
     for name in shipped:
-        assert load_scenario(name).name == name
+        load = load_pact if scenario_kind(name) == "pact" else load_scenario
+        assert load(name).name == name
 
 
 def test_descriptions_are_one_line() -> None:
@@ -37,6 +45,8 @@ def test_descriptions_are_one_line() -> None:
         "what cannot be kept",
         "llm_replay": "One hour of real LLM chat requests, played sixty times as fast to three "
         "operators",
+        "pact": "The PACT paper's market: eight language-model services sold to fifteen user types "
+        "by contract",
         "teleoperation": "The default market of the AI-RAN paper: 150 teleoperation users, three "
         "operators, eight user types",
     }
