@@ -187,7 +187,7 @@ def _constraint_sentence(feasibility: Feasibility) -> str:
     rationality, envy = feasibility.individual_rationality, feasibility.incentive_compatibility
     parts = [
         f"menus: type {rationality.type + 1} is worst off at operator {rationality.operator + 1}, "
-        f"with utility {-rationality.violation_usd:.3g} USD"
+        f"with utility {feasibility.margin_usd - rationality.violation_usd:.3g} USD"
     ]
     if envy.type >= 0:
         parts.append(

@@ -8,7 +8,8 @@ two ways:
 repriced
     Their latencies stay and their prices follow (25) with their loads, as in the best response
     (30), in which every menu is a function of its latencies and the matching. A user's utility is
-    then its information rent, which depends on latencies only, so the fixed point is explicit.
+    then the margin and its information rent, which depends on latencies only, so the fixed point
+    is explicit.
 posted
     Their latencies and prices both stay as posted, and the refund that users expect follows the
     load. More users mean a higher refund at the same price, so this fixed point can have several
@@ -29,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logsumexp
 
-from agents.menu import Menu, information_rent, operator_belief, priced_menu
+from agents.menu import Menu, binding_utility, operator_belief, priced_menu
 from agents.primitives import Primitives
 from agents.selection import adjusted_utility, cumulative_load, damp, mixed_response
 from agents.utility import operator_utility, user_utility
@@ -280,8 +281,8 @@ def _penalised(primitives: Primitives, settled: Settlement, utility_usd: FloatAr
 
 def _repriced_selection(primitives: Primitives, settled: Settlement, operator: int) -> Objective:
     """Share z of each type that an operator gets for its latencies, when all prices follow (25)."""
-    sensitivity = primitives.latency_sensitivity_usd_per_s
-    rent = information_rent(sensitivity, settled.menu.latency_s)
+    own = primitives.of_operator(operator)
+    rent = binding_utility(primitives, settled.menu.latency_s)
     others = np.delete(_penalised(primitives, settled, rent), operator, axis=0)
     out = np.full((1, primitives.types), primitives.opt_out_utility_usd)
     tau = settled.temperature_usd
@@ -289,7 +290,7 @@ def _repriced_selection(primitives: Primitives, settled: Settlement, operator: i
     penalty = _penalised(primitives, settled, np.zeros_like(rent))[operator]
 
     def share(latency_s: FloatArray) -> FloatArray:
-        utility = information_rent(sensitivity, latency_s) + penalty
+        utility = binding_utility(own, latency_s) + penalty
         return expit(utility / tau - elsewhere)
 
     return share
@@ -303,7 +304,7 @@ def _posted_selection(primitives: Primitives, settled: Settlement, operator: int
         matching = np.broadcast_to(settled.match_probability, shape).copy()
         result = np.full(latency_s.shape, np.nan)
         active = np.arange(len(latency_s))
-        rent = information_rent(primitives.latency_sensitivity_usd_per_s, latency_s)
+        rent = binding_utility(primitives.of_operator(operator), latency_s)
         for _ in range(PATIENCE):
             utility = posted_utility(primitives, settled.menu, matching[active])
             utility[:, operator] = rent[active]

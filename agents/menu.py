@@ -97,17 +97,44 @@ def information_rent(
     return rent
 
 
+def binding_utility(primitives: Primitives, latency_s: FloatArray) -> FloatArray:
+    """Utility per task that the prices (25) leave every type: the margin and its information rent.
+
+    Parameters
+    ----------
+    primitives : Primitives
+        Of all operators, with latencies (..., M, N), or of one, with (..., N).
+    latency_s : array
+
+    Returns
+    -------
+    array like latency_s
+        USD.
+
+    Examples
+    --------
+    >>> from scenarios import load_scenario
+    >>> margin = ["mechanism.participation_margin_usd=1e-5"]
+    >>> one = Primitives.from_scenario(load_scenario("teleoperation", margin)).of_operator(0)
+    >>> binding_utility(one, np.full(8, 0.1)).round(7).tolist()  # 1e-5 + (β_1 − β_n) 0.1
+    [1e-05, 2e-05, 3e-05, 4e-05, 5e-05, 6e-05, 7e-05, 8e-05]
+    """
+    margin = primitives.participation_margin_usd[..., np.newaxis]
+    return margin + information_rent(primitives.latency_sensitivity_usd_per_s, latency_s)
+
+
 def binding_prices(
     service_value_usd: FloatArray | float,
     latency_sensitivity_usd_per_s: FloatArray,
     refund_usd: float,
     latency_s: FloatArray,
     violation_probability: FloatArray,
+    margin_usd: FloatArray | float = 0.0,
 ) -> FloatArray:
     """Prices from the binding constraints, eq. (25), each p_n at its own load.
 
-    R_n = α_1 q − β_n L_n + R̄ p_n − (information rent of type n), which is the recursion (25)
-    telescoped.
+    R_n = α_1 q − β_n L_n + R̄ p_n − (information rent of type n) − margin, which is the recursion
+    (25) telescoped, begun with a utility of `margin_usd` for type 1 in place of 0.
 
     Parameters
     ----------
@@ -116,6 +143,8 @@ def binding_prices(
     latency_sensitivity_usd_per_s : array (N,)
     refund_usd : float
     latency_s, violation_probability : array (..., N)
+    margin_usd : array (...) or float
+        Participation margin of each operator.
 
     Returns
     -------
@@ -127,7 +156,7 @@ def binding_prices(
     >>> binding_prices(7.0, np.array([3.0, 2.0]), 1.0, np.array([1.0, 1.5]), np.array([0.5, 0.25]))
     array([4.5 , 3.25])
     """
-    value = np.asarray(service_value_usd, dtype=float)[..., np.newaxis]
+    value = np.asarray(service_value_usd - margin_usd, dtype=float)[..., np.newaxis]
     rent = information_rent(latency_sensitivity_usd_per_s, latency_s)
     waiting = latency_sensitivity_usd_per_s * latency_s
     return value - waiting + refund_usd * violation_probability - rent
@@ -153,6 +182,7 @@ def priced_menu(primitives: Primitives, belief: Belief, latency_s: FloatArray) -
         primitives.refund_usd,
         latency_s,
         probability,
+        primitives.participation_margin_usd,
     )
     return Menu(latency_s, price_usd, probability)
 
@@ -203,7 +233,7 @@ def design_menu(primitives: Primitives, load_per_s: FloatArray, weight_per_s: Fl
             load_per_s,
             weight_per_s,
             primitives.latency_sensitivity_usd_per_s,
-            primitives.service_value_usd,
+            primitives.service_value_usd - primitives.participation_margin_usd,
             primitives.refund_usd,
             violation_margin_usd(primitives),
             settings.chernoff_zeta,
@@ -299,10 +329,14 @@ class Constraint:
 
 @dataclass(frozen=True)
 class Feasibility:
-    """Result of `check_menu`: the worst individual-rationality and incentive constraint."""
+    """Result of `check_menu`: the worst individual-rationality and incentive constraint.
+
+    `margin_usd` is the utility that the individual-rationality constraint asks for.
+    """
 
     individual_rationality: Constraint
     incentive_compatibility: Constraint
+    margin_usd: float = 0.0
 
     def holds(self, tolerance_usd: float) -> bool:
         """Whether no constraint is violated by more than the tolerance."""
@@ -318,7 +352,8 @@ def check_menu(primitives: Primitives, menu: Menu) -> Feasibility:
 
     Type n choosing item j is served and delayed as item j: its utility is
     α_1 q − β_n L_j − R_j + R̄ p_j, eqs. (19)-(21). Individual rationality, eq. (20), asks for a
-    utility of 0.
+    utility of 0, or of the participation margin where there is one: a menu that leaves less does
+    not keep what the setting promises, though users may still take it.
 
     Parameters
     ----------
@@ -357,10 +392,13 @@ def check_menu(primitives: Primitives, menu: Menu) -> Feasibility:
     envy = taking - own[:, :, np.newaxis]
     itself = np.arange(sensitivity.size)
     envy[:, itself, itself] = -np.inf
-    poorest = np.unravel_index(np.argmin(own), own.shape)
+    margin = np.atleast_1d(primitives.participation_margin_usd)
+    spare = own - margin[:, np.newaxis]
+    poorest = np.unravel_index(np.argmin(spare), spare.shape)
     return Feasibility(
-        Constraint(-float(own[poorest]), int(poorest[0]), int(poorest[1]), int(poorest[1])),
+        Constraint(-float(spare[poorest]), int(poorest[0]), int(poorest[1]), int(poorest[1])),
         _worst(envy),
+        float(margin[poorest[0]]),
     )
 
 

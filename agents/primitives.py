@@ -35,6 +35,9 @@ class Primitives:
         R̄, C̄, κ and u_0 per task.
     mechanism : scenarios.Mechanism
         The settings of the mechanism: belief, ζ, latency bounds, temperatures and so on.
+    own_margin_usd : array (M,), optional
+        Participation margin of each operator, USD per task and at least 0; by default that of the
+        mechanism for all.
 
     Raises
     ------
@@ -61,6 +64,7 @@ class Primitives:
     running_cost_usd: float
     opt_out_utility_usd: float
     mechanism: Mechanism
+    own_margin_usd: FloatArray | None = None
 
     def __post_init__(self) -> None:
         sensitivity = self.latency_sensitivity_usd_per_s
@@ -86,6 +90,14 @@ class Primitives:
             raise ValueError(f"users = {self.users.tolist()}: must be finite and at least 0")
         if not (np.isfinite(self.service_value_usd).all() and np.isfinite(sensitivity).all()):
             raise ValueError("service values and latency sensitivities must be finite")
+        margin = self.participation_margin_usd
+        if margin.shape != self.service_value_usd.shape or not (
+            np.isfinite(margin).all() and (margin >= 0).all()
+        ):
+            raise ValueError(
+                f"own_margin_usd = {margin.tolist()}: must be one finite number, at least 0, for "
+                "each operator"
+            )
 
     @classmethod
     def from_scenario(cls, scenario: Scenario, seed: int = 0) -> Primitives:
@@ -136,6 +148,13 @@ class Primitives:
         bottleneck = (self.servers * self.service_rate_per_s).min(axis=-1)
         return self.mechanism.capacity_safety * bottleneck
 
+    @property
+    def participation_margin_usd(self) -> FloatArray:
+        """What each operator's contracts leave every type at least, USD per task, (M,)."""
+        if self.own_margin_usd is not None:
+            return np.asarray(self.own_margin_usd, dtype=float)
+        return np.full(self.service_value_usd.shape, self.mechanism.participation_margin_usd)
+
     def of_operator(self, operator: int) -> Primitives:
         """What one operator knows: its own row, without the axis of operators.
 
@@ -147,6 +166,7 @@ class Primitives:
             servers=self.servers[operator],
             service_rate_per_s=self.service_rate_per_s[operator],
             service_value_usd=self.service_value_usd[operator],
+            own_margin_usd=None if self.own_margin_usd is None else self.own_margin_usd[operator],
         )
 
 

@@ -1,10 +1,10 @@
 """How much an operator could gain by another menu when users choose without chance: Definition 2.
 
 As in `deviation`, a strategy is a latency vector, and the deviator's prices follow (25) with the
-load that its menu brings, so that its users are left their information rent. Rivals keep their
-menus as posted. Users reselect from everyone out (`pure.reselect`) whatever the mechanism was, so
-the baseline is what the operator gets from its posted menu when users may choose again: with "mc"
-and "gsmc", whose users may not, this differs from its utility in the outcome.
+load that its menu brings: its users are left the margin and their information rent. Rivals keep
+their menus as posted. Users reselect from everyone out (`pure.reselect`) whatever the mechanism
+was, so the baseline is what the operator gets from its posted menu when users may choose again:
+with "mc" and "gsmc", whose users may not, this differs from its utility in the outcome.
 
 The best menu is sought by the compass search of `deviation`; the gain is a lower bound. Whole
 types move here, so the objective jumps, and the bound is less tight than for a mixed matching.
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from agents.assignment import OUT
 from agents.deviation import BUDGET, LEAST_LATENCY, Deviation, Objective, search_menus
-from agents.menu import Menu, information_rent, operator_belief, priced_menu
+from agents.menu import Menu, binding_utility, operator_belief, priced_menu
 from agents.primitives import Primitives
 from agents.pure import (
     at_induced_load,
@@ -147,7 +147,7 @@ def _reselected(
     primitives: Primitives, menu: Menu, operator: int, latency_s: FloatArray
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """`pure.reselect` for many menus (B, N) of one operator: matchings (B, N), and who settled."""
-    rent = information_rent(primitives.latency_sensitivity_usd_per_s, latency_s)
+    rent = binding_utility(primitives.of_operator(operator), latency_s)
     order, out = by_capacity(primitives), primitives.opt_out_utility_usd
     matching = np.full(latency_s.shape, OUT)
     settled = np.zeros(len(latency_s), dtype=bool)

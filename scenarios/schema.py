@@ -223,6 +223,12 @@ class Mechanism(_Table):
         description="v, step of an operator's shadow price, (36)",
         json_schema_extra=_unit("USD"),
     )
+    participation_margin_usd: NonNegative = Field(
+        default=0.0,
+        description="utility per task that every contract leaves its user at least, type 1 "
+        "exactly; lowers all prices (25) by as much; 0 is the paper's individual rationality (20)",
+        json_schema_extra=_unit("USD/task"),
+    )
     # No default of its own: it depends on the operators, and Scenario fills it in.
     assumed_workload_share: UpperFraction = Field(
         description="share of the whole demand that an operator assumes before it knows its load; "

@@ -23,6 +23,7 @@ def build_market(
     violation_cost: float = 1.2e-3,
     running_cost: float = 8e-6,
     opt_out: float = 0.0,
+    own_margin: Any = None,
     **mechanism: Any,
 ) -> Primitives:
     return Primitives(
@@ -37,6 +38,7 @@ def build_market(
         running_cost_usd=running_cost,
         opt_out_utility_usd=opt_out,
         mechanism=Mechanism(**{"assumed_workload_share": 0.5, **mechanism}),
+        own_margin_usd=None if own_margin is None else np.array(own_margin, dtype=float),
     )
 
 

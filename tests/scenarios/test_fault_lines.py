@@ -45,7 +45,7 @@ SINGLE = {
     "key like no other": (
         "[task]",
         "[task]\n'β' = 3",
-        ['task."β" = 3: unknown key, allowed here are: input_bits, work_flop, output_bits'],
+        ['task."β" = 3: unknown key, allowed here are: input_bits, work_flop, output_bits, law'],
     ),
     "unknown table": (
         "[task]",
@@ -60,7 +60,7 @@ SINGLE = {
         '[task]\n"a\\nb" = "\\u2028"',
         [
             'task."a\\nb" = "\\u2028": unknown key, allowed here are: '
-            "input_bits, work_flop, output_bits"
+            "input_bits, work_flop, output_bits, law"
         ],
     ),
     "missing key": (
@@ -146,7 +146,7 @@ SINGLE = {
         "[mechanism]\nname = 'ct'\n[simulation]\narrivals = 3\n[[operators]]",
         [
             'simulation.arrivals = 3: must be "poisson" or a table of trace, format, speed_up, '
-            "bits_per_token, flop_per_token"
+            "bits_per_token, flop_per_token or a table of burst_ratio, burst_share, burst_mean_s"
         ],
     ),
     "a table for a list": (
@@ -267,6 +267,60 @@ SINGLE = {
             "simulation.arrivals.speedup = 2: unknown key, did you mean speed_up?",
         ],
     ),
+    "bursts and a trace": (
+        "[task]",
+        "[simulation.arrivals]\ntrace = 'x'\nformat = 'azure-llm-2023'\nbits_per_token = 1\n"
+        "flop_per_token = 1\nburst_ratio = 3\n[task]",
+        ["simulation.arrivals.burst_ratio = 3: must not be given together with trace"],
+    ),
+    "a setting of a trace among bursts": (
+        "[task]",
+        "[simulation]\narrivals = { burst_ratio = 3, speed_up = 2 }\n[task]",
+        ["simulation.arrivals.speed_up = 2: must not be given together with burst_ratio"],
+    ),
+    "bursts without their ratio": (
+        "[task]",
+        "[simulation]\narrivals = { burst_share = 0.2 }\n[task]",
+        [
+            "simulation.arrivals.burst_ratio: required, "
+            "must be a finite number from 1 to 1000000"
+        ],
+    ),
+    "a misspelt setting of bursts": (
+        "[task]",
+        "[simulation]\narrivals = { burst_rtio = 2 }\n[task]",
+        ["simulation.arrivals.burst_rtio = 2: unknown key, did you mean burst_ratio?"],
+    ),
+    "bursts too short to be held": (
+        "[task]",
+        "[simulation]\narrivals = { burst_ratio = 2, burst_mean_s = 1e-7 }\n[task]",
+        [
+            "simulation.arrivals.burst_mean_s = 1e-07: must be at least 2.04e-06: the run of 102 s "
+            "may have 10000000 bursts and calms on average"
+        ],
+    ),
+    "a law of work that nobody knows": (
+        "work_flop = 1e10",
+        "work_flop = 1e10\nlaw = 'gamma'",
+        [
+            'task.law = "gamma": must be one of "exponential", "deterministic" or a table of '
+            "lognormal_cv or a table of trace, format"
+        ],
+    ),
+    "two laws of work": (
+        "work_flop = 1e10",
+        "work_flop = 1e10\nlaw = { lognormal_cv = 2, trace = 'x', format = 'azure-llm-2023' }",
+        ["task.law.lognormal_cv = 2: must not be given together with trace"],
+    ),
+    "a law of work beside requests that bring theirs": (
+        "output_bits = 2e5\n",
+        "output_bits = 2e5\nlaw = 'deterministic'\n[simulation.arrivals]\ntrace = 'x'\n"
+        "format = 'azure-llm-2023'\nbits_per_token = 1\nflop_per_token = 1\n",
+        [
+            'task.law = "deterministic": must be "exponential", the default, with '
+            "simulation.arrivals.trace: its requests bring their own work"
+        ],
+    ),
 }
 
 
@@ -290,6 +344,7 @@ def test_line_of_a_single_fault(case: str, small_text: str, write: Callable[[str
         ("mechanism.temperature_end_usd", ["0", "-1e-5"], ["1e-300", "1e-4"]),
         ("mechanism.tolerance", ["-1e-9"], ["0"]),
         ("mechanism.shadow_price_step_usd", ["-1e-9"], ["0"]),
+        ("mechanism.participation_margin_usd", ["-1e-9"], ["0", "1e-5"]),
         ("mechanism.max_iterations", ["0", "1.0"], ["1"]),
         ("mechanism.name", ["'MIXED'", "1"], ["mixed", "ct", "mc", "gsmc"]),
         (
@@ -303,6 +358,9 @@ def test_line_of_a_single_fault(case: str, small_text: str, write: Callable[[str
         ("simulation.engine", ["fast"], ["simpy", "compiled"]),
         ("simulation.assignment", ["drawn"], ["sampled", "proportional", "projected"]),
         ("simulation.arrivals", ["Poisson"], ["poisson"]),
+        ("simulation.arrivals.burst_ratio", ["0.9", "1000001", "inf"], ["1", "1e6"]),
+        ("task.law", ["normal", "3"], ["exponential", "deterministic"]),
+        ("task.law.lognormal_cv", ["0", "101"], ["0.1", "100"]),
         ("users.total", ["0", "-5"], ["1"]),
         ("users.tasks_per_user_per_s", ["0", "-1"], ["1e-9"]),
         ("users.dirichlet_alpha", ["0", "-1", "nan"], ["0.1"]),

@@ -17,6 +17,10 @@ INTERFACE = [
     "task.input_bits",
     "task.work_flop",
     "task.output_bits",
+    "task.law",
+    "task.law.lognormal_cv",
+    "task.law.trace",
+    "task.law.format",
     "economics.service_value_usd",
     "economics.refund_usd",
     "economics.violation_cost_usd",
@@ -43,6 +47,7 @@ INTERFACE = [
     "mechanism.temperature_end_usd",
     "mechanism.capacity_safety",
     "mechanism.shadow_price_step_usd",
+    "mechanism.participation_margin_usd",
     "mechanism.assumed_workload_share",
     "simulation.rounds",
     "simulation.horizon_s",
@@ -55,6 +60,9 @@ INTERFACE = [
     "simulation.arrivals.speed_up",
     "simulation.arrivals.bits_per_token",
     "simulation.arrivals.flop_per_token",
+    "simulation.arrivals.burst_ratio",
+    "simulation.arrivals.burst_share",
+    "simulation.arrivals.burst_mean_s",
 ]
 
 
@@ -72,6 +80,9 @@ def test_every_key_of_a_resolved_scenario_is_described() -> None:
     described = {key.key for key in describe_keys()}
     scenario = load_scenario("llm_replay", ["operators[1].service_value_usd=1"])
     for path in _leaves(scenario.model_dump(), ""):
+        assert path in described
+    settings = ["simulation.arrivals.burst_ratio=2", "task.law.lognormal_cv=2"]
+    for path in _leaves(load_scenario("teleoperation", settings).model_dump(), ""):
         assert path in described
 
 
@@ -103,6 +114,7 @@ def test_types_and_units_are_told() -> None:
     assert told["users.latency_sensitivity_usd_per_s"] == ("list of numbers", "USD/(task s)")
     assert told["operators[m].gpu.servers"] == ("whole number", "servers")
     assert told["simulation.arrivals"] == ("text or table", "-")
+    assert told["simulation.arrivals.burst_mean_s"] == ("number", "s")
     assert told["users.whole_users"] == ("true or false", "-")
 
 

@@ -18,6 +18,7 @@ def test_defaults_of_the_design(small_text: str, write: Callable[[str], str]) ->
     assert scenario.users.whole_users is True
     assert scenario.economics.opt_out_utility_usd == 0.0
     assert scenario.operators[0].service_value_usd is None
+    assert scenario.task.law == "exponential"
     assert scenario.mechanism.model_dump() == {
         "name": "mixed",
         "belief": "chernoff",
@@ -32,6 +33,7 @@ def test_defaults_of_the_design(small_text: str, write: Callable[[str], str]) ->
         "temperature_end_usd": 1e-5,
         "capacity_safety": 0.95,
         "shadow_price_step_usd": 1e-6,
+        "participation_margin_usd": 0.0,
         "assumed_workload_share": 0.5,  # one of two operators
     }
     assert scenario.simulation.model_dump() == {
