@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from sim import talbot
 from sim.domain import (
     Floats,
     arrival_rates,
@@ -22,17 +23,6 @@ from sim.domain import (
     with_last_axis,
 )
 from sim.sojourn import waiting_law
-
-# The contour z(θ) = M (a θ cot(b θ) - c + i d θ), -π < θ < π, of L. N. Trefethen, J. A. C.
-# Weideman, T. Schmelzer, "Talbot quadratures and rational approximations", BIT 46 (2006) 653-670.
-# M is its size: the integrand has fallen to exp(-1.36 M) at the ends, 1e-19 for M = 32. The
-# midpoint rule on it converges geometrically in the nodes per unit of size; a pole of order k,
-# which is what k coinciding rates make, asks for more of them.
-_A, _B, _C, _D = 0.5017, 0.6407, 0.6122, 0.2645
-LEAST_SIZE = 32.0
-SIZE_STEP = 1.5
-LEAST_DENSITY = 1.5
-DENSITY_PER_STAGE = 0.2
 
 # Rounding alone can lift a tail near one over one, by less than 1e-12; it is capped there.
 GREATEST_TAIL = 1.0
@@ -175,29 +165,25 @@ def _contour_sizes(chain: _Chain) -> Floats:
     at a z of at most 2S. A contour that crosses near that point adds up numbers not much larger
     than their sum, so nothing cancels. The least size serves up to four stages.
     """
-    best = np.full(chain.origin.shape, LEAST_SIZE)
+    best = np.full(chain.origin.shape, talbot.LEAST_SIZE)
     least = np.full(chain.origin.shape, np.inf)
-    size = LEAST_SIZE
+    size = talbot.LEAST_SIZE
     while True:
-        height = _crossing(size) + np.log(chain.transform(np.array(_crossing(size))))
+        height = talbot.crossing(size) + np.log(chain.transform(np.array(talbot.crossing(size))))
         best = np.where(height < least, size, best)
         least = np.minimum(height, least)
-        if SIZE_STEP * _crossing(size) > 2 * len(chain.service):
+        if talbot.SIZE_STEP * talbot.crossing(size) > 2 * len(chain.service):
             return best
-        size *= SIZE_STEP
-
-
-def _crossing(size: float) -> float:
-    """z(0), where the contour crosses the real axis."""
-    return size * (_A / _B - _C)
+        size *= talbot.SIZE_STEP
 
 
 def _invert(chain: _Chain, size: float) -> Floats:
     """Inverse transform at t = 1: the midpoint rule on the upper half of the contour, twice."""
-    density = max(LEAST_DENSITY, DENSITY_PER_STAGE * len(chain.service))
+    density = max(talbot.LEAST_DENSITY, talbot.DENSITY_PER_STAGE * len(chain.service))
     half = math.ceil(density * size / 2)
     theta = np.pi * (np.arange(half) + 0.5) / half
-    z = size * (_A * theta / np.tan(_B * theta) - _C + 1j * _D * theta)
-    slope = _A / np.tan(_B * theta) - _A * _B * theta / np.sin(_B * theta) ** 2 + 1j * _D
+    a, b, c, d = talbot.A, talbot.B, talbot.C, talbot.D
+    z = size * (a * theta / np.tan(b * theta) - c + 1j * d * theta)
+    slope = a / np.tan(b * theta) - a * b * theta / np.sin(b * theta) ** 2 + 1j * d
     weights = np.exp(z) * slope * size / half
     return (weights[:, np.newaxis] * chain.transform(z[:, np.newaxis])).imag.sum(axis=0)

@@ -11,7 +11,7 @@ from scipy.integrate import quad
 from scipy.linalg import expm
 from scipy.special import gammaincc
 
-from sim import end_to_end
+from sim import end_to_end, talbot
 from sim.end_to_end import BLOCK, GREATEST_STAGES, end_to_end_tail
 from sim.sojourn import sojourn_mean, sojourn_tail, waiting_law
 
@@ -111,7 +111,7 @@ def test_partial_fractions_lose_their_digits_there():
 )
 def test_a_coarser_contour_is_seen(monkeypatch, setting, value):
     """Negative control: the accuracy test does fail on an inversion that is not converged."""
-    monkeypatch.setattr(end_to_end, setting, value)
+    monkeypatch.setattr(talbot, setting, value)
     stages = ACCURACY_CASES["six rates that coincide"]
     value = end_to_end_tail(mean(*stages), *stages)
     assert relative_error(value, exact_tail(mean(*stages), *stages)) > 1e-9
@@ -124,7 +124,7 @@ def test_many_stages_need_a_finer_and_wider_contour(monkeypatch, stages, setting
     t = np.array([0.2, 1.0, 10.0]) * mean(*station)
     expected = gammaincc(stages, 0.1 * t)  # each sojourn is exponential of rate μ - λ
     np.testing.assert_allclose(end_to_end_tail(t, *station), expected, rtol=1e-11)
-    monkeypatch.setattr(end_to_end, setting, {"DENSITY_PER_STAGE": 0.0, "SIZE_STEP": 1e9}[setting])
+    monkeypatch.setattr(talbot, setting, {"DENSITY_PER_STAGE": 0.0, "SIZE_STEP": 1e9}[setting])
     assert np.abs(end_to_end_tail(t, *station) / expected - 1).max() > 1e-8
 
 
