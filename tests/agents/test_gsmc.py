@@ -197,9 +197,9 @@ def test_default_market() -> None:
     primitives = Primitives.from_scenario(load_scenario("teleoperation"))
     users = agree(primitives).match_probability * primitives.users
     expected = np.zeros((3, 8))
-    expected[0, :2] = 19
-    expected[2, 2:5] = 19, 19, 14  # 52 places
-    expected[1, 4:] = 5, 19, 18, 18
+    expected[0, :2] = 17, 21
+    expected[2, 2:5] = 21, 20, 11  # 52 places
+    expected[1, 4:] = 10, 19, 17, 14
     assert users == pytest.approx(expected)
 
 

@@ -153,7 +153,8 @@ def test_a_belief_that_is_not_there_says_what_is() -> None:
 
 
 def test_fractional_users_are_solved_as_they_are() -> None:
-    scenario = load_scenario("teleoperation", ["users.whole_users=false"])
+    equal = "users.shares=[0.125, 0.125, 0.125, 0.125, 0.125, 0.125, 0.125, 0.125]"
+    scenario = load_scenario("teleoperation", ["users.whole_users=false", equal])
     found = solve(scenario)
     rate = found.match_probability * 18.75 * 24
     assert found.load_per_s[:, -1] == pytest.approx(rate.sum(axis=1))

@@ -14,16 +14,16 @@ Market = Callable[..., Primitives]
 
 
 def test_default_market_in_numbers() -> None:
-    """Rates by hand: 50e6/180e3, 40e12/3.6e11, 50e6/270e3."""
+    """Rates by hand: 200e6/180e3, 40e12/3.6e11, 200e6/270e3."""
     market = Primitives.from_scenario(load_scenario("teleoperation"))
-    assert market.users.tolist() == [19.0] * 6 + [18.0] * 2
+    assert market.users.tolist() == [17, 21, 21, 20, 21, 19, 17, 14]
     assert market.servers.tolist() == [[48, 24, 194], [43, 16, 172], [28, 12, 115]]
-    expected = [277.7777777777778, 111.11111111111111, 185.1851851851852]
+    expected = [1111.111111111111, 111.11111111111111, 740.7407407407408]
     assert market.service_rate_per_s == pytest.approx(np.tile(expected, (3, 1)))
-    assert market.service_value_usd.tolist() == [7e-4] * 3
+    assert market.service_value_usd.tolist() == [7.15e-4] * 3
     capacity = 0.95 * np.array([24, 16, 12]) * 1000 / 9  # the GPUs are the bottleneck
     assert market.effective_capacity_per_s == pytest.approx(capacity)
-    assert market.demand_per_s[:1] == pytest.approx([19 * 24.0])
+    assert market.demand_per_s[:1] == pytest.approx([17 * 24.0])
 
 
 def test_an_operator_may_have_its_own_service_value() -> None:
@@ -31,7 +31,7 @@ def test_an_operator_may_have_its_own_service_value() -> None:
     tables = scenario.model_dump(exclude_none=True)
     tables["operators"][1]["service_value_usd"] = 9e-4
     market = Primitives.from_scenario(load_scenario(tables))
-    assert market.service_value_usd.tolist() == [7e-4, 9e-4, 7e-4]
+    assert market.service_value_usd.tolist() == [7.15e-4, 9e-4, 7.15e-4]
 
 
 def test_seed_draws_the_shares() -> None:

@@ -196,6 +196,18 @@ def test_the_account_says_what_is_not_identified(scenario):
     assert UPLINK in text
 
 
+def test_the_shipped_market_meets_what_its_file_says(scenario):
+    """Table I to 0.0205, both totals to 0.15 %, and no operator beyond its effective capacity."""
+    market = Primitives.from_scenario(scenario)
+    numbers = published_numbers(market)
+    assert largest_table_error(numbers) < 0.0205
+    others = np.abs(numbers[:24].reshape(8, 3) - table_i())[[0, 2, 3, 4, 5, 6, 7]]
+    assert others.max() < 0.009
+    assert numbers[24:] == pytest.approx(default_totals(), rel=1.5e-3)
+    offered = numbers[:24].reshape(8, 3).T @ market.demand_per_s
+    assert (offered < market.effective_capacity_per_s).all()
+
+
 @pytest.mark.long
 def test_the_papers_own_fit():
     """The published table and totals: the largest error near 0.02, totals within 1 %."""

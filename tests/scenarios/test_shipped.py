@@ -19,6 +19,8 @@ from scenarios import (
 
 TRACE = Path(__file__).parents[3] / "shared/data/azure_llm_2023/AzureLLMInferenceTrace_conv.csv"
 
+FITTED = ("shares", "service_value_usd", "temperature_end_usd")
+
 
 @pytest.fixture
 def replay() -> Scenario:
@@ -68,11 +70,14 @@ def test_the_default_market_is_the_paper_s() -> None:
     assert market.users.total == 150
     assert market.users.tasks_per_user_per_s == 24
     assert market.users.latency_sensitivity_usd_per_s == tuple(n / 1e4 for n in range(8, 0, -1))
-    assert market.users.shares == (0.125,) * 8
+    assert market.users.shares is not None
+    users = [150 * share for share in market.users.shares]
+    assert users == pytest.approx([17, 21, 21, 20, 21, 19, 17, 14], abs=1e-9)
     assert market.task.model_dump() == {
         "input_bits": 0.18e6,
         "work_flop": 3.6e11,
         "output_bits": 0.27e6,
+        "law": "exponential",
     }
     assert market.economics.refund_usd == 1.2e-4
     assert market.economics.violation_cost_usd == 1.2e-3
@@ -80,8 +85,8 @@ def test_the_default_market_is_the_paper_s() -> None:
     servers = [(o.uplink.servers, o.gpu.servers, o.downlink.servers) for o in market.operators]
     assert servers == [(48, 24, 194), (43, 16, 172), (28, 12, 115)]
     assert {o.gpu.rate_flop_per_s for o in market.operators} == {40e12}
-    assert {o.uplink.rate_bps for o in market.operators} == {50e6}
-    assert {o.downlink.rate_bps for o in market.operators} == {50e6}
+    assert {o.uplink.rate_bps for o in market.operators} == {200e6}
+    assert {o.downlink.rate_bps for o in market.operators} == {200e6}
     mechanism = market.mechanism
     assert (mechanism.chernoff_zeta, mechanism.demand_floor, mechanism.damping) == (0.9, 0.05, 0.35)
     assert mechanism.max_iterations == 50
@@ -92,17 +97,15 @@ def test_values_that_the_paper_leaves_open_say_so() -> None:
     text = resources.files("scenarios").joinpath("teleoperation.toml").read_text(encoding="utf-8")
     lines = text.splitlines()
     for key in [
-        "shares",
-        "service_value_usd",
         "opt_out_utility_usd",
         "latency_min_s",
         "latency_max_s",
         "tolerance",
         "temperature_start_usd",
-        "temperature_end_usd",
         "capacity_safety",
         "shadow_price_step_usd",
         "assumed_workload_share",
+        *FITTED,
     ]:
         place = next(i for i, line in enumerate(lines) if line.startswith(f"{key} ="))
         above = []
@@ -110,7 +113,10 @@ def test_values_that_the_paper_leaves_open_say_so() -> None:
             if not line.startswith("#"):
                 break
             above.append(line)
-        assert "assumed" in " ".join([lines[place], *above]), key
+        word = "fitted" if key in FITTED else "assumed"
+        assert word in " ".join([lines[place], *above]), key
+    assert "gpu 40 TFLOP/s: fitted" in text
+    assert "uplink and downlink 200 Mbit/s: assumed" in text
 
 
 def test_the_replay_s_market_fits_its_own_arithmetic(replay: Scenario) -> None:
