@@ -11,6 +11,12 @@ from typing import Any, Final, NamedTuple
 from scenarios.fault import KeyPath, key_text, value_text
 from scenarios.tables import value_at
 
+BURST_SHARE: Final = 0.1
+BURST_MEAN_S: Final = 1.0  # defaults, read by a check as well as by the schema
+
+GREATEST_CHANGES: Final = 10_000_000
+"""Changes between bursts and calm that a run may have: their times are held in memory."""
+
 SHARE_TOLERANCE: Final = 1e-9
 """How far the shares of the types may sum from one."""
 
@@ -59,6 +65,10 @@ class Settings:
             return None
         return value_at(self._tables, path)
 
+    def reliable_or(self, default: Any, *path: str | int) -> Any:
+        """Return the value, or the default where there is none; None where it is faulty."""
+        return self.reliable(*path) if self.present(*path) else default
+
     def count(self, *path: str | int) -> int | None:
         """Return the length of a list, though items of it may be faulty; None without a list."""
         value = None if self._faulty_above(path) else value_at(self._tables, path)
@@ -84,6 +94,8 @@ def contradictions(settings: Settings) -> Iterator[Finding]:
     yield from _latency_interval(settings)
     yield from _cooling(settings)
     yield from _operator_names(settings)
+    yield from _one_source_of_work(settings)
+    yield from _changes_of_phase(settings)
 
 
 _SHARES: Final = ("users", "shares")
@@ -153,3 +165,28 @@ def _operator_names(settings: Settings) -> Iterator[Finding]:
         if name in first:
             yield Finding(path, f"must differ from {key_text(first[name])}")
         first.setdefault(name, path)
+
+
+def _one_source_of_work(settings: Settings) -> Iterator[Finding]:
+    law = settings.reliable("task", "law")
+    if law not in (None, "exponential") and settings.present("simulation", "arrivals", "trace"):
+        allowed = 'must be "exponential", the default, with simulation.arrivals.trace: its requests'
+        yield Finding(("task", "law"), f"{allowed} bring their own work")
+
+
+def _changes_of_phase(settings: Settings) -> Iterator[Finding]:
+    if not settings.present("simulation", "arrivals", "burst_ratio"):
+        return
+    path = ("simulation", "arrivals", "burst_mean_s")
+    share = settings.reliable_or(BURST_SHARE, "simulation", "arrivals", "burst_share")
+    burst_s = settings.reliable_or(BURST_MEAN_S, *path)
+    names = ("rounds", "horizon_s", "warmup_s")
+    spans = [settings.reliable("simulation", name) for name in names]
+    if None in (*spans, share, burst_s):
+        return
+    rounds, horizon_s, warmup_s = spans
+    run_s = warmup_s + rounds * horizon_s
+    least_s = 2 * run_s * share / GREATEST_CHANGES
+    if burst_s < least_s:
+        rule = f"must be at least {least_s:.3g}: the run of {run_s:g} s may have"
+        yield Finding(path, f"{rule} {GREATEST_CHANGES} bursts and calms on average")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from scenarios.fault import Fault, KeyPath, key_text, value_text
-from scenarios.schema import WORD_OR_TABLE
+from scenarios.schema import WORDS_OR_TABLES
 from scenarios.tables import value_at
 
 SOURCE = "--set"
@@ -36,8 +36,8 @@ class Overridden:
         ``dotted.key=value`` each, applied in this order; the last one wins. The value is a TOML
         value, and plain text if it is none. Places in lists count from 1: ``operators[2].name`` or
         ``operators.2.name``. Setting ``users.dirichlet_alpha`` drops ``users.shares`` and the other
-        way round, unless both are set; setting ``simulation.arrivals.trace`` replaces ``"poisson"``
-        by a table.
+        way round, unless both are set; setting a key of ``simulation.arrivals`` or ``task.law``
+        replaces a word that stands there by a table.
 
     Attributes
     ----------
@@ -107,7 +107,8 @@ def _put(tables: Any, steps: list[str | int], value: Any) -> list[KeyPath]:
         path = (*path, step)
         if isinstance(place, dict) and step not in place:
             place[step] = {}
-        if path == WORD_OR_TABLE and isinstance(place[step], str):
+            made += [path] if path in WORDS_OR_TABLES else []
+        if path in WORDS_OR_TABLES and isinstance(place[step], str):
             # setting a key of the table chooses the table in place of the word
             place[step] = {}
             made.append(path)

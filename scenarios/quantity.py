@@ -32,6 +32,9 @@ OpenFraction = Annotated[Number, Gt(0), Lt(1)]  # (0, 1)
 UpperFraction = Annotated[Number, Gt(0), Le(1)]  # (0, 1]
 LowerFraction = Annotated[Number, Ge(0), Lt(1)]  # [0, 1)
 ClosedFraction = Annotated[Number, Ge(0), Le(1)]  # [0, 1]
+# Beyond these no run is long enough to show the mean that the setting promises to keep.
+WorkVariation = Annotated[Number, Gt(0), Le(100)]
+BurstRatio = Annotated[Number, Ge(1), Le(1_000_000)]
 
 # The upper ends keep a slip of the finger from asking for more memory than any machine has.
 UserCount = Annotated[int, Strict(), Ge(1), Le(10_000_000)]

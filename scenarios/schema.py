@@ -19,9 +19,10 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from scenarios.consistency import Settings, contradictions
+from scenarios.consistency import BURST_MEAN_S, BURST_SHARE, Settings, contradictions
 from scenarios.fault import key_text
 from scenarios.quantity import (
+    BurstRatio,
     ClosedFraction,
     FilePath,
     Flag,
@@ -37,6 +38,7 @@ from scenarios.quantity import (
     StepCount,
     UpperFraction,
     UserCount,
+    WorkVariation,
 )
 
 
@@ -84,8 +86,50 @@ class Users(_Table):
     )
 
 
+WORDS_OR_TABLES: Final = (("simulation", "arrivals"), ("task", "law"))
+"""The settings that may be a word or a table."""
+
+
+class LognormalWork(_Table):
+    """Work that spreads more, or less, than exponential work."""
+
+    lognormal_cv: WorkVariation = Field(
+        description="coefficient of variation of lognormal demands, independent at the three "
+        "stages; 1 is that of exponential ones",
+        json_schema_extra=_unit("1", "required with lognormal work"),
+    )
+
+
+class TraceWork(_Table):
+    """Work of real requests, drawn from a file with replacement; only its proportions count."""
+
+    trace: FilePath = Field(
+        description="file of real requests whose tokens give the demands, context to go up, both "
+        "to compute, answer to come down, divided by their means; whole requests are drawn",
+        json_schema_extra=_unit("-", "required with work from a trace"),
+    )
+    format: Literal["azure-llm-2023"] = Field(
+        description="how the file is read",
+        json_schema_extra=_unit("-", "required with work from a trace"),
+    )
+
+
+def _work_branch(value: Any) -> str:
+    if isinstance(value, LognormalWork) or (isinstance(value, Mapping) and "trace" not in value):
+        return "lognormal"
+    return "trace" if isinstance(value, Mapping | TraceWork) else "word"
+
+
+WorkLawSetting = Annotated[
+    Annotated[Literal["exponential", "deterministic"], Tag("word")]
+    | Annotated[LognormalWork, Tag("lognormal")]
+    | Annotated[TraceWork, Tag("trace")],
+    Discriminator(_work_branch),
+]
+
+
 class Task(_Table):
-    """What a task needs on average at the three stages; drawn exponentially around it."""
+    """What a task needs on average at the three stages, and how it varies around that."""
 
     input_bits: Positive = Field(
         description="d_in, mean size of what is sent up", json_schema_extra=_unit("bit")
@@ -95,6 +139,12 @@ class Task(_Table):
     )
     output_bits: Positive = Field(
         description="d_out, mean size of what is sent down", json_schema_extra=_unit("bit")
+    )
+    law: WorkLawSetting = Field(
+        default="exponential",
+        description="how sizes and work vary around their means: the paper's exponential law, no "
+        "variation, or a table",
+        json_schema_extra=_unit("-"),
     )
 
 
@@ -265,16 +315,38 @@ class TraceArrivals(_Table):
     )
 
 
-WORD_OR_TABLE: Final = ("simulation", "arrivals")
-"""The one setting that may be a word or a table."""
+class BurstArrivals(_Table):
+    """Arrivals of two speeds, the same for all users: bursts, and calm between them (an MMPP)."""
+
+    burst_ratio: BurstRatio = Field(
+        description="rate of arrivals in a burst over that between bursts; the mean rate stays",
+        json_schema_extra=_unit("1", "required with bursts"),
+    )
+    burst_share: OpenFraction = Field(
+        default=BURST_SHARE,
+        description="part of all time that is in bursts",
+        json_schema_extra=_unit("1"),
+    )
+    burst_mean_s: Positive = Field(
+        default=BURST_MEAN_S,
+        description="mean time of a burst, which is exponential like that between bursts",
+        json_schema_extra=_unit("s"),
+    )
 
 
 def _arrivals_branch(value: Any) -> str:
-    return "table" if isinstance(value, Mapping | TraceArrivals) else "word"
+    if isinstance(value, Mapping):
+        bursts = "trace" not in value and any(key.startswith("burst") for key in map(str, value))
+        return "bursts" if bursts else "trace"
+    if isinstance(value, BurstArrivals):
+        return "bursts"
+    return "trace" if isinstance(value, TraceArrivals) else "word"
 
 
 Arrivals = Annotated[
-    Annotated[Literal["poisson"], Tag("word")] | Annotated[TraceArrivals, Tag("table")],
+    Annotated[Literal["poisson"], Tag("word")]
+    | Annotated[TraceArrivals, Tag("trace")]
+    | Annotated[BurstArrivals, Tag("bursts")],
     Discriminator(_arrivals_branch),
 ]
 
@@ -304,7 +376,8 @@ class Simulation(_Table):
     )
     arrivals: Arrivals = Field(
         default="poisson",
-        description="Poisson arrivals with exponential demands, or a trace of real requests",
+        description="Poisson arrivals, or a table: bursts, or a trace of real requests that "
+        "brings its own work",
         json_schema_extra=_unit("-"),
     )
 

@@ -281,10 +281,7 @@ SINGLE = {
     "bursts without their ratio": (
         "[task]",
         "[simulation]\narrivals = { burst_share = 0.2 }\n[task]",
-        [
-            "simulation.arrivals.burst_ratio: required, "
-            "must be a finite number from 1 to 1000000"
-        ],
+        ["simulation.arrivals.burst_ratio: required, must be a finite number from 1 to 1000000"],
     ),
     "a misspelt setting of bursts": (
         "[task]",

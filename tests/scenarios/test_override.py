@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from scenarios import ScenarioError, TraceArrivals, load_scenario
+from scenarios import BurstArrivals, LognormalWork, ScenarioError, TraceArrivals, load_scenario
 
 
 @pytest.fixture
@@ -118,6 +118,18 @@ def test_a_trace_on_poisson_arrivals_names_what_is_missing(source: str) -> None:
     ]
     assert lines(source, "simulation.arrivals=poisson", "simulation.arrivals.trace=x") == expected
     assert lines("teleoperation", "simulation.arrivals.trace=x") == expected
+
+
+def test_a_key_of_a_table_takes_the_place_of_a_word(source: str) -> None:
+    settings = ["simulation.arrivals.burst_ratio=4", "task.law.lognormal_cv=2"]
+    scenario = load_scenario(source, settings)
+    assert scenario.simulation.arrivals == BurstArrivals(burst_ratio=4.0)
+    assert scenario.task.law == LognormalWork(lognormal_cv=2.0)
+    plain = load_scenario(scenario, ["simulation.arrivals=poisson", "task.law=deterministic"])
+    assert (plain.simulation.arrivals, plain.task.law) == ("poisson", "deterministic")
+    assert lines(source, "task.law.trace=x") == [
+        '--set: task.law.format: required, must be "azure-llm-2023"'
+    ]
 
 
 def test_poisson_arrivals_in_place_of_a_trace() -> None:
