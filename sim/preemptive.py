@@ -33,8 +33,8 @@ def class_sojourn_tail(
 ) -> Floats:
     r"""Probability that a task of each type spends more than ``latency_s`` in one station.
 
-    The law of the module, M/M/c under preemptive-resume priority. Against 50-digit arithmetic the
-    relative error stays below 1e-9, in the tests, down to tails of 1e-100.
+    The law of the module, M/M/c under preemptive-resume priority. Against 90-digit arithmetic the
+    relative error stays below 1e-10 down to tails of 1e-50, for one to three stages.
 
     Parameters
     ----------
@@ -168,13 +168,13 @@ def class_sojourn_transform(
     c, mu, load, above = _laws(servers, service_rate_per_s, arrival_rates_per_s)
     z = np.array(argument_per_s, dtype=complex).reshape(-1)
     if not np.isfinite(z).all():
-        raise ValueError(f"argument_per_s = {z[~np.isfinite(z)][0]!r}: must be finite")
+        raise ValueError(f"argument_per_s = {complex(z[~np.isfinite(z)][0])!r}: must be finite")
     _, density, slowest = transforms(z, c, mu, load, above)
     wrong = (z.imag == 0) & (z.real <= slowest[:, np.newaxis])
     if (wrong & (slowest < 0)[:, np.newaxis]).any():
         law, at = np.argwhere(wrong & (slowest < 0)[:, np.newaxis])[0]
         raise ValueError(
-            f"argument_per_s = {z[at].real!r}: must be above {slowest[law]!r}, the slowest "
+            f"argument_per_s = {float(z[at].real)!r}: must be above {float(slowest[law])!r}, the slowest "
             f"singularity of type {law + 1}"
         )
     return density
@@ -241,7 +241,7 @@ def _laws(
             "entry a stage"
         )
     if c.max() > GREATEST_SERVERS:
-        raise ValueError(f"servers = {c.max()!r}: must be at most {GREATEST_SERVERS:g} here")
+        raise ValueError(f"servers = {float(c.max())!r}: must be at most {GREATEST_SERVERS:g} here")
     load = np.cumsum(rates)
     above = np.concatenate([[0.0], load[:-1]])
     spread = (len(load), len(c))

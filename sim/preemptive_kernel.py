@@ -15,7 +15,8 @@ the ratio β_j of its neighbours, β_j = 1 - γ_j = α/(v + j γ_{j-1} + α). He
     F_j = (1 + β_j β_{j+1} ⋯ β_{c-1} B/(1 - x β_{c-1})) / v,  j < c,
 
 and the queue beyond c, which the task finds with j geometric, is a geometric series. For real y
-right of all singularities every term is positive, so nothing cancels.
+right of all singularities every term is positive, so nothing cancels. The transform of the density,
+1 - y F_j, has the same form, with x - 1 in place of B.
 
 All is in one file because a cache of compiled code knows of changes in its own file only.
 """
@@ -45,7 +46,7 @@ NUMBERS = 10
 
 
 @njit
-def stationary(c: int, load: float, rho: float, weights: Floats) -> float:
+def stationary(c: int, load: float, free: float, weights: Floats) -> float:
     """Fill in Pr(j ahead), j < c, of the M/M/c queue with this offered load; return Pr(j ≥ c)."""
     weights[:] = 0.0
     mode = min(floor(load), c - 1)
@@ -54,7 +55,7 @@ def stationary(c: int, load: float, rho: float, weights: Floats) -> float:
         weights[j - 1] = weights[j] * j / load
     for j in range(mode, c - 1):
         weights[j + 1] = weights[j] * load / (j + 1)
-    waiting = weights[c - 1] * load / c / (1 - rho)
+    waiting = weights[c - 1] * load / c / free
     total = weights[:c].sum() + waiting
     weights[:] /= total
     return waiting / total
@@ -107,11 +108,11 @@ def station(
 ) -> float:
     """Fill in the numbers of one station; return its slowest singularity, 1/s, negative."""
     free = c * mu - load
-    alpha, rho = above / mu, 1 - free / (c * mu)
+    alpha, rho = above / mu, load / (c * mu)
     gap = ((c * mu - above) / (sqrt(c * mu) + sqrt(above))) ** 2 / mu
     numbers[SERVERS], numbers[RATE], numbers[ABOVE] = c, mu, alpha
-    numbers[LOAD], numbers[FREE] = load / mu, free / (c * mu)
-    numbers[DELAY] = stationary(c, load / mu, rho, weights)
+    numbers[LOAD], numbers[FREE] = rho * c, free / (c * mu)
+    numbers[DELAY] = stationary(c, load / mu, free / (c * mu), weights)
     service = slowest_pole(c, alpha, gap)
     slowest = max(service - 1, -gap)
     numbers[BRANCH_GAP], numbers[SERVICE_GAP] = -gap * mu, (service - 1) * mu
@@ -131,7 +132,7 @@ def reciprocal(value: complex) -> complex:
 
 @njit
 def station_transform(numbers: Floats, weights: Floats, z: complex) -> tuple[complex, complex]:
-    """Transform of the tail at `numbers[ORIGIN]` + z, in units of 1/μ, and its argument y."""
+    """Transforms of the tail, in units of 1/μ, and of the density at `numbers[ORIGIN]` + z."""
     c, mu, alpha = int(numbers[SERVERS]), numbers[RATE], numbers[ABOVE]
     y = (numbers[ORIGIN] + z) / mu
     v = (numbers[SERVICE_GAP] + z) / mu  # 1 + y
@@ -147,17 +148,18 @@ def station_transform(numbers: Floats, weights: Floats, z: complex) -> tuple[com
         beta = alpha * inverse
         served = (served + weights[j]) * beta
     alone = reciprocal(v)
-    delayed = busy * reciprocal(1 - x * beta)
+    boundary = reciprocal(1 - x * beta)
     free, delay = numbers[FREE], numbers[DELAY]
-    rho = 1 - free
     if numbers[POLE_GAP] > -inf:
         from_pole = (numbers[POLE_GAP] + z) / mu
-        series = (numbers[LOAD] * reciprocal(x) - alpha) * reciprocal(rho * from_pole)
+        series = c * (reciprocal(x) - alpha / numbers[LOAD]) * reciprocal(from_pole)
     else:
-        series = reciprocal(1 - rho * x)
-    first = alone * (1 + delayed * beta)
-    total = alone * ((1 - delay) + delayed * served)
-    return total + delay * series * (busy + free * x * first), y
+        series = reciprocal(1 - numbers[LOAD] / c * x)
+    queued = delay * free * series * x * alone  # (1 - ρ) Σ (ρx)^k: tasks that find j ≥ c
+    tail = alone * ((1 - delay) + busy * boundary * served) + delay * series * busy
+    tail += queued * (1 + busy * boundary * beta)
+    density = alone * ((1 - delay) - (1 - x) * boundary * served) + queued * gamma * boundary
+    return tail, density
 
 
 @njit
@@ -165,9 +167,9 @@ def chain_transform(numbers: Floats, weights: Floats, z: complex) -> tuple[compl
     """Transforms of the tail, s, and of the density of a sum of stages, at the origin plus z."""
     total, before = 0j, 1 + 0j
     for s in range(numbers.shape[0]):
-        tail, y = station_transform(numbers[s], weights[s], z)
+        tail, density = station_transform(numbers[s], weights[s], z)
         total += before * tail / numbers[s, RATE]
-        before *= 1 - y * tail
+        before *= density
     return total, before
 
 
