@@ -8,9 +8,21 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from scenarios import Operator, Scenario, TraceArrivals
-from sim.demand import Demand, poisson_demand, trace_demand
-from sim.request_trace import read_azure_llm_2023
+from scenarios import (
+    BurstArrivals,
+    LognormalWork,
+    Operator,
+    Scenario,
+    Simulation,
+    Task,
+    TraceArrivals,
+    TraceWork,
+)
+from sim.arrival_laws import Bursts, Poisson
+from sim.demand import Demand, drawn_demand, trace_demand
+from sim.laws import Deterministic, EmpiricalTasks, Exponential, Lognormal, TaskLaw
+from sim.request_trace import TraceError, read_azure_llm_2023
+from sim.streams import stream
 
 FloatArray = NDArray[np.float64]
 
@@ -28,7 +40,7 @@ class Traffic(Protocol):
 
 
 def traffic_of(scenario: Scenario, seed: int, users_by_type: NDArray[np.int64]) -> Traffic:
-    """Poisson or recorded traffic, as the scenario asks.
+    """Drawn or recorded traffic, as the scenario asks.
 
     Raises
     ------
@@ -38,22 +50,68 @@ def traffic_of(scenario: Scenario, seed: int, users_by_type: NDArray[np.int64]) 
     arrivals = scenario.simulation.arrivals
     if isinstance(arrivals, TraceArrivals):
         return RecordedTraffic(scenario, arrivals, seed, users_by_type)
-    return PoissonTraffic(scenario, seed, users_by_type)
+    return DrawnTraffic(scenario, seed, users_by_type)
 
 
-class PoissonTraffic:
-    """Poisson arrivals and exponential work, drawn from named streams."""
+def work_law(task: Task) -> TaskLaw:
+    """Law of the demands of a task over their means, as the scenario asks.
+
+    Raises
+    ------
+    sim.request_trace.TraceError
+        When its file of requests cannot be read, or has no context or no answer in it.
+
+    Examples
+    --------
+    >>> from scenarios import load_scenario
+    >>> work_law(load_scenario("teleoperation", ["task.law.lognormal_cv=2"]).task)
+    Lognormal(cv=2.0)
+    """
+    if isinstance(task.law, LognormalWork):
+        return Lognormal(task.law.lognormal_cv)
+    if isinstance(task.law, TraceWork):
+        trace = read_azure_llm_2023(task.law.trace)
+        try:
+            return EmpiricalTasks.of_requests(trace)
+        except ValueError as error:
+            raise TraceError([f"{task.law.trace}: {error}"]) from None
+    return Deterministic() if task.law == "deterministic" else Exponential()
+
+
+def arrival_law(simulation: Simulation) -> Poisson | Bursts:
+    """Law of arrivals that a scenario without a trace asks for.
+
+    Examples
+    --------
+    >>> from scenarios import load_scenario
+    >>> bursts = load_scenario("teleoperation", ["simulation.arrivals.burst_ratio=4"])
+    >>> arrival_law(bursts.simulation)
+    Bursts(ratio=4.0, share=0.1, mean_s=1.0)
+    """
+    arrivals = simulation.arrivals
+    if isinstance(arrivals, BurstArrivals):
+        return Bursts(arrivals.burst_ratio, arrivals.burst_share, arrivals.burst_mean_s)
+    return Poisson()
+
+
+class DrawnTraffic:
+    """Arrivals and work drawn from named streams; one pace for all types and the whole run."""
 
     def __init__(self, scenario: Scenario, seed: int, users_by_type: NDArray[np.int64]) -> None:
-        task = scenario.task
+        task, simulation = scenario.task, scenario.simulation
+        self._scenario = scenario
         self._seed = seed
         self._users_by_type = users_by_type
         self._rate_per_s = scenario.users.tasks_per_user_per_s
         self._mean_work = [task.input_bits, task.work_flop, task.output_bits]
+        self._law = work_law(task)
+        end_s = simulation.warmup_s + simulation.rounds * simulation.horizon_s
+        # a little more: the rounds' starts are sums, which round in another way
+        self._pace = arrival_law(simulation).pace(stream(seed, "bursts"), end_s * (1 + 1e-9))
 
     def demand(self, round_: int, start_s: float, duration_s: float, first_task: int) -> Demand:
         """Draw the tasks of a round."""
-        return poisson_demand(
+        return drawn_demand(
             self._seed,
             round_,
             start_s,
@@ -62,11 +120,37 @@ class PoissonTraffic:
             self._rate_per_s,
             self._mean_work,
             first_task,
+            pace=self._pace,
+            law=self._law,
         )
 
     def notes(self) -> list[str]:
-        """Nothing to say: demand is what the scenario promises."""
-        return []
+        """Say what of the traffic operators do not reckon with."""
+        task, simulation = self._scenario.task, self._scenario.simulation
+        unlike = [] if task.law == "exponential" else [f"work is {_law_text(task)}"]
+        if isinstance(simulation.arrivals, BurstArrivals):
+            law = arrival_law(simulation)
+            rate_per_s = float(self._users_by_type.sum() * self._rate_per_s)
+            dispersion = law.dispersion(rate_per_s, simulation.horizon_s)
+            unlike.append(
+                f"arrivals come in bursts (the number of all users' tasks in a round has "
+                f"{dispersion:.3g} times the variance of Poisson arrivals)"
+            )
+        belief = self._scenario.mechanism.belief
+        if not unlike or belief == "measured":
+            return []
+        return [
+            f"In the traffic {' and '.join(unlike)}; the belief {belief!r} reckons with Poisson "
+            "arrivals and exponential work."
+        ]
+
+
+def _law_text(task: Task) -> str:
+    if isinstance(task.law, LognormalWork):
+        return f"lognormal with coefficient of variation {task.law.lognormal_cv:g}"
+    if isinstance(task.law, TraceWork):
+        return f"that of the requests of {Path(task.law.trace).name}"
+    return str(task.law)
 
 
 class RecordedTraffic:
