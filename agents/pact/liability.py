@@ -1,0 +1,177 @@
+"""Liability along a sweep of its level: who gains from it, and where the provider breaks even.
+
+The level ℓ multiplies every service's c_l: 0 is no liability, 1 the one configured. Society is
+counted twice, because the paper's social welfare (users and provider) leaves out those who are
+harmed and paid:
+
+- *social welfare*, users + provider: liability is a cost and nobody receives it;
+- *welfare with harm*: the harm of an answer is what liability at level 1 would charge for it, and
+  what is charged is paid to those harmed. Users + provider + ℓ L − L, L = Σ P_k c_l(q_k).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.pact.contract import Contract
+from agents.pact.cost_curve import CostCurveError
+from agents.pact.market import PactMarket
+
+FloatArray = NDArray[np.float64]
+HIGHEST_LEVEL = 1024.0  # a break-even above it is told as none
+_FINEST = 1e-9  # relative precision of a break-even level
+
+
+@dataclass(frozen=True)
+class LiabilityPoint:
+    """One level of a sweep; expectations over users, USD per request.
+
+    Attributes
+    ----------
+    level : float
+    provider_usd, users_usd, social_welfare_usd, welfare_with_harm_usd : float
+        See the module.
+    quality, price_usd : float
+        Expectations of a served user.
+    served : float
+        Probability that a user is served.
+    harm_usd : float
+        L, expected harm.
+    flat_curve : bool
+        Whether costs with this liability do not rise with quality, so that the fitted curve is
+        constant and a continuous menu says nothing but "as good as allowed".
+    """
+
+    level: float
+    provider_usd: float
+    users_usd: float
+    social_welfare_usd: float
+    welfare_with_harm_usd: float
+    quality: float
+    price_usd: float
+    served: float
+    harm_usd: float
+    flat_curve: bool
+
+
+@dataclass(frozen=True)
+class BreakEven:
+    """Where the provider's utility crosses zero.
+
+    Attributes
+    ----------
+    level : float or None
+        None when it does not.
+    why : str
+        "" with a level, else the reason.
+    """
+
+    level: float | None
+    why: str = ""
+
+
+def expected_harm_usd(market: PactMarket, contract: Contract) -> float:
+    """L = Σ P_k c_l(q_k), the liability at level 1 of what a menu serves.
+
+    Along a curve c_l(q) is the curve with liability less the one without.
+    """
+    served = contract.served
+    if (contract.service >= 0).any():
+        liability = np.where(served, market.services.liability_usd[contract.service], 0.0)
+    elif not market.services.liability_usd.any():
+        return 0.0
+    else:
+        both = market.curve(1.0).value(contract.quality), market.curve(0.0).value(contract.quality)
+        liability = np.where(served, both[0] - both[1], 0.0)
+    return float(contract.probability @ liability)
+
+
+def liability_point(market: PactMarket, level: float, menu: str | None = None) -> LiabilityPoint:
+    """Solve the market at one level of liability.
+
+    Examples
+    --------
+    >>> from agents.pact.market import markets_of
+    >>> from scenarios import load_pact
+    >>> point = liability_point(markets_of(load_pact("pact"))[0], 1.0, "discrete")
+    >>> round(point.social_welfare_usd - point.provider_usd - point.users_usd, 12)
+    0.0
+    """
+    contract = market.contract(level, menu)
+    harm = expected_harm_usd(market, contract)
+    weight = contract.probability * contract.served
+    served = float(weight.sum())
+    each = weight / served if served > 0 else weight
+    continuous = (menu or market.menu) == "continuous"
+    return LiabilityPoint(
+        level,
+        contract.provider_utility_usd,
+        contract.users_utility_usd,
+        contract.social_welfare_usd,
+        contract.social_welfare_usd + (level - 1) * harm,
+        float(each @ contract.quality),
+        float(each @ contract.price_usd),
+        served,
+        harm,
+        continuous and market.curve(level).flat,
+    )
+
+
+def sweep(
+    market: PactMarket, levels: Sequence[float] | FloatArray, menu: str | None = None
+) -> list[LiabilityPoint]:
+    """Solve the market at several levels of liability."""
+    return [liability_point(market, float(level), menu) for level in levels]
+
+
+def break_even(
+    market: PactMarket, menu: str | None = None, *, first_best: bool = False
+) -> BreakEven:
+    """Liability level at which the provider's expected utility (10) crosses zero.
+
+    A bracket is found by doubling the level from 1/64, then Brent's method. On a discrete menu the
+    utility is a maximum of lines that do not rise, convex in the level, so that there is one
+    crossing and no doubling can jump over it.
+
+    Examples
+    --------
+    >>> from agents.pact.market import markets_of
+    >>> from scenarios import load_pact
+    >>> market = markets_of(load_pact("pact"))[0]
+    >>> level = break_even(market, "discrete").level
+    >>> abs(market.contract(level, "discrete").provider_utility_usd) < 1e-6
+    True
+    """
+    solve = market.first_best if first_best else market.contract
+    return crossing(lambda level: solve(level, menu).provider_utility_usd)
+
+
+def crossing(utility_usd: Callable[[float], float]) -> BreakEven:
+    """First level at which a utility that starts positive is zero: doubling, then Brent.
+
+    Examples
+    --------
+    >>> round(crossing(lambda level: 3.0 - level).level, 6)
+    3.0
+    >>> crossing(lambda level: -1.0).why
+    'negative without any liability'
+    >>> crossing(lambda level: 1.0).why
+    'positive up to level 1024'
+    """
+    from scipy.optimize import brentq
+
+    if utility_usd(0.0) < 0:
+        return BreakEven(None, "negative without any liability")
+    low, high = 0.0, 1 / 64
+    try:
+        while utility_usd(high) >= 0:
+            low, high = high, 2 * high
+            if high > HIGHEST_LEVEL:
+                return BreakEven(None, f"positive up to level {HIGHEST_LEVEL:g}")
+    except CostCurveError as error:
+        return BreakEven(None, f"positive up to level {low:g}; at {high:g} {error}")
+    return BreakEven(float(brentq(utility_usd, low, high, xtol=_FINEST * high, rtol=_FINEST)))

@@ -1,0 +1,181 @@
+"""A solved PACT scenario: the menu, its first best, both with liability, in plain numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from agents.pact.certificates import Certificate, check_contract
+from agents.pact.contract import Contract
+from agents.pact.liability import BreakEven, crossing
+from agents.pact.market import PactMarket, markets_of
+from scenarios.pact import PactScenario
+
+
+@dataclass(frozen=True)
+class SolvedMarket:
+    """Menus of one task without and with liability, each beside its first best."""
+
+    market: PactMarket
+    liability_level: float
+    contract: Contract
+    first_best: Contract
+    liable_contract: Contract
+    liable_first_best: Contract
+
+    @classmethod
+    def solve(cls, market: PactMarket, liability_level: float) -> SolvedMarket:
+        """Solve the four problems of a market."""
+        return cls(
+            market,
+            liability_level,
+            market.contract(),
+            market.first_best(),
+            market.contract(liability_level),
+            market.first_best(liability_level),
+        )
+
+    def certificates(self) -> dict[str, Certificate]:
+        """IR and IC of both menus."""
+        return {
+            "without liability": check_contract(self.contract),
+            "with liability": check_contract(self.liable_contract),
+        }
+
+
+@dataclass(frozen=True)
+class PactOutcome:
+    """All tasks of a scenario, solved; totals are weighted by the tasks' shares.
+
+    Attributes
+    ----------
+    markets : tuple of SolvedMarket
+        One for each task, one when the scenario names none.
+    """
+
+    markets: tuple[SolvedMarket, ...]
+
+    @cached_property
+    def break_even(self) -> BreakEven:
+        """Liability level at which the provider's utility over all tasks crosses zero."""
+        if not any(solved.market.services.liability_usd.any() for solved in self.markets):
+            return BreakEven(None, "no service has a liability")
+        return crossing(
+            lambda level: sum(
+                s.market.share * s.market.contract(level).provider_utility_usd for s in self.markets
+            )
+        )
+
+    def notes(self) -> list[str]:
+        """What a reader should know of the fits, a sentence each."""
+        found = []
+        for solved in self.markets:
+            market = solved.market
+            if market.menu == "discrete":
+                continue
+            of = f" of task {market.name}" if market.name else ""
+            for level in dict.fromkeys((0.0, solved.liability_level)):
+                curve = market.curve(level)
+                if curve.note:
+                    found.append(f"cost curve{of} at liability level {level:g}: {curve.note}")
+            best = market.services.quality.max()
+            used = max(solved.contract.quality.max(), solved.liable_contract.quality.max())
+            if used > best + 1e-9:
+                found.append(
+                    f"the menu{of} reaches quality {used:.3f} where the best service has "
+                    f"{best:.3f}: the cost curve is extrapolated there (pact.quality_max)"
+                )
+        return found
+
+    def to_json(self) -> dict[str, Any]:
+        """Fields of `pact --json`; with several tasks a service and a type name theirs.
+
+        Examples
+        --------
+        >>> from scenarios import load_pact
+        >>> fields = solve_pact(load_pact("pact")).to_json()
+        >>> list(fields)[:4]
+        ['services', 'types', 'provider_utility', 'social_welfare']
+        """
+        return {
+            "services": [row for s in self.markets for row in _services(s, 0.0)],
+            **self._menu_json(liable=False),
+            "with_liability": {
+                "level": self.markets[0].liability_level,
+                "services": [row for s in self.markets for row in _services(s, s.liability_level)],
+                **self._menu_json(liable=True),
+            },
+            "liability_break_even": self.break_even.level,
+        }
+
+    def _menu_json(self, *, liable: bool) -> dict[str, Any]:
+        pairs = [
+            (s, s.liable_contract, s.liable_first_best) if liable else (s, s.contract, s.first_best)
+            for s in self.markets
+        ]
+        return {
+            "types": [row for s, menu, best in pairs for row in _types(s.market, menu, best)],
+            "provider_utility": sum(s.market.share * m.provider_utility_usd for s, m, _ in pairs),
+            "social_welfare": sum(s.market.share * m.social_welfare_usd for s, m, _ in pairs),
+            "first_best": {
+                "provider_utility": sum(
+                    s.market.share * b.provider_utility_usd for s, _, b in pairs
+                ),
+                "social_welfare": sum(s.market.share * b.social_welfare_usd for s, _, b in pairs),
+            },
+        }
+
+
+def solve_pact(scenario: PactScenario) -> PactOutcome:
+    """Solve every task of a scenario, without and with its liability.
+
+    Raises
+    ------
+    ScenarioError
+        When the market is impossible, a line for each fault.
+
+    Examples
+    --------
+    >>> from scenarios import load_pact
+    >>> outcome = solve_pact(load_pact("pact"))
+    >>> all(found.holds for found in outcome.markets[0].certificates().values())
+    True
+    """
+    level = scenario.pact.liability_level
+    return PactOutcome(tuple(SolvedMarket.solve(m, level) for m in markets_of(scenario)))
+
+
+def _services(solved: SolvedMarket, level: float) -> list[dict[str, Any]]:
+    services = solved.market.services
+    task = {"task": solved.market.name} if solved.market.name else {}
+    return [
+        {**task, "q": float(q), "latency_s": None if np.isnan(t) else float(t), "cost": float(c)}
+        for q, t, c in zip(
+            services.quality, services.latency_s, services.cost_usd(level), strict=True
+        )
+    ]
+
+
+def _types(market: PactMarket, menu: Contract, best: Contract) -> list[dict[str, Any]]:
+    task = {"task": market.name} if market.name else {}
+    return [
+        {
+            **task,
+            "theta": float(market.types.theta_usd[k]),
+            **_item(menu, k),
+            "first_best": _item(best, k),
+        }
+        for k in range(market.types.size)
+    ]
+
+
+def _item(menu: Contract, k: int) -> dict[str, float]:
+    return {
+        "quality": float(menu.quality[k]),
+        "price": float(menu.price_usd[k]),
+        "user_utility": float(menu.user_utility_usd[k]),
+        "provider_utility": float(menu.profit_usd[k]),
+    }
