@@ -174,8 +174,8 @@ def class_sojourn_transform(
     if (wrong & (slowest < 0)[:, np.newaxis]).any():
         law, at = np.argwhere(wrong & (slowest < 0)[:, np.newaxis])[0]
         raise ValueError(
-            f"argument_per_s = {float(z[at].real)!r}: must be above {float(slowest[law])!r}, the slowest "
-            f"singularity of type {law + 1}"
+            f"argument_per_s = {float(z[at].real)!r}: must be above {float(slowest[law])!r}, the "
+            f"slowest singularity of type {law + 1}"
         )
     return density
 

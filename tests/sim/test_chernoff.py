@@ -5,7 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim.chernoff import chernoff_coefficients, chernoff_tail, violation_probability
+from sim.chernoff import (
+    chernoff_coefficients,
+    chernoff_tail,
+    log_mgf_slopes,
+    optimised_tail,
+    violation_probability,
+)
 from sim.end_to_end import end_to_end_tail
 from sim.sojourn import sojourn_mgf, sojourn_tail, waiting_law
 
@@ -186,3 +192,68 @@ def test_no_number_in_the_expression_is_named(arguments, message):
 def test_what_is_no_probability_expression_is_refused(value):
     with pytest.raises(ValueError, match=rf"raw = {value}: "):
         violation_probability([0.5, value])
+
+
+def test_best_exponent_of_equal_stages_by_hand():
+    """k single servers, each exponential of rate a: η = a - k/t, p = (at/k)^k exp(k - at)."""
+    t = np.array([0.5, 0.75, 0.7501, 1.0, 6.0, 80.0])
+    raw, exponent = optimised_tail(t, [1, 1, 1], [7.0] * 3, 3.0)
+    eta = np.maximum(4 - 3 / t, 0)
+    assert exponent == pytest.approx(eta, rel=1e-12)
+    assert raw == pytest.approx((1 - eta / 4) ** -3.0 * np.exp(-eta * t), rel=1e-13)
+    assert raw[:2].tolist() == [1.0, 1.0]
+
+
+@property_test
+@given(stages_drawn)
+def test_best_exponent_is_no_worse_than_any_other_and_still_a_bound(drawn):
+    servers, rates, arrival = stages = stable_stages(drawn)
+    end = np.minimum(rates, waiting_law(servers, rates, arrival)[1]).min()
+    t = np.concatenate([[0], np.geomspace(1e-2, 300, 40)]) / end
+    raw, exponent = optimised_tail(t, *stages)
+    assert ((exponent >= 0) & (exponent < end)).all()
+    for share in (0.01, 0.3, 0.9, 0.999):
+        logs = np.log(sojourn_mgf(share * end, servers, rates, arrival)).sum()
+        assert (raw <= np.exp(logs - share * end * t) * (1 + 1e-9)).all()
+    assert (raw * (1 + 1e-9) + 1e-300 >= end_to_end_tail(t, *stages)).all()
+    for zeta in (0.5, 0.9):
+        fixed = violation_probability(chernoff_tail(t, *chernoff_coefficients(*stages, zeta)))
+        assert (raw <= fixed * (1 + 1e-9)).all()
+
+
+@property_test
+@given(stages_drawn)
+def test_optimised_bound_is_log_concave_and_bends_once(drawn):
+    """-p' = η p is the slope; it rises while η² (ln G)'' < 1 and falls from then on."""
+    servers, rates, arrival = stages = stable_stages(drawn)
+    probability, r = waiting_law(servers, rates, arrival)
+    mean = float((1 / rates + probability / r).sum())
+    t = mean + np.geomspace(1e-3, 60, 200) / np.minimum(rates, r).min()
+    raw, exponent = optimised_tail(t, *stages)
+    assert (np.diff(exponent) >= -1e-12 * exponent[1:]).all()
+    density = exponent * raw
+    _, curvature = log_mgf_slopes(exponent, rates, probability, r)
+    convex = exponent**2 * curvature > 1
+    assert (np.diff(convex.astype(int)) >= 0).all()
+    change = np.diff(density) / np.maximum(density[1:], 1e-300)
+    both = convex[1:] & convex[:-1]
+    assert (change[both] <= 1e-9).all()
+    assert (change[~convex[1:] & ~convex[:-1]] >= -1e-9).all()
+
+
+def test_optimised_bound_of_a_saturated_stage_is_one():
+    raw, exponent = optimised_tail([0.0, 1e6], [2, 9], [1.0, 1.0], [2.0, 2.5])
+    assert raw.tolist() == [1.0, 1.0]
+    assert exponent.tolist() == [0.0, 0.0]
+
+
+def test_optimised_bound_vanishes_at_endless_latencies():
+    raw, exponent = optimised_tail([1e3, 1e30, 1e100], [2, 9], [1.0, 1.0], 1.5)
+    assert end_to_end_tail(1e3, [2, 9], [1.0, 1.0], 1.5) < raw[0] < 1e-200
+    assert raw[1:].tolist() == [0.0, 0.0]
+    assert (exponent < 0.5).all()
+
+
+def test_optimised_bound_refuses_what_is_outside_its_domain():
+    with pytest.raises(ValueError, match=r"latency_s = -1\.0"):
+        optimised_tail(-1.0, [1], [1.0], 0.5)
