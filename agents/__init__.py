@@ -6,10 +6,18 @@ if TYPE_CHECKING:
     from agents.market import Market, Tables
     from agents.mechanism import solve
     from agents.outcome import Outcome
+    from agents.planner import Plan, plan
 
-__all__ = ["Market", "Outcome", "Tables", "solve"]
+__all__ = ["Market", "Outcome", "Plan", "Tables", "plan", "solve"]
 
-_HOMES = {"Market": "market", "Tables": "tables", "Outcome": "outcome", "solve": "mechanism"}
+_HOMES = {
+    "Market": "market",
+    "Tables": "tables",
+    "Outcome": "outcome",
+    "Plan": "planner",
+    "plan": "planner",
+    "solve": "mechanism",
+}
 
 
 def __getattr__(name: str) -> Any:
