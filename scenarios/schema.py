@@ -285,6 +285,12 @@ class Mechanism(_Table):
         "ct, mc, gsmc",
         json_schema_extra=_unit("1", "1 / number of operators"),
     )
+    gsmc_unit: Literal["user", "type"] = Field(
+        default="user",
+        description="gsmc: what the stable matching moves, each user by itself within the quotas, "
+        "or all users of a type, the last type taken overfilling its operator",
+        json_schema_extra=_unit("-"),
+    )
 
 
 _WITH_TRACE = "required with a trace"

@@ -12,18 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import agents.gsmc as gsmc
+from agents import deferred_acceptance
 from agents.assignment import OUT
-from agents.gsmc import (
-    Game,
-    agree,
-    blocking_pair,
-    match,
-    match_types,
-    match_users,
-    posted_game,
-    quotas,
-    shares,
-)
+from agents.deferred_acceptance import Game, blocking_pair, match, match_types, match_users
+from agents.gsmc import agree, posted_game, quotas, shares
 from agents.primitives import Primitives
 from scenarios import load_scenario
 
@@ -144,7 +136,7 @@ def test_large_games_are_played_by_types(monkeypatch: pytest.MonkeyPatch) -> Non
     def no_library(game: Game) -> np.ndarray:
         raise AssertionError("the library is too slow for this")
 
-    monkeypatch.setattr(gsmc, "match_users", no_library)
+    monkeypatch.setattr(deferred_acceptance, "match_users", no_library)
     game = random_game(3, 64, 10, units=2_000)
     assert game.units.sum() > 10_000
     assert blocking_pair(game, match(game)) is None

@@ -35,7 +35,7 @@ TINY = {
 }
 # Changes only when the resolved content does: a new key, another default, another way to hash. Runs
 # stored under the old hash are then no longer recognised, so say so in the change log.
-TINY_HASH = "ab0576b6c962c57b18d6f473b0259b082eb865bb2de33a643f504c07666f74c4"
+TINY_HASH = "ae0d118e9be5ea9500fccf1fa7b2ee70bf22a3c47e51fe394b27496d0148a63b"
 
 positive = st.floats(min_value=0, exclude_min=True, allow_infinity=False)
 nonnegative = st.floats(min_value=0, allow_infinity=False)
@@ -122,6 +122,7 @@ tables = st.fixed_dictionaries(
                 "damping": fraction,
                 "tolerance": nonnegative,
                 "assumed_workload_share": fraction,
+                "gsmc_unit": st.sampled_from(["user", "type"]),
             },
         ),
         "simulation": st.fixed_dictionaries(

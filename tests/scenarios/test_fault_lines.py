@@ -343,6 +343,7 @@ def test_line_of_a_single_fault(case: str, small_text: str, write: Callable[[str
         ("mechanism.shadow_price_step_usd", ["-1e-9"], ["0"]),
         ("mechanism.participation_margin_usd", ["-1e-9"], ["0", "1e-5"]),
         ("mechanism.max_iterations", ["0", "1.0"], ["1"]),
+        ("mechanism.gsmc_unit", ["'types'", "1"], ["user", "type"]),
         ("mechanism.name", ["'MIXED'", "1"], ["mixed", "ct", "mc", "gsmc"]),
         (
             "mechanism.belief",

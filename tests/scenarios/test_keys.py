@@ -49,6 +49,7 @@ INTERFACE = [
     "mechanism.shadow_price_step_usd",
     "mechanism.participation_margin_usd",
     "mechanism.assumed_workload_share",
+    "mechanism.gsmc_unit",
     "simulation.rounds",
     "simulation.horizon_s",
     "simulation.warmup_s",

@@ -35,6 +35,7 @@ def test_defaults_of_the_design(small_text: str, write: Callable[[str], str]) ->
         "shadow_price_step_usd": 1e-6,
         "participation_margin_usd": 0.0,
         "assumed_workload_share": 0.5,  # one of two operators
+        "gsmc_unit": "user",
     }
     assert scenario.simulation.model_dump() == {
         "rounds": 10,
