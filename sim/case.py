@@ -6,16 +6,16 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from sim.arrival_laws import ArrivalLaw, Poisson
 from sim.columns import FloatArray, IntArray
-from sim.demand import order_of
 from sim.domain import arrival_rates, server_counts, service_rates
 from sim.engine import simulate
-from sim.streams import stream
+from sim.laws import Exponential, TaskLaw
+from sim.source import Source
 from sim.trace import State, Trace
-from sim.workload import STAGES, Workload
+from sim.workload import STAGES
 
-#: Gaps between arrivals are drawn in blocks of the number expected and this many more.
-SPARE_GAPS = 64
+EXPONENTIAL, POISSON = Exponential(), Poisson()
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,10 +35,10 @@ class StationCase:
         tasks pass it in no time, so that one station or two can be looked at alone.
     arrival_rates_per_s : (N,) float
         λ_n, each type's own rate, 1/s, at least 0, highest priority first.
-    service_law : str
-        "exponential".
-    arrival_law : str
-        "poisson".
+    service_law : TaskLaw
+        Law of a task's three service times in units of their means (`sim.laws`).
+    arrival_law : ArrivalLaw
+        Law of the arrivals of all types together (`sim.arrival_laws`); types share its bursts.
 
     Raises
     ------
@@ -58,16 +58,16 @@ class StationCase:
     servers: IntArray
     service_rate_per_s: FloatArray
     arrival_rates_per_s: FloatArray
-    service_law: str = "exponential"
-    arrival_law: str = "poisson"
+    service_law: TaskLaw = EXPONENTIAL
+    arrival_law: ArrivalLaw = POISSON
 
     def __init__(
         self,
         servers: npt.ArrayLike,
         service_rate_per_s: npt.ArrayLike,
         arrival_rates_per_s: npt.ArrayLike,
-        service_law: str = "exponential",
-        arrival_law: str = "poisson",
+        service_law: TaskLaw = EXPONENTIAL,
+        arrival_law: ArrivalLaw = POISSON,
     ) -> None:
         c = server_counts(servers)
         mu = np.asarray(service_rate_per_s, dtype=np.float64)
@@ -79,12 +79,10 @@ class StationCase:
             )
         if rates.ndim != 1 or not len(rates):
             raise ValueError(f"arrival_rates_per_s: shape {rates.shape}, allowed one rate a type")
-        for name, value, allowed in (
-            ("service_law", service_law, "exponential"),
-            ("arrival_law", arrival_law, "poisson"),
-        ):
-            if value != allowed:
-                raise ValueError(f"{name} = {value!r}: allowed {allowed!r}")
+        if not hasattr(service_law, "work"):
+            raise ValueError(f"service_law = {service_law!r}: allowed a law of sim.laws")
+        if not hasattr(arrival_law, "arrivals"):
+            raise ValueError(f"arrival_law = {arrival_law!r}: allowed a law of sim.arrival_laws")
         self._set("servers", c.astype(np.int64))
         self._set("service_rate_per_s", mu.copy())
         self._set("arrival_rates_per_s", rates.copy())
@@ -125,9 +123,15 @@ class StationCase:
         capacity_per_s = (self.servers * self.service_rate_per_s).min()
         return np.cumsum(self.arrival_rates_per_s) >= capacity_per_s
 
-    def source(self, seed: int, replication: int, purpose: str = "replication") -> "Source":
+    def source(self, seed: int, replication: int, purpose: str = "replication") -> Source:
         """Return the source of one replication's tasks, at time 0; see `Source`."""
-        return Source(self, seed, replication, purpose)
+        return Source(
+            self.arrival_rates_per_s,
+            1 / self.service_rate_per_s,
+            self.service_law,
+            self.arrival_law,
+            (seed, purpose, replication),
+        )
 
     def play(
         self,
@@ -156,106 +160,3 @@ class StationCase:
         """
         work = self.source(seed, replication, purpose).until(until_s)
         return simulate(work, self.servers[np.newaxis], until_s=until_s, engine=engine)
-
-
-class Source:
-    """The tasks of one replication of a case, span after span.
-
-    Type n takes its gaps between arrivals from `stream(seed, purpose + " arrivals", replication,
-    n)` and its service times from `stream(seed, purpose + " services", replication, n)`, three a
-    task whatever the stages. Both are drawn in units of their mean. So under one seed
-
-    - a replication cut in other spans, or continued, has the same tasks (their number apart);
-    - cases that differ in servers, rates or one type's traffic face the same chance (common
-      random numbers): task k of type n comes at the same multiple of 1/λ_n and needs the same
-      multiples of 1/μ.
-
-    Parameters
-    ----------
-    case : StationCase
-    seed : int
-        Root seed.
-    replication : int
-        Number of the replication.
-    purpose : str
-        What the replications are for; other purposes have independent chance.
-
-    Examples
-    --------
-    >>> case = StationCase.one_station(1, 2.0, [1.0])
-    >>> whole, cut = case.source(1, 0), case.source(1, 0)
-    >>> first = cut.until(40.0)
-    >>> Workload.concat(first, cut.until(90.0)).equals(whole.until(90.0))
-    True
-    """
-
-    def __init__(self, case: StationCase, seed: int, replication: int, purpose: str) -> None:
-        self._mean_s = 1 / case.service_rate_per_s
-        types = range(len(case.arrival_rates_per_s))
-        self._arrivals = [
-            PoissonArrivals(stream(seed, f"{purpose} arrivals", replication, n), rate)
-            for n, rate in enumerate(case.arrival_rates_per_s.tolist())
-        ]
-        self._services = [stream(seed, f"{purpose} services", replication, n) for n in types]
-        self._next_task = 0
-
-    def until(self, until_s: float) -> Workload:
-        """Return the tasks that arrive before `until_s` and have not been returned yet."""
-        times_s = [arrivals.until(until_s) for arrivals in self._arrivals]
-        arrival_s = np.concatenate(times_s)
-        service_s = np.concatenate(
-            [
-                rng.standard_exponential((len(times), len(STAGES)))
-                for rng, times in zip(self._services, times_s, strict=True)
-            ]
-        )
-        service_s *= self._mean_s
-        order = order_of(arrival_s)
-        tasks = len(order)
-        first, self._next_task = self._next_task, self._next_task + tasks
-        nobody = np.zeros(tasks, dtype=np.int64)
-        return Workload(
-            task=np.arange(first, first + tasks),
-            arrival_s=arrival_s[order],
-            type=np.repeat(np.arange(len(times_s)), [len(times) for times in times_s])[order],
-            operator=nobody,
-            user=nobody,
-            service_s=service_s[order],
-        )
-
-
-class PoissonArrivals:
-    """Arrival times of a Poisson process, span after span, the same wherever the spans are cut.
-
-    Examples
-    --------
-    >>> process = PoissonArrivals(stream(1, "an example"), 2.0)
-    >>> early, late = process.until(5.0), process.until(9.0)
-    >>> bool(early.max() < 5.0 <= late.min() and late.max() < 9.0)
-    True
-    """
-
-    def __init__(self, rng: np.random.Generator, rate_per_s: float) -> None:
-        self._rng = rng
-        self._rate_per_s = rate_per_s
-        self._last_s = 0.0
-        self._drawn_s = np.empty(0)  # drawn and not returned yet
-
-    def until(self, until_s: float) -> FloatArray:
-        """Return the arrivals before `until_s` that have not been returned yet, s."""
-        if not self._rate_per_s > 0:
-            return np.empty(0)
-        while self._last_s < until_s:
-            self._draw(until_s)
-        early = int(np.searchsorted(self._drawn_s, until_s))
-        times_s, self._drawn_s = self._drawn_s[:early], self._drawn_s[early:]
-        return times_s
-
-    def _draw(self, until_s: float) -> None:
-        """Draw a block of gaps; adding one after another makes the blocks leave no mark."""
-        expected = int((until_s - self._last_s) * self._rate_per_s)
-        gaps_s = self._rng.standard_exponential(expected + SPARE_GAPS) / self._rate_per_s
-        gaps_s[0] += self._last_s
-        times_s = np.cumsum(gaps_s)
-        self._last_s = float(times_s[-1])
-        self._drawn_s = np.concatenate([self._drawn_s, times_s])

@@ -2,7 +2,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sim.case import PoissonArrivals, StationCase
+from sim.arrival_laws import Bursts, Recorded
+from sim.case import StationCase
+from sim.laws import Deterministic, Exponential, StageLaws
+from sim.source import PoissonArrivals
 from sim.streams import stream
 from sim.workload import Workload
 
@@ -130,3 +133,66 @@ def test_stages_without_work_are_passed_in_no_time():
     assert (trace.latency_s > 0).all()
     assert trace.preemptions[:, 1].sum() > 0
     assert trace.preemptions[:, [0, 2]].sum() == 0
+
+
+def test_another_law_of_service_leaves_the_arrivals_as_they_were():
+    law = StageLaws(Exponential(), Deterministic(), Exponential())
+    other = StationCase([3, 2, 5], [4.0, 6.0, 2.5], [2.5, 3.5, 3.0], service_law=law)
+    here, there = CASE.source(1, 0).until(50.0), other.source(1, 0).until(50.0)
+    assert np.array_equal(here.arrival_s, there.arrival_s)
+    assert (there.service_s[:, 1] == 1 / 6.0).all()
+    assert there.service_s[:, 0].std() > 0.1
+
+
+BURSTS = Bursts(ratio=9.0, share=0.25, mean_s=0.5)
+TRACE = Recorded(np.cumsum(np.random.default_rng(4).exponential(1.0, 500)))
+
+
+@pytest.mark.parametrize("law", [BURSTS, TRACE], ids=["bursts", "trace"])
+def test_other_laws_of_arrival_keep_the_rates_and_play_on_where_they_were_cut(law):
+    """Numbers within 5 deviations of the law's own dispersion, spans sorted and half open."""
+    case = StationCase([3, 2, 5], [4.0, 6.0, 2.5], [2.5, 3.5, 3.0], arrival_law=law)
+    source = case.source(2, 0)
+    ends_s = [0.0, 400.0, 400.0, 401.5, 2000.0]
+    parts = [source.until(end_s) for end_s in ends_s]
+    for start_s, end_s, part in zip([0.0, *ends_s], ends_s, parts, strict=False):
+        assert ((part.arrival_s >= start_s) & (part.arrival_s < end_s)).all()
+    whole = Workload.concat(*parts)
+    expected = 9.0 * 2000.0
+    spread = np.sqrt(expected * law.dispersion(9.0, 2000.0)) + 1
+    assert abs(len(whole) - expected) < 5 * spread
+    share = np.bincount(whole.type, minlength=3) / len(whole)
+    np.testing.assert_allclose(share, np.array([2.5, 3.5, 3.0]) / 9.0, atol=0.03)
+    again = case.source(2, 0)
+    assert Workload.concat(*(again.until(end_s) for end_s in ends_s)).equals(whole)
+
+
+def test_types_share_the_bursts():
+    """Counts of two types in the same seconds are correlated, those of Poisson types are not."""
+    case = StationCase([3, 2, 5], [4.0, 6.0, 2.5], [20.0, 20.0], arrival_law=BURSTS)
+    poisson = StationCase([3, 2, 5], [4.0, 6.0, 2.5], [20.0, 20.0])
+    correlations = []
+    for each in (case, poisson):
+        work = each.source(2, 0).until(1000.0)
+        counts = [
+            np.histogram(work.arrival_s[work.type == n], bins=1000, range=(0, 1000))[0]
+            for n in range(2)
+        ]
+        correlations.append(np.corrcoef(counts)[0, 1])
+    assert correlations[0] > 0.5
+    assert abs(correlations[1]) < 4 / np.sqrt(1000)
+
+
+def test_a_law_that_cannot_be_continued_is_refused():
+    class Forgetful:
+        def arrivals(self, rng, rate_per_s, start_s, duration_s):
+            return start_s + duration_s * rng.random(rng.poisson(rate_per_s * duration_s))
+
+        def dispersion(self, rate_per_s, window_s):
+            return 1.0
+
+    case = StationCase([3, 2, 5], [4.0, 6.0, 2.5], [2.5], arrival_law=Forgetful())
+    source = case.source(1, 0)
+    source.until(50.0)
+    with pytest.raises(ValueError, match="does not begin as the shorter did"):
+        source.until(90.0)
