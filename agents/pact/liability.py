@@ -74,13 +74,13 @@ class BreakEven:
     why: str = ""
 
 
-def expected_harm_usd(market: PactMarket, contract: Contract) -> float:
+def expected_harm_usd(market: PactMarket, contract: Contract, menu: str | None = None) -> float:
     """L = Σ P_k c_l(q_k), the liability at level 1 of what a menu serves.
 
     Along a curve c_l(q) is the curve with liability less the one without.
     """
     served = contract.served
-    if (contract.service >= 0).any():
+    if (menu or market.menu) == "discrete":
         liability = np.where(served, market.services.liability_usd[contract.service], 0.0)
     elif not market.services.liability_usd.any():
         return 0.0
@@ -102,7 +102,7 @@ def liability_point(market: PactMarket, level: float, menu: str | None = None) -
     0.0
     """
     contract = market.contract(level, menu)
-    harm = expected_harm_usd(market, contract)
+    harm = expected_harm_usd(market, contract, menu)
     weight = contract.probability * contract.served
     served = float(weight.sum())
     each = weight / served if served > 0 else weight

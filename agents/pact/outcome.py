@@ -12,6 +12,7 @@ from agents.pact.certificates import Certificate, check_contract
 from agents.pact.contract import Contract
 from agents.pact.liability import BreakEven, crossing
 from agents.pact.market import PactMarket, markets_of
+from agents.pact.services import dominated
 from scenarios.pact import PactScenario
 
 
@@ -70,13 +71,18 @@ class PactOutcome:
         )
 
     def notes(self) -> list[str]:
-        """What a reader should know of the fits, a sentence each."""
+        """What a reader should know of services and fits, a sentence each."""
         found = []
         for solved in self.markets:
             market = solved.market
+            of = f" of task {market.name}" if market.name else ""
+            names = market.services.names
+            for worse, better in dominated(market.services.quality, market.services.base_cost_usd):
+                found.append(
+                    f"service {names[worse]!r}{of} is worse than {names[better]!r} and costs more"
+                )
             if market.menu == "discrete":
                 continue
-            of = f" of task {market.name}" if market.name else ""
             for level in dict.fromkeys((0.0, solved.liability_level)):
                 curve = market.curve(level)
                 if curve.note:

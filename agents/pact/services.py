@@ -65,9 +65,8 @@ def services_of(scenario: PactScenario, task: PactTask | None = None) -> Service
     Raises
     ------
     ScenarioError
-        When a quality is outside [0, 1], a service of higher quality costs less (without
-        liability) than one of lower quality, or the file of outcomes does not tell a service's
-        satisfaction; a line for each.
+        When a quality is outside [0, 1], costs given directly fall with quality, or the file of
+        outcomes does not tell a service's satisfaction; a line for each.
 
     Examples
     --------
@@ -186,28 +185,41 @@ def _known(value: float | None) -> float:
     return value
 
 
+def dominated(quality: FloatArray, cost_usd: FloatArray) -> list[tuple[int, int]]:
+    """Pairs (worse, better) of neighbours in quality of which the better costs less, 0-based.
+
+    Examples
+    --------
+    >>> dominated(np.array([0.2, 0.6, 0.9]), np.array([0.3, 0.1, 0.4]))
+    [(0, 1)]
+    """
+    order = np.lexsort((cost_usd, quality))
+    return [
+        (int(worse), int(better))
+        for worse, better in pairwise(order)
+        if cost_usd[better] < cost_usd[worse] and quality[better] > quality[worse]
+    ]
+
+
 def _refuse_falling_costs(
     scenario: PactScenario,
     numbered: list[tuple[int, PactService]],
     columns: dict[str, FloatArray],
 ) -> None:
-    """Refuse a service that is better than another and costs less: nobody would offer both."""
-    order = np.lexsort((columns["cost"], columns["quality"]))
+    """Refuse costs given directly that fall with quality: the table must be wrong.
+
+    Where quality or cost follows from physics it is a finding, not a fault (`PactOutcome.notes`).
+    """
     faults = []
-    for worse, better in pairwise(order):
-        dear, cheap = columns["cost"][worse], columns["cost"][better]
-        if cheap < dear and columns["quality"][better] > columns["quality"][worse]:
-            place, _ = numbered[better]
-            faults.append(
-                Fault(
-                    scenario.name,
-                    f"pact.services[{place}]",
-                    "",
-                    "costs must not decrease with quality: it costs "
-                    f"{value_text(float(cheap))} USD without liability, less than the "
-                    f"{value_text(float(dear))} USD of pact.services[{numbered[worse][0]}], "
-                    "which has lower quality",
-                )
-            )
+    for worse, better in dominated(columns["quality"], columns["cost"]):
+        (first, dear), (place, cheap) = numbered[worse], numbered[better]
+        if dear.cost_usd is None or cheap.cost_usd is None:
+            continue
+        reason = (
+            f"costs must not decrease with quality (pact.services[{first}] has lower quality "
+            f"and costs {value_text(dear.cost_usd)})"
+        )
+        key = f"pact.services[{place}].cost_usd"
+        faults.append(Fault(scenario.name, key, value_text(cheap.cost_usd), reason))
     if faults:
         raise ScenarioError(faults)
