@@ -19,6 +19,8 @@ OPERATOR, WELFARE = "operator utility", "social welfare"
 TOTALS = (OPERATOR, WELFARE)
 PROPOSED = "mixed"
 BENCHMARKS = ("ct", "mc", "gsmc")
+#: GSMC in its other reading, types kept whole (`mechanism.gsmc_unit`).
+WHOLE_TYPES = "gsmc_types"
 
 _TABLE_I = (
     ("0.25", "0.25", "0.25"),

@@ -2,7 +2,8 @@
 
 A cell is one setting of one sweep: all mechanisms on the same draws of the users' types. Draw d
 takes its shares from the stream of seed d, so every cell with as many types and the same Dirichlet
-parameter has the same users. Cells are computed in any number of processes and written one file
+parameter has the same users. GSMC is computed in both readings, with types split by the quotas and
+with types kept whole. Cells are computed in any number of processes and written one file
 each, whole or not at all; a cell whose file fits what is asked for (scenario, draws, source code)
 is not computed again.
 
@@ -36,6 +37,7 @@ from agents.population import type_shares
 from agents.primitives import Primitives
 from agents.pure import at_induced_load
 from agents.utility import social_welfare
+from analysis.published import WHOLE_TYPES
 from scenarios import Scenario, dump_toml, load_scenario
 
 SCENARIO = "teleoperation"
@@ -44,13 +46,18 @@ DIRICHLET = 10.0
 CELLS = "cells"
 DEFAULT, FITTED = "default", "fitted"  # many draws, and the shares of the scenario file
 
+#: What a cell computes: the mechanisms, and GSMC once more with its types kept whole.
+METHODS = (*MECHANISMS, WHOLE_TYPES)
+
 #: Sweep → its settings. `users_truncated` is the market of the smallest size with user counts cut
-#: down to whole users, for the question whether the paper did so.
+#: down to whole users, for the question whether the paper did so; `users_fractional` has them not
+#: rounded at all.
 SWEEPS: dict[str, tuple[float, ...]] = {
     FITTED: (0.0,),
     DEFAULT: (0.0,),
     "users": (30, 60, 90, 120, 150),
     "users_truncated": (30,),
+    "users_fractional": (30,),
     "types": (4, 6, 8, 10, 12),
     "refund": (0.5, 0.75, 1.0, 1.25, 1.5),
     "violation_cost": (0.5, 0.75, 1.0, 1.25, 1.5),
@@ -61,7 +68,7 @@ SWEEPS: dict[str, tuple[float, ...]] = {
 GROUPS: dict[str, tuple[str, ...]] = {
     "table1": (FITTED, DEFAULT),
     "fig3": (FITTED, DEFAULT),
-    "fig4": ("users", "users_truncated", "types"),
+    "fig4": ("users", "users_truncated", "users_fractional", "types"),
     "fig5": ("refund", "violation_cost"),
     "fig6": ("dirichlet", "zeta"),
 }
@@ -141,8 +148,9 @@ def scenario_of(cell: Cell, base: Scenario) -> Scenario:
         users["dirichlet_alpha"] = DIRICHLET
     setting = float(cell.setting)
     match cell.sweep:
-        case "users" | "users_truncated":
+        case "users" | "users_truncated" | "users_fractional":
             users["total"] = int(setting)
+            users["whole_users"] = cell.sweep != "users_fractional"
         case "types":
             beta = users["latency_sensitivity_usd_per_s"]
             users["latency_sensitivity_usd_per_s"] = np.linspace(
@@ -169,7 +177,13 @@ def primitives_of(cell: Cell, scenario: Scenario, draw: int) -> Primitives:
 
 
 def settle_plainly(primitives: Primitives, mechanism: str) -> Settled:
-    """What `agents.mechanism.settle` answers but for history and certificates, which take long."""
+    """What `agents.mechanism.settle` answers but for history and certificates, which take long.
+
+    `mechanism` is one of `METHODS`.
+    """
+    if mechanism == WHOLE_TYPES:
+        whole = primitives.mechanism.model_copy(update={"gsmc_unit": "type"})
+        return settle_plainly(replace(primitives, mechanism=whole), "gsmc")
     demand = primitives.demand_per_s
     if mechanism == MIXED:
         *_, last = iterate(primitives)
@@ -185,7 +199,7 @@ def settle_plainly(primitives: Primitives, mechanism: str) -> Settled:
     return Settled(float(operators.sum()), float(welfare), converged, matching, menu)
 
 
-def compute(cell: Cell, base: Scenario, mechanisms: Sequence[str] = MECHANISMS) -> dict[str, Any]:
+def compute(cell: Cell, base: Scenario, mechanisms: Sequence[str] = METHODS) -> dict[str, Any]:
     """All rows of a cell as plain data.
 
     Returns
@@ -217,7 +231,7 @@ def compute(cell: Cell, base: Scenario, mechanisms: Sequence[str] = MECHANISMS) 
 # --- the store -----------------------------------------------------------------------------
 
 
-def fingerprint(cell: Cell, base: Scenario, mechanisms: Sequence[str] = MECHANISMS) -> str:
+def fingerprint(cell: Cell, base: Scenario, mechanisms: Sequence[str] = METHODS) -> str:
     """Hash of all that a cell's numbers depend on: its scenario, draws, mechanisms, the code."""
     text = json.dumps([dump_toml(scenario_of(cell, base)), cell.name, cell.draws, *mechanisms])
     return hashlib.sha256((text + _code()).encode()).hexdigest()

@@ -15,10 +15,16 @@ from matplotlib.figure import Figure
 
 from analysis import published
 from analysis.figure_style import DASHES, MARKERS, colours, panels, spread_ticks, style, whole_ticks
-from analysis.published import BENCHMARKS, PROPOSED, TOTALS
+from analysis.published import BENCHMARKS, PROPOSED, TOTALS, WHOLE_TYPES
 
-MECHANISMS = (PROPOSED, *BENCHMARKS)
-LABELS = {PROPOSED: "proposed", "ct": "CT", "mc": "MC", "gsmc": "GSMC"}
+MECHANISMS = (PROPOSED, *BENCHMARKS, WHOLE_TYPES)
+LABELS = {
+    PROPOSED: "proposed",
+    "ct": "CT",
+    "mc": "MC",
+    "gsmc": "GSMC",
+    WHOLE_TYPES: "GSMC, whole types",
+}
 #: Figure → the sweeps of its rows.
 ROWS = {
     "figure4": ("users", "types"),

@@ -7,28 +7,23 @@ import pytest
 from scipy.stats import t as student
 
 from agents.primitives import Primitives
-from analysis.calibration import (
+from analysis.calibration import Account, Held, hold, propose
+from analysis.calibration_fit import ROUNDING_VARIANCE, Fit, Parameter, Problem, fit
+from analysis.calibration_market import (
     GPU,
     MARKET,
-    ROUNDING_VARIANCE,
     TEMPERATURE,
     UPLINK,
     VALUE,
-    Account,
-    Fit,
-    Interval,
-    Parameter,
-    Problem,
-    account_text,
     dirichlet_prior,
-    fit,
     largest_table_error,
     paper_problem,
     prior_range,
-    profile,
     published_numbers,
     with_values,
 )
+from analysis.calibration_profile import Interval, profile
+from analysis.calibration_text import account_text
 from analysis.published import default_totals, table_i
 from scenarios import load_scenario
 
@@ -189,7 +184,10 @@ def test_the_account_says_what_is_not_identified(scenario):
         Interval(value, 7e-4, None, None),
     )
     users = np.full(8, 18.75)
-    text = account_text(Account(problem, best, intervals, {}, best, users))
+    valley = (Held(38e12, best, 0.9995, 1.9e-7),)
+    text = account_text(Account(problem, best, intervals, {}, valley, best, users))
+    assert "38e12 FLOP/s" in text
+    assert "100.0%  1.9e-07 USD" in text
     assert "at least 2e+07; not limited above" in text
     assert "3.5e+13 to 4.2e+13" in text
     assert "not identified (searched 0.0004 to 0.002)" in text
@@ -206,6 +204,31 @@ def test_the_shipped_market_meets_what_its_file_says(scenario):
     assert numbers[24:] == pytest.approx(default_totals(), rel=1.5e-3)
     offered = numbers[:24].reshape(8, 3).T @ market.demand_per_s
     assert (offered < market.effective_capacity_per_s).all()
+
+
+def test_the_proposal_wants_a_market_without_shadow_prices(scenario, monkeypatch):
+    """The lowest GPU rate among the quiet ones; the fit itself is not looked at here."""
+    seen = []
+
+    def no_fit(problem, starts):
+        seen.append({p.name: p.start for p in problem.parameters})
+        return None
+
+    monkeypatch.setattr("analysis.calibration.fit", no_fit)
+    users = np.array([16.7, 21.4, 21.3, 19.6, 20.5, 19.2, 16.9, 14.4])
+    found = Fit(np.array([2e8, 4e13, 2e8, 7e-4, 1e-5, *users]), np.zeros(26), 1.0, 1.0, 20)
+    valley = [Held(g * 1e12, found, 0.9, s) for g, s in ((42, 0.0), (38, 1e-7), (40, 0.0))]
+    _, whole = propose("teleoperation", tuple(valley))
+    assert whole.tolist() == [17, 21, 21, 20, 21, 19, 17, 14]
+    assert (seen[0][GPU], seen[0][UPLINK]) == (40e12, 200e6)
+    with pytest.raises(ArithmeticError, match="shadow price"):
+        propose("teleoperation", (valley[1],))
+
+
+def test_held_parameters_stay_where_they_are(synthetic):
+    found = fit(hold(synthetic, {GPU: 42e12}), starts=1, rounds=1)
+    assert found.values[1] == pytest.approx(42e12, rel=2e-6)
+    assert found.cost > fit(synthetic, starts=1, rounds=1).cost
 
 
 @pytest.mark.long

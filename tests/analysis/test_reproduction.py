@@ -15,6 +15,7 @@ from analysis import reproduction
 from analysis.command import invoke
 from analysis.reproduction import (
     CELLS,
+    METHODS,
     SWEEPS,
     Cell,
     ReproductionError,
@@ -49,10 +50,13 @@ def files(directory):
     return {path.name: path.read_bytes() for path in (directory / CELLS).iterdir()}
 
 
-@pytest.mark.parametrize("mechanism", MECHANISMS)
+@pytest.mark.parametrize("mechanism", METHODS)
 def test_totals_are_those_of_solve(base, mechanism):
     scenario = scenario_of(Cell("types", 4, 1), base)
-    plain = scenario.mechanism.model_copy(update={"name": mechanism})
+    chosen = {"name": mechanism}
+    if mechanism not in MECHANISMS:
+        chosen = {"name": "gsmc", "gsmc_unit": "type"}
+    plain = scenario.mechanism.model_copy(update=chosen)
     primitives = Primitives.from_scenario(scenario.model_copy(update={"mechanism": plain}), seed=3)
     settled, outcome = settle_plainly(primitives, mechanism), settle(primitives)
     assert settled.operator_usd_per_s == outcome.operator_utility_usd_per_s.sum()
@@ -83,6 +87,13 @@ def test_truncation_drops_users_and_rounding_does_not(base):
     truncated = primitives_of(cut, scenario_of(cut, base), 0).users
     assert rounded.sum() == 30 > truncated.sum()
     assert ((rounded - truncated >= 0) & (rounded - truncated <= 1)).all()
+
+
+def test_fractional_users_are_not_rounded(base):
+    cell = Cell("users_fractional", 30, 1)
+    users = primitives_of(cell, scenario_of(cell, base), 0).users
+    assert users.sum() == pytest.approx(30)
+    assert (users != np.round(users)).any()
 
 
 def test_draws_are_common_to_cells(base):
@@ -184,7 +195,7 @@ def test_figures_and_totals_of_what_is_there(kept):
     frame = totals(kept[1])
     assert set(drawable(frame)) == {"figure4", "figure5"}
     spread = spread_of(frame)
-    assert len(spread) == len(SMALL) * len(MECHANISMS)
+    assert len(spread) == len(SMALL) * len(METHODS)
     low, high = (spread[f"operator_utility_{q}_usd_per_s"] for q in ("low", "high"))
     assert (low <= high).all()
     wins = wins_of(frame)

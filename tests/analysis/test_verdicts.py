@@ -5,18 +5,9 @@ import pandas as pd
 import pytest
 
 from analysis import published
-from analysis.verdicts import (
-    DIRECTION,
-    FAILS,
-    HOLDS,
-    MISSING,
-    counts,
-    gains,
-    markdown,
-    table,
-    verdict_rows,
-    win_rate,
-)
+from analysis.claim import DIRECTION, FAILS, HOLDS, MISSING, SPLIT, WHOLE, counts, markdown, table
+from analysis.claim_draws import gains, win_rate
+from analysis.verdicts import verdict_rows
 
 
 def cell(sweep, setting, values, draws=21, wobble=0.0):
@@ -38,7 +29,7 @@ def cell(sweep, setting, values, draws=21, wobble=0.0):
 
 
 def market(proposed, best, others=(-9.0, -9.0)):
-    return {"mixed": proposed, "ct": best, "mc": others, "gsmc": others}
+    return {"mixed": proposed, "ct": best, "mc": others, "gsmc": others, "gsmc_types": others}
 
 
 def row(rows, start):
@@ -69,6 +60,30 @@ def test_a_gain_over_a_negative_benchmark_counts_its_size():
     assert win_rate(frame) == 1.0
 
 
+def test_a_claim_about_the_benchmarks_is_judged_in_both_readings_of_gsmc():
+    """GSMC earns 2 with split types and 1 with whole ones; the proposed method 1.6."""
+    values = market((1.6, 1.6), (0.5, 0.5)) | {"gsmc": (2.0, 2.0), "gsmc_types": (1.0, 1.0)}
+    rows = verdict_rows(pd.DataFrame(cell("users", 90, values)))
+    found = row(rows, GAIN_90)
+    assert (found.verdict, found.whole_verdict) == (FAILS, HOLDS)
+    assert found.ours.startswith("-20.0")
+    assert found.whole.startswith("+60.0")
+    assert "GSMC at 2.000" in found.why
+    assert counts(rows, whole=True)["out"][HOLDS] == counts(rows)["out"][HOLDS] + 2
+    assert (SPLIT, WHOLE) == (("ct", "mc", "gsmc"), ("ct", "mc", "gsmc_types"))
+    level = row(rows, "10 types: operator utility, proposed")
+    assert (level.whole, level.whole_verdict) == ("", "")  # GSMC is not in it
+
+
+def test_a_level_of_gsmc_has_both_readings():
+    values = market((0.1, 0.1), (0.1, 0.1)) | {"gsmc_types": (-1.1, -1.143)}
+    found = row(
+        verdict_rows(pd.DataFrame(cell("dirichlet", 0.1, values))),
+        "Dirichlet parameter 0.1: social welfare, GSMC",
+    )
+    assert (found.verdict, found.whole_verdict) == (FAILS, HOLDS)
+
+
 def test_the_best_benchmark_is_found_draw_by_draw():
     frame = pd.DataFrame({"mixed": [2.0, 2.0], "ct": [1.0, 4.0], "mc": [4.0, 1.0], "gsmc": [0, 0]})
     assert gains(frame).tolist() == [-0.5, -0.5]
@@ -86,6 +101,11 @@ def test_a_missed_level_at_thirty_users_tells_of_truncated_counts():
     found = row(verdict_rows(pd.DataFrame(cells)), "30 users: operator utility, proposed")
     assert found.verdict == FAILS
     assert "truncated to whole users 0.325" in found.why
+    assert "that of 24 users" in found.why  # 30 · 0.322 / 0.4
+    assert "fractional" not in found.why
+    cells += cell("users_fractional", 30, market((0.41, 0.3), (0.3, 0.3)))
+    found = row(verdict_rows(pd.DataFrame(cells)), "30 users: operator utility, proposed")
+    assert "fractional users 0.410" in found.why
 
 
 @pytest.mark.parametrize(("proposed", "verdict"), [(1.1, HOLDS), (1.9, DIRECTION), (0.9, FAILS)])
@@ -164,7 +184,10 @@ def test_benchmark_operators_of_table_i():
     pure = (places[:, np.newaxis] == np.arange(1, 4)).astype(float)
     rows = verdict_rows(pd.DataFrame(fitted(pure, (2.05, 2.14), RISING)))
     assert row(rows, "Table I: operator of types 1 to 8, GSMC").verdict == HOLDS
-    assert row(rows, "Table I: operator of types 1 to 8, MC").verdict == FAILS
+    other = row(rows, "Table I: operator of types 1 to 8, MC")
+    assert other.verdict == FAILS
+    assert "ours is the published column of GSMC" in other.why
+    assert "column" not in row(rows, "Table I: operator of types 1 to 8, GSMC").why
 
 
 def test_what_was_not_computed_says_so():
