@@ -163,13 +163,13 @@ def class_sojourn_transform(
     >>> class_sojourn_transform(1.0, 1, 7.0, [3.0]).real.round(12)  # 4 / (4 + 1)
     array([[0.8]])
     """
-    from sim.preemptive_kernel import transforms  # here: Numba takes long to import
+    from sim.preemptive_kernel import transform_laws  # here: Numba takes long to import
 
-    c, mu, load, above = _laws(servers, service_rate_per_s, arrival_rates_per_s)
+    laws = SojournLaws(*_laws(servers, service_rate_per_s, arrival_rates_per_s))
+    slowest = laws.slowest_per_s
     z = np.array(argument_per_s, dtype=complex).reshape(-1)
     if not np.isfinite(z).all():
         raise ValueError(f"argument_per_s = {complex(z[~np.isfinite(z)][0])!r}: must be finite")
-    _, density, slowest = transforms(z, c, mu, load, above)
     wrong = (z.imag == 0) & (z.real <= slowest[:, np.newaxis])
     if (wrong & (slowest < 0)[:, np.newaxis]).any():
         law, at = np.argwhere(wrong & (slowest < 0)[:, np.newaxis])[0]
@@ -177,7 +177,7 @@ def class_sojourn_transform(
             f"argument_per_s = {float(z[at].real)!r}: must be above {float(slowest[law])!r}, the "
             f"slowest singularity of type {law + 1}"
         )
-    return density
+    return transform_laws(z, *laws.prepared)
 
 
 def sojourn_laws(
@@ -214,14 +214,60 @@ def sojourn_laws(
     >>> tail.round(12), (density_per_s / tail).round(12)
     (array([[0.13533528]]), array([[4.]]))
     """
-    from sim.preemptive_kernel import sojourns  # here: Numba takes long to import
+    laws = SojournLaws(servers, service_rate_per_s, load_per_s, above_per_s)
+    which = np.repeat(np.arange(len(latency_s)), latency_s.shape[1])
+    tail, density = laws(latency_s.reshape(-1), which)
+    return tail.reshape(latency_s.shape), density.reshape(latency_s.shape)
 
-    density = max(talbot.LEAST_DENSITY, talbot.DENSITY_PER_STAGE * servers.shape[1])
-    contour = (talbot.A, talbot.B, talbot.C, talbot.D, talbot.LEAST_SIZE, talbot.SIZE_STEP, density)
-    given = latency_s, servers, service_rate_per_s, load_per_s, above_per_s
-    # copies, contiguous and writable: one machine code serves all callers
-    t, c, mu, load, above = (np.array(array, dtype=float, order="C") for array in given)
-    return sojourns(t, c, mu, load, above, contour)
+
+class SojournLaws:
+    """K laws, prepared once to be evaluated many times; arguments unchecked.
+
+    Parameters
+    ----------
+    servers, service_rate_per_s : array, shape (K, S)
+        c and μ of each stage.
+    load_per_s, above_per_s : array, shape (K,)
+        Λ_n and Λ_{n-1}, 1/s.
+
+    Examples
+    --------
+    >>> laws = SojournLaws(np.ones((1, 1)), np.full((1, 1), 7.0), np.array([3.0]), np.zeros(1))
+    >>> laws.slowest_per_s
+    array([-4.])
+    >>> tail, density_per_s = laws(np.array([0.5]), np.array([0]))
+    >>> tail.round(12), density_per_s.round(12)
+    (array([0.13533528]), array([0.54134113]))
+    """
+
+    def __init__(
+        self,
+        servers: Floats,
+        service_rate_per_s: Floats,
+        load_per_s: Floats,
+        above_per_s: Floats,
+    ) -> None:
+        from sim.preemptive_kernel import prepare_laws  # here: Numba takes long to import
+
+        given = servers, service_rate_per_s, load_per_s, above_per_s
+        # copies, contiguous and writable: one machine code serves all callers
+        c, mu, load, above = (np.array(array, dtype=float, order="C") for array in given)
+        self.prepared = prepare_laws(c, mu, load, above)
+        density = max(talbot.LEAST_DENSITY, talbot.DENSITY_PER_STAGE * c.shape[1])
+        shape = talbot.A, talbot.B, talbot.C, talbot.D
+        self._contour = (*shape, talbot.LEAST_SIZE, talbot.SIZE_STEP, density)
+
+    @property
+    def slowest_per_s(self) -> Floats:
+        """Slowest singularity of each law, 1/s, negative; 0 where saturated. (K,)."""
+        return self.prepared[3]
+
+    def __call__(self, latency_s: Floats, law: npt.NDArray[np.int64]) -> tuple[Floats, Floats]:
+        """Tails and densities, 1/s, of the laws with these indices at these latencies, (n,)."""
+        from sim.preemptive_kernel import evaluate
+
+        t = np.array(latency_s, dtype=float, order="C")
+        return evaluate(t, np.array(law, dtype=np.int64), *self.prepared, self._contour)
 
 
 def _laws(

@@ -18,7 +18,9 @@ and the queue beyond c, which the task finds with j geometric, is a geometric se
 right of all singularities every term is positive, so nothing cancels. The transform of the density,
 1 - y F_j, has the same form, with x - 1 in place of B.
 
-All is in one file because a cache of compiled code knows of changes in its own file only.
+Many arguments are swept side by side, the nodes in the inner loop, of which a processor does
+several at a time. All is in one file because a cache of compiled code knows of changes in its own
+file only.
 """
 
 from math import exp, floor, inf, log, sqrt, tan
@@ -28,6 +30,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
 Complexes = NDArray[np.complex128]
 # a, b, c and d of `talbot`, the least size, the step from one size to the next, and the density
 Contour = tuple[float, float, float, float, float, float, float]
@@ -37,18 +40,23 @@ Contour = tuple[float, float, float, float, float, float, float]
 NO_TIME = 1e-17
 # ln of the smallest double is -745: below a Chernoff bound of this, a tail is zero.
 UNDERFLOW = -746.0
-HALVINGS = 40  # of the interval in which the slowest pole is sought
-CLIMBS = 40  # at most so many sizes of contour are tried, the last of which is 1e7 times the first
+NODES = 32  # arguments swept side by side
+# The interval with the slowest pole is cut into NODES + 1 so many times, to 1e-6 of its length. The
+# contour starts there: at a t where the tail has sunk to 1e-300, within 1e-3 of its own unit, 1/t.
+CUTS = 4
 
-# entries of a station's row of numbers
+# entries of a station's row of numbers; the gaps are counted from the slowest singularity of all
 SERVERS, RATE, ABOVE, LOAD, FREE, DELAY, BRANCH_GAP, POLE_GAP, SERVICE_GAP, ORIGIN = range(10)
 NUMBERS = 10
 
+# rows of the memory in which a sweep is done, real and imaginary parts apart
+V, V_IM, GAMMA, GAMMA_IM, BETA, BETA_IM, SERVED, SERVED_IM = range(8)
+ROWS = 8
 
-@njit
+
+@njit(error_model="numpy")
 def stationary(c: int, load: float, free: float, weights: Floats) -> float:
     """Fill in Pr(j ahead), j < c, of the M/M/c queue with this offered load; return Pr(j ≥ c)."""
-    weights[:] = 0.0
     mode = min(floor(load), c - 1)
     weights[mode] = 1.0
     for j in range(mode, 0, -1):
@@ -56,243 +64,361 @@ def stationary(c: int, load: float, free: float, weights: Floats) -> float:
     for j in range(mode, c - 1):
         weights[j + 1] = weights[j] * load / (j + 1)
     waiting = weights[c - 1] * load / c / free
-    total = weights[:c].sum() + waiting
+    total = weights.sum() + waiting
     weights[:] /= total
     return waiting / total
 
 
-@njit
+@njit(error_model="numpy")
+def root(c: int, alpha: float, gap: float, v: float) -> float:
+    """Root x of the module at a real y = v - 1 not left of the branch point, -gap = -(√c - √α)²."""
+    from_branch = max(v - 1 + gap, 0.0)
+    half_width = sqrt(from_branch) * sqrt(from_branch + 4 * sqrt(alpha * c))
+    return 2 * c / (v - 1 + alpha + c + half_width)
+
+
+@njit(error_model="numpy")
 def right_of_poles(c: int, alpha: float, gap: float, v: float) -> bool:
-    """Whether the real point y = v - 1, not left of the branch point, is right of every pole."""
-    gamma = 0.0
+    """Whether v ≥ 0, not left of the branch point, is right of the poles of the chain.
+
+    Right of the branch point x β_{c-1} falls in v, and at the slowest pole it is 1. β_j falls in j.
+    """
+    gamma, x = 0.0, root(c, alpha, gap, v)
     for j in range(c):
         numerator = v + j * gamma
-        if numerator + alpha <= 0:
-            return False
         gamma = numerator / (numerator + alpha)
-    x = root(c, alpha, v - 1, v - 1 + gap)
-    return 1 - x * (1 - gamma) > 0
+        if x * (1 - gamma) < 1:
+            return True
+    return False
 
 
-@njit
-def root(c: int, alpha: float, y: float, above_branch: float) -> float:
-    """Root x of the module; y counted from the branch point, y + (√c - √α)², is handed in."""
-    turn = 2 * sqrt(alpha * c)
-    return 2 * c / ((y + alpha + c) + sqrt(above_branch) * sqrt(above_branch + 2 * turn))
+@njit(error_model="numpy")
+def slowest_pole(c: int, alpha: float, gap: float, low: float, memory: Floats) -> float:
+    """Place v of the slowest pole of the chain, which is right of `low`; from the right.
 
-
-@njit
-def slowest_pole(c: int, alpha: float, gap: float) -> float:
-    """Distance v from y = -1 of the slowest singularity of the chain itself: pole or branch point.
-
-    Every task survives any time with at least the chance that it would have with a server of its
-    own, so it is not left of -1. The point returned is right of the pole, by a rounding.
+    It is left of 1. The result is right of the pole by 1e-6 of the interval searched.
     """
-    if alpha == 0:
-        return 0.0
-    low, high = max(1 - gap, 0.0), 1.0
-    if right_of_poles(c, alpha, gap, low):
-        return low
-    for _ in range(HALVINGS):
-        middle = low + 0.5 * (high - low)
-        if right_of_poles(c, alpha, gap, middle):
-            high = middle
-        else:
-            low = middle
+    high = 1.0
+    for _ in range(CUTS):
+        step = (high - low) / (NODES + 1)
+        for k in range(NODES):
+            memory[V, k] = low + (k + 1) * step
+            memory[GAMMA, k] = 0.0
+        for j in range(c):
+            rank = float(j)
+            for k in range(NODES):
+                numerator = memory[V, k] + rank * memory[GAMMA, k]
+                memory[GAMMA, k] = numerator / (numerator + alpha)
+        for k in range(NODES):
+            v = memory[V, k]
+            if root(c, alpha, gap, v) * (1 - memory[GAMMA, k]) < 1:
+                high = v
+                break
+            low = v
     return high
 
 
-@njit
-def station(
-    c: int, mu: float, load: float, above: float, numbers: Floats, weights: Floats
-) -> float:
-    """Fill in the numbers of one station; return its slowest singularity, 1/s, negative."""
+@njit(error_model="numpy")
+def station(c: int, mu: float, load: float, above: float, numbers: Floats, weights: Floats) -> None:
+    """Fill in the numbers of one station; gaps are places on the axis still, 1/s."""
     free = c * mu - load
-    alpha, rho = above / mu, load / (c * mu)
-    gap = ((c * mu - above) / (sqrt(c * mu) + sqrt(above))) ** 2 / mu
-    numbers[SERVERS], numbers[RATE], numbers[ABOVE] = c, mu, alpha
-    numbers[LOAD], numbers[FREE] = rho * c, free / (c * mu)
+    numbers[SERVERS], numbers[RATE], numbers[ABOVE] = c, mu, above / mu
+    numbers[LOAD], numbers[FREE] = load / mu, free / (c * mu)
     numbers[DELAY] = stationary(c, load / mu, free / (c * mu), weights)
-    service = slowest_pole(c, alpha, gap)
-    slowest = max(service - 1, -gap)
-    numbers[BRANCH_GAP], numbers[SERVICE_GAP] = -gap * mu, (service - 1) * mu
+    numbers[BRANCH_GAP] = -(((c * mu - above) / (sqrt(c * mu) + sqrt(above))) ** 2)
     numbers[POLE_GAP] = -inf
     if load > sqrt(c * mu) * sqrt(above):  # the pole of the geometric law of what is ahead
-        pole = -(load - above) * free / load
-        numbers[POLE_GAP] = pole
-        slowest = max(slowest, pole / mu)
-    return slowest * mu
+        numbers[POLE_GAP] = -(load - above) * free / load
 
 
-@njit
+@njit(error_model="numpy")
+def slowest_singularity(numbers: Floats, memory: Floats) -> float:
+    """Of all stages, 1/s: branch points, poles of what is ahead, and poles of the chains.
+
+    Without anything above, a chain has its pole at -μ. Others have theirs right of that: a task
+    survives with at least the chance that it has with a server of its own.
+    """
+    slowest = -inf
+    for s in range(numbers.shape[0]):
+        slowest = max(slowest, numbers[s, BRANCH_GAP], numbers[s, POLE_GAP], -numbers[s, RATE])
+    for s in range(numbers.shape[0]):
+        c, mu, alpha = int(numbers[s, SERVERS]), numbers[s, RATE], numbers[s, ABOVE]
+        gap, low = -numbers[s, BRANCH_GAP] / mu, (slowest + mu) / mu
+        if alpha > 0 and not right_of_poles(c, alpha, gap, low):
+            slowest = (slowest_pole(c, alpha, gap, low, memory) - 1) * mu
+    return slowest
+
+
+@njit(error_model="numpy")
 def reciprocal(value: complex) -> complex:
-    """1 / value, at a third of the cost of a careful complex division; no overflow below 1e150."""
+    """1 / value, without the care of a complex division; no overflow below 1e150."""
     return value.conjugate() / (value.real * value.real + value.imag * value.imag)
 
 
-@njit
-def station_transform(numbers: Floats, weights: Floats, z: complex) -> tuple[complex, complex]:
-    """Transforms of the tail, in units of 1/μ, and of the density at `numbers[ORIGIN]` + z."""
-    c, mu, alpha = int(numbers[SERVERS]), numbers[RATE], numbers[ABOVE]
-    y = (numbers[ORIGIN] + z) / mu
-    v = (numbers[SERVICE_GAP] + z) / mu  # 1 + y
-    from_branch = (numbers[BRANCH_GAP] + z) / mu
-    turn = 2 * sqrt(alpha * c)
-    x = 2 * c * reciprocal((y + alpha + c) + np.sqrt(from_branch) * np.sqrt(from_branch + 2 * turn))
-    busy = x * reciprocal(c - alpha * x)
-    gamma = beta = served = 0j
+@njit(error_model="numpy")
+def sweep(c: int, alpha: float, weights: Floats, memory: Floats, nodes: int) -> None:
+    """γ, β and Σ_j Pr(j ahead) β_j ⋯ β_{c-1} at j = c - 1, from v, for all nodes."""
+    memory[GAMMA:, :nodes] = 0.0
     for j in range(c):
-        numerator = v + j * gamma
-        inverse = reciprocal(numerator + alpha)
-        gamma = numerator * inverse
-        beta = alpha * inverse
-        served = (served + weights[j]) * beta
-    alone = reciprocal(v)
-    boundary = reciprocal(1 - x * beta)
-    free, delay = numbers[FREE], numbers[DELAY]
-    if numbers[POLE_GAP] > -inf:
-        from_pole = (numbers[POLE_GAP] + z) / mu
-        series = c * (reciprocal(x) - alpha / numbers[LOAD]) * reciprocal(from_pole)
-    else:
-        series = reciprocal(1 - numbers[LOAD] / c * x)
-    queued = delay * free * series * x * alone  # (1 - ρ) Σ (ρx)^k: tasks that find j ≥ c
-    tail = alone * ((1 - delay) + busy * boundary * served) + delay * series * busy
-    tail += queued * (1 + busy * boundary * beta)
-    density = alone * ((1 - delay) - (1 - x) * boundary * served) + queued * gamma * boundary
-    return tail, density
+        weight, rank = weights[j], float(j)
+        for k in range(nodes):
+            real = memory[V, k] + rank * memory[GAMMA, k]
+            imag = memory[V_IM, k] + rank * memory[GAMMA_IM, k]
+            whole = real + alpha
+            scale = 1.0 / (whole * whole + imag * imag)
+            memory[GAMMA, k] = (real * whole + imag * imag) * scale
+            memory[GAMMA_IM, k] = imag * alpha * scale
+            beta, beta_imag = alpha * whole * scale, -alpha * imag * scale
+            memory[BETA, k], memory[BETA_IM, k] = beta, beta_imag
+            served, served_imag = memory[SERVED, k] + weight, memory[SERVED_IM, k]
+            memory[SERVED, k] = served * beta - served_imag * beta_imag
+            memory[SERVED_IM, k] = served * beta_imag + served_imag * beta
 
 
-@njit
-def chain_transform(numbers: Floats, weights: Floats, z: complex) -> tuple[complex, complex]:
+@njit(error_model="numpy")
+def station_transform(
+    numbers: Floats,
+    weights: Floats,
+    z: Complexes,
+    nodes: int,
+    memory: Floats,
+    tail: Complexes,
+    density: Complexes,
+) -> None:
+    """Add one stage to the transforms of tail, s, and density at `numbers[ORIGIN]` + z.
+
+    The tail of a sum telescopes: (1 - G_1 G_2)/z = (1 - G_1)/z + G_1 (1 - G_2)/z.
+    """
+    c, mu, alpha = int(numbers[SERVERS]), numbers[RATE], numbers[ABOVE]
+    for k in range(nodes):
+        v = (numbers[SERVICE_GAP] + z[k]) / mu
+        memory[V, k], memory[V_IM, k] = v.real, v.imag
+    sweep(c, alpha, weights, memory, nodes)
+    turn = 2 * sqrt(alpha * c)
+    free, delay, load = numbers[FREE], numbers[DELAY], numbers[LOAD]
+    for k in range(nodes):
+        gamma = complex(memory[GAMMA, k], memory[GAMMA_IM, k])
+        beta = complex(memory[BETA, k], memory[BETA_IM, k])
+        served = complex(memory[SERVED, k], memory[SERVED_IM, k])
+        y = (numbers[ORIGIN] + z[k]) / mu
+        from_branch = (numbers[BRANCH_GAP] + z[k]) / mu
+        half_width = np.sqrt(from_branch) * np.sqrt(from_branch + 2 * turn)
+        x = 2 * c * reciprocal(y + alpha + c + half_width)
+        busy = x * reciprocal(c - alpha * x)
+        alone = reciprocal(complex(memory[V, k], memory[V_IM, k]))
+        boundary = reciprocal(1 - x * beta)
+        if numbers[POLE_GAP] > -inf:
+            from_pole = (numbers[POLE_GAP] + z[k]) / mu
+            series = c * (reciprocal(x) - alpha / load) * reciprocal(from_pole)
+        else:
+            series = reciprocal(1 - load / c * x)
+        queued = delay * free * series * x * alone  # those that find j ≥ c, brought to c - 1
+        own = alone * ((1 - delay) + busy * boundary * served) + delay * series * busy
+        own += queued * (1 + busy * boundary * beta)
+        tail[k] += density[k] * own / mu
+        density[k] *= (
+            alone * ((1 - delay) - (1 - x) * boundary * served) + queued * gamma * boundary
+        )
+
+
+@njit(error_model="numpy")
+def chain_transform(
+    numbers: Floats,
+    offsets: Integers,
+    weights: Floats,
+    z: Complexes,
+    nodes: int,
+    memory: Floats,
+    tail: Complexes,
+    density: Complexes,
+) -> None:
     """Transforms of the tail, s, and of the density of a sum of stages, at the origin plus z."""
-    total, before = 0j, 1 + 0j
+    tail[:nodes], density[:nodes] = 0.0, 1.0
     for s in range(numbers.shape[0]):
-        tail, density = station_transform(numbers[s], weights[s], z)
-        total += before * tail / numbers[s, RATE]
-        before *= density
-    return total, before
+        own = weights[offsets[s] : offsets[s + 1]]
+        station_transform(numbers[s], own, z, nodes, memory, tail, density)
 
 
-@njit
-def contour_size(numbers: Floats, weights: Floats, t: float, contour: Contour) -> float:
-    """Size of the contour that crosses the real axis nearest to the saddle point of exp(zt) F(z).
-
-    Right of all singularities ln F is convex, so the first size that is worse ends the search.
-    """
-    across = contour[0] / contour[1] - contour[2]
-    size, least = contour[4], inf
-    for _ in range(CLIMBS):
-        tail, _ = chain_transform(numbers, weights, complex(across * size / t))
-        height = across * size + log(tail.real)
-        if height >= least:
-            break
-        least, best = height, size
-        size *= contour[5]
-    return best
-
-
-@njit
-def invert(
-    numbers: Floats, weights: Floats, t: float, contour: Contour, slowest: float
-) -> tuple[float, float]:
-    """Tail and density, 1/s, at t: the midpoint rule on the upper half of the contour, twice."""
-    a, b, c, d, density = contour[0], contour[1], contour[2], contour[3], contour[6]
-    size = contour_size(numbers, weights, t, contour)
-    half = int(np.ceil(density * size / 2))
-    tail_sum = density_sum = 0.0
-    for i in range(half):
-        theta = np.pi * (i + 0.5) / half
-        angle = b * theta
-        cotangent = 1 / tan(angle)
-        z = size * complex(a * theta * cotangent - c, d * theta)
-        slope = complex(a * cotangent - a * angle * (1 + cotangent * cotangent), d)
-        weight = np.exp(z) * slope * size / half
-        tail, dens = chain_transform(numbers, weights, z / t)
-        tail_sum += (weight * tail).imag
-        density_sum += (weight * dens).imag
-    shift = slowest * t - log(t)
-    # one exponential: exp(slowest t) may underflow where the product does not
-    tail = exp(log(tail_sum) + shift) if tail_sum > 0 else 0.0
-    dens = exp(log(density_sum) + shift) if density_sum > 0 else 0.0
-    return tail, dens
-
-
-@njit
-def underflows(numbers: Floats, weights: Floats, t: float, slowest: float) -> bool:
-    """Whether the tail is below the smallest double, by its Chernoff bound nine tenths of the way.
-
-    The bound is E[exp(ηT)] exp(-ηt), η = 0.9 of the decay rate.
-    """
-    _, moment = chain_transform(numbers, weights, complex(-0.1 * slowest))
-    return log(moment.real) + 0.9 * slowest * t < UNDERFLOW
-
-
-@njit
+@njit(error_model="numpy")
 def prepare(
-    servers: Floats, mu: Floats, load: float, above: float, numbers: Floats, weights: Floats
+    servers: Floats,
+    mu: Floats,
+    load: float,
+    above: float,
+    numbers: Floats,
+    offsets: Integers,
+    weights: Floats,
+    memory: Floats,
 ) -> float:
-    """Fill in the numbers of all stages, counted from the slowest singularity of all; return it."""
-    slowest = -inf
+    """Fill in the numbers of all stages, counted from the slowest singularity of all; return it.
+
+    Saturated: 0.
+    """
+    if (servers * mu - load).min() <= 0:
+        return 0.0
     for s in range(servers.size):
-        slowest = max(slowest, station(int(servers[s]), mu[s], load, above, numbers[s], weights[s]))
+        own = weights[offsets[s] : offsets[s + 1]]
+        station(int(servers[s]), mu[s], load, above, numbers[s], own)
+    slowest = slowest_singularity(numbers, memory)
     for s in range(servers.size):
         numbers[s, BRANCH_GAP] = max(slowest - numbers[s, BRANCH_GAP], 0.0)
-        numbers[s, POLE_GAP] = (
-            max(slowest - numbers[s, POLE_GAP], 0.0) if numbers[s, POLE_GAP] > -inf else -inf
-        )
+        if numbers[s, POLE_GAP] > -inf:
+            numbers[s, POLE_GAP] = max(slowest - numbers[s, POLE_GAP], 0.0)
         numbers[s, SERVICE_GAP] = slowest + mu[s]
         numbers[s, ORIGIN] = slowest
     return slowest
 
 
-@njit
-def is_saturated(servers: Floats, mu: Floats, load: float) -> bool:
-    """Whether some stage has no capacity to spare."""
-    return bool((servers * mu - load).min() <= 0)
-
-
-@njit(cache=True)
-def sojourns(
-    t: Floats, servers: Floats, mu: Floats, load: Floats, above: Floats, contour: Contour
-) -> tuple[Floats, Floats]:
-    """Tails and densities of K laws at T latencies each: (K, T) of (K, T), (K, S), (K,)."""
+@njit(cache=True, error_model="numpy")
+def prepare_laws(
+    servers: Floats, mu: Floats, load: Floats, above: Floats
+) -> tuple[Floats, Integers, Floats, Floats]:
+    """Numbers (K, S, 10), offsets (K, S + 1) into the weights, and slowest singularities (K,)."""
     laws, stages = servers.shape
-    tail, density = np.ones(t.shape), np.zeros(t.shape)
-    numbers = np.empty((stages, NUMBERS))
+    numbers, slowest = np.zeros((laws, stages, NUMBERS)), np.empty(laws)
+    offsets = np.zeros((laws, stages + 1), np.int64)
+    end = 0
     for k in range(laws):
-        if is_saturated(servers[k], mu[k], load[k]):
+        for s in range(stages):
+            offsets[k, s] = end
+            end += int(servers[k, s])
+        offsets[k, stages] = end
+    weights, memory = np.empty(end), np.empty((ROWS, NODES))
+    for k in range(laws):
+        slowest[k] = prepare(
+            servers[k], mu[k], load[k], above[k], numbers[k], offsets[k], weights, memory
+        )
+    return numbers, offsets, weights, slowest
+
+
+@njit(error_model="numpy")
+def underflows(
+    numbers: Floats,
+    offsets: Integers,
+    weights: Floats,
+    slowest: float,
+    t: float,
+    memory: Floats,
+    work: Complexes,
+) -> bool:
+    """Whether the tail is below the smallest double, by its Chernoff bound nine tenths of the way.
+
+    The bound is E[exp(ηT)] exp(-ηt), η = 0.9 of the decay rate.
+    """
+    exponent = 0.9 * slowest * t
+    if exponent >= UNDERFLOW:  # the expectation is at least 1
+        return False
+    work[0, 0] = -0.1 * slowest
+    chain_transform(numbers, offsets, weights, work[0], 1, memory, work[1], work[2])
+    return exponent + log(work[2, 0].real) < UNDERFLOW
+
+
+@njit(error_model="numpy")
+def contour_size(
+    numbers: Floats,
+    offsets: Integers,
+    weights: Floats,
+    t: float,
+    contour: Contour,
+    memory: Floats,
+    work: Complexes,
+) -> float:
+    """Size of the contour that crosses the real axis nearest to the saddle point of exp(zt) F(z).
+
+    Right of all singularities ln F is convex, so the first size that is worse ends the search.
+    """
+    across = contour[0] / contour[1] - contour[2]
+    size, best, least = contour[4], contour[4], inf
+    while True:
+        for k in range(2):
+            work[0, k] = across * size * contour[5] ** k / t
+        chain_transform(numbers, offsets, weights, work[0], 2, memory, work[1], work[2])
+        for k in range(2):
+            height = across * size + log(work[1, k].real)
+            if not height < least:
+                return best
+            least, best = height, size
+            size *= contour[5]
+
+
+@njit(error_model="numpy")
+def invert(
+    numbers: Floats,
+    offsets: Integers,
+    weights: Floats,
+    slowest: float,
+    t: float,
+    contour: Contour,
+    memory: Floats,
+    work: Complexes,
+) -> tuple[float, float]:
+    """Tail and density, 1/s, at t: the midpoint rule on the upper half of the contour, twice."""
+    a, b, c, d, nodes_per_size = contour[0], contour[1], contour[2], contour[3], contour[6]
+    size = contour_size(numbers, offsets, weights, t, contour, memory, work)
+    half = int(np.ceil(nodes_per_size * size / 2))
+    tail = density = 0.0
+    for first in range(0, half, NODES):
+        nodes = min(NODES, half - first)
+        for k in range(nodes):
+            theta = np.pi * (first + k + 0.5) / half
+            cotangent = 1 / tan(b * theta)
+            z = size * complex(a * theta * cotangent - c, d * theta)
+            slope = complex(a * cotangent - a * b * theta * (1 + cotangent * cotangent), d)
+            work[0, k] = z / t
+            work[3, k] = np.exp(z) * slope * (size / half)
+        chain_transform(numbers, offsets, weights, work[0], nodes, memory, work[1], work[2])
+        for k in range(nodes):
+            tail += (work[3, k] * work[1, k]).imag
+            density += (work[3, k] * work[2, k]).imag
+    # one exponential: exp(slowest t) may underflow where the product does not. A tail is positive;
+    # a density that is not is all rounding, and 0
+    shift = slowest * t - log(t)
+    return exp(log(tail) + shift), exp(log(density) + shift) if density > 0 else 0.0
+
+
+@njit(cache=True, error_model="numpy")
+def evaluate(
+    t: Floats,
+    law: Integers,
+    numbers: Floats,
+    offsets: Integers,
+    weights: Floats,
+    slowest: Floats,
+    contour: Contour,
+) -> tuple[Floats, Floats]:
+    """Tails and densities of the laws of these indices at these latencies, (n,) both."""
+    stages = numbers.shape[1]
+    tail, density = np.ones(t.size), np.zeros(t.size)
+    memory, work = np.empty((ROWS, NODES)), np.empty((4, NODES), np.complex128)
+    for i in range(t.size):
+        k, at = law[i], t[i]
+        if slowest[k] == 0:  # saturated
             continue
-        weights = np.empty((stages, int(servers[k].max())))
-        slowest = prepare(servers[k], mu[k], load[k], above[k], numbers, weights)
-        for i in range(t.shape[1]):
-            if t[k, i] * mu[k].min() < NO_TIME:
-                if stages == 1:
-                    density[k, i] = mu[k, 0] * (1 - numbers[0, DELAY])
-            elif underflows(numbers, weights, t[k, i], slowest):
-                tail[k, i] = 0.0
-            else:
-                tail[k, i], density[k, i] = invert(numbers, weights, t[k, i], contour, slowest)
-                tail[k, i] = min(tail[k, i], 1.0)
+        if at * numbers[k, :, RATE].min() < NO_TIME:
+            if stages == 1:
+                density[i] = numbers[k, 0, RATE] * (1 - numbers[k, 0, DELAY])
+            continue
+        own = numbers[k], offsets[k], weights
+        if underflows(*own, slowest[k], at, memory, work):
+            tail[i] = 0.0
+        else:
+            tail[i], density[i] = invert(*own, slowest[k], at, contour, memory, work)
+            tail[i] = min(tail[i], 1.0)
     return tail, density
 
 
-@njit(cache=True)
-def transforms(
-    z: Complexes, servers: Floats, mu: Floats, load: Floats, above: Floats
-) -> tuple[Complexes, Complexes, Floats]:
-    """Transforms of tail and density at complex arguments z (Z,) and slowest singularities (K,)."""
-    laws, stages = servers.shape
-    tail = np.empty((laws, z.size), np.complex128)
-    density = np.empty((laws, z.size), np.complex128)
-    singularity = np.zeros(laws)
-    numbers = np.empty((stages, NUMBERS))
-    for k in range(laws):
-        if is_saturated(servers[k], mu[k], load[k]):
-            tail[k], density[k] = np.inf, 0.0
+@njit(cache=True, error_model="numpy")
+def transform_laws(
+    z: Complexes, numbers: Floats, offsets: Integers, weights: Floats, slowest: Floats
+) -> Complexes:
+    """E[exp(-zT)] of K laws, (K, Z). Saturated: 0."""
+    result = np.zeros((slowest.size, z.size), np.complex128)
+    memory, work = np.empty((ROWS, NODES)), np.empty((3, NODES), np.complex128)
+    for k in range(slowest.size):
+        if slowest[k] == 0:
             continue
-        weights = np.empty((stages, int(servers[k].max())))
-        slowest = prepare(servers[k], mu[k], load[k], above[k], numbers, weights)
-        singularity[k] = slowest
         for i in range(z.size):
-            tail[k, i], density[k, i] = chain_transform(numbers, weights, z[i] - slowest)
-    return tail, density, singularity
+            work[0, 0] = z[i] - slowest[k]
+            chain_transform(numbers[k], offsets[k], weights, work[0], 1, memory, work[1], work[2])
+            result[k, i] = work[2, 0]
+    return result
