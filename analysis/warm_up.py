@@ -146,7 +146,7 @@ def warm_up_of(
     Parameters
     ----------
     arrival_s, latency_s : [pilot][type] of (tasks,) arrays
-        In order of arrival, from the empty system on.
+        In order of arrival, from the empty system on; infinity for a task that never ended.
     horizon_s : float
         How long a pilot is, s.
 
@@ -168,7 +168,11 @@ def warm_up_of(
         if tasks < BATCH * LEAST_BATCHES:
             notes.append(f"Type {n + 1}: {tasks} tasks in a pilot are too few for MSER-5.")
             continue
-        found = truncation(np.mean([pilot[n][:tasks] for pilot in latency_s], axis=0))
+        series = np.mean([pilot[n][:tasks] for pilot in latency_s], axis=0)
+        if not np.isfinite(series).all():
+            notes.append(f"Type {n + 1}: tasks of a pilot that never end; it has no steady state.")
+            continue
+        found = truncation(series)
         wanted_s[n] = np.mean([pilot[n][found.observations] for pilot in arrival_s])
         if not found.settled:
             notes.append(
