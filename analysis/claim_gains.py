@@ -40,9 +40,20 @@ def gain_row(frame: pd.DataFrame, gain: published.Gain) -> Row:
         verdict = judge(bool(holds), agrees > MOST)
         text = f"{spread(100 * ours, '{:+.1f}')} %; wins {np.mean(ours > 0):.0%}"
         why = "" if verdict == HOLDS else strongest(draws, benchmarks)
+        why += "" if verdict == HOLDS else _truncated(frame, gain, benchmarks)
         return Row(claim, gain.printed, text, False, verdict, criterion, why)
 
     return in_both_readings(make)
+
+
+def _truncated(frame: pd.DataFrame, gain: published.Gain, benchmarks: Sequence[str]) -> str:
+    """The gain with user counts truncated to whole users, where that was computed."""
+    if gain.sweep != "users":
+        return ""
+    ours = gains(draws_of(frame, "users_truncated", gain.setting, gain.total), benchmarks)
+    if not ours.size:
+        return ""
+    return f"; with counts truncated to whole users {spread(100 * ours, '{:+.1f}')} %"
 
 
 def _negative(everybody: bool) -> Test:

@@ -82,7 +82,7 @@ def menus(frame: pd.DataFrame) -> Figure:
                 latency = np.array(fitted.loc[mechanism, "latency_s"])[m]
                 axis.plot(
                     np.arange(1, latency.size + 1), 1e3 * latency, **_look(mechanism),
-                    label=LABELS[mechanism], markersize=8 - 1.3 * place, markeredgecolor="white",
+                    label=LABELS[mechanism], markersize=8 - place, markeredgecolor="white",
                 )  # fmt: skip
             axis.set(title=f"operator {m + 1}", xlabel="user type")
             whole_ticks(axis)

@@ -100,7 +100,8 @@ def headline(rows: Sequence[Row]) -> list[str]:
 
     The out-of-sample one comes again with GSMC's types kept whole, if that was computed.
     """
-    told = [_sentence(f"{sample} of sample", found) for sample, found in counts(rows).items()]
+    names = {"in": "in sample", "out": "out of sample"}
+    told = [_sentence(names[sample], found) for sample, found in counts(rows).items()]
     if any(row.whole_verdict for row in rows):
         whole = counts(rows, whole=True)["out"]
         told.append(_sentence("out of sample, with GSMC's types kept whole", whole))

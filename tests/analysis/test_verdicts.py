@@ -106,6 +106,8 @@ def test_a_missed_level_at_thirty_users_tells_of_truncated_counts():
     cells += cell("users_fractional", 30, market((0.41, 0.3), (0.3, 0.3)))
     found = row(verdict_rows(pd.DataFrame(cells)), "30 users: operator utility, proposed")
     assert "fractional users 0.410" in found.why
+    gain = row(verdict_rows(pd.DataFrame(cells)), "30 users: operator utility, gain")
+    assert "truncated to whole users +8.3 [+8.3, +8.3] %" in gain.why  # 0.325 / 0.3
 
 
 @pytest.mark.parametrize(("proposed", "verdict"), [(1.1, HOLDS), (1.9, DIRECTION), (0.9, FAILS)])
