@@ -148,7 +148,8 @@ service_s = (1 / market.service_rate_per_s[0]).sum()
 say(
     f"In ms. Type 1 would be promised {1e3 * by_table[0]:.0f} ms, where the three mean service "
     f"times take {1e3 * service_s:.0f} ms without any queue, and type 2 "
-    f"{by_table[1] / by_table[0]:.0f} times as long. No menu of ours looks like that; another temperature changes all rows alike."
+    f"{by_table[1] / by_table[0]:.0f} times as long. No menu of ours looks like "
+    "that; another temperature changes all rows alike."
 )
 
 # %% [markdown]
