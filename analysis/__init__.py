@@ -15,15 +15,31 @@ if TYPE_CHECKING:
     from analysis.manifest import RunError
     from analysis.run_store import Run, load_run
     from analysis.summary import summarise
+    from analysis.validation import Findings, Wanted, validate
+    from analysis.validation_store import load_validation
 
-__all__ = ["Run", "RunError", "figures", "load_run", "summarise"]
+__all__ = [
+    "Findings",
+    "Run",
+    "RunError",
+    "Wanted",
+    "figures",
+    "load_run",
+    "load_validation",
+    "summarise",
+    "validate",
+]
 
 _HOME = {
+    "Findings": "validation",
     "Run": "run_store",
     "RunError": "manifest",
+    "Wanted": "validation",
     "figures": "",  # the module itself
     "load_run": "run_store",
+    "load_validation": "validation_store",
     "summarise": "summary",
+    "validate": "validation",
 }
 
 

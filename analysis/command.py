@@ -21,6 +21,7 @@ from analysis.exits import DONE, FAILED, INTERRUPTED, emit, end_of, say, unexpec
 
 if TYPE_CHECKING:
     from analysis.play import Played
+    from analysis.validation_session import Validated
     from scenarios import Scenario
 
 NAME = "airan-market"
@@ -259,6 +260,120 @@ def reproduce(
 
 
 @app.command()
+def validate(
+    scenario: ScenarioArgument,
+    seed: Seed = 1,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="default runs/validate-<scenario>-<seed>-<hash>"),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a complete validation.")] = False,
+    settings: Set = None,
+    mechanism: Mechanism = None,
+    belief: Belief = None,
+    tasks: Annotated[
+        float, typer.Option("--tasks", metavar="N", help="Tasks per operator at the most.")
+    ] = 6e6,
+    replications: Annotated[
+        int, typer.Option("--replications", metavar="R", help="At the first look; more follow.")
+    ] = 40,
+    precision: Annotated[
+        float,
+        typer.Option("--precision", metavar="X", help="Stop at intervals of ± X times p."),
+    ] = 0.05,
+    paths: Annotated[
+        int, typer.Option("--paths", metavar="N", help="Tagged tasks of a rare-event run.")
+    ] = 8000,
+    points: Annotated[int, typer.Option("--points", metavar="N", help="Latencies of a tail.")] = 20,
+    trace: Annotated[
+        Path | None,
+        typer.Option("--trace", metavar="FILE", help="Requests (azure-llm-2023) to try as well."),
+    ] = None,
+    beyond: Annotated[
+        bool, typer.Option(help="Try other laws of work and arrivals as well.")
+    ] = True,
+    bound_map: Annotated[
+        bool, typer.Option("--map/--no-map", help="Map where the paper's bound holds and fails.")
+    ] = True,
+    markets: Annotated[
+        bool, typer.Option("--markets", help="Look for failures in variants of the scenario.")
+    ] = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Hold every queueing approximation against simulation, per operator and type.
+
+    Leaves approximations.parquet, verdicts (csv, md), summary.json and figures in a directory,
+    whose path is the last line of standard output.
+    """
+    loaded = _load(scenario, settings, {"--mechanism": mechanism, "--belief": belief})
+    from analysis.progress import StepProgress
+    from analysis.truth import Effort
+    from analysis.validation import KERNELS, Wanted
+    from analysis.validation_session import validate_into
+    from sim.machine_code import is_compiled
+
+    effort = Effort(replications, precision, tasks, paths, points)
+    wanted = Wanted(effort, beyond=beyond, trace=trace, map=bound_map, markets=markets)
+    with StepProgress("solving the market", quiet=quiet) as progress:
+        if not all(is_compiled(module) for module in KERNELS):
+            progress.compiling()
+        done = validate_into(
+            loaded, seed, out, wanted, force=force,
+            on_step=progress.finished, on_draw=progress.drawing,
+        )  # fmt: skip
+    raise typer.Exit(_tell_validated(done, quiet=quiet, as_json=as_json, debug=debug))
+
+
+@app.command()
+def pact(
+    scenario: ScenarioArgument,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="default runs/<scenario>-<hash>"),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace another result.")] = False,
+    claims: Annotated[
+        bool,
+        typer.Option(
+            "--claims",
+            help="Hold the PACT paper's claims over thousands of readings of what it leaves open.",
+        ),
+    ] = False,
+    settings: Set = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Price services of different quality by contract: menu, first best, liability.
+
+    Leaves a directory with tables and figures, whose path is the last line of standard output;
+    with --json only when --out or --claims asks for it.
+    """
+    from scenarios import load_pact
+
+    loaded = load_pact(scenario, settings or [])
+    from agents.pact import solve_pact
+
+    outcome = solve_pact(loaded)
+    for note in () if quiet else outcome.notes():
+        say(note)
+    directory = None
+    if out is not None or claims or not as_json:
+        from analysis.pact_report import publish
+
+        directory = publish(loaded, outcome, out, claims=claims, force=force, quiet=quiet)
+    if as_json:
+        emit(json.dumps(outcome.to_json(), indent=2))
+        return
+    from analysis.pact_text import pact_text
+
+    emit(pact_text(outcome))
+    emit(str(directory))
+
+
+@app.command()
 def scenarios(quiet: Quiet = False, as_json: Json = False, debug: Debug = False) -> None:
     """List the scenarios that ship, a line each."""
     from scenarios import shipped_scenarios
@@ -319,6 +434,32 @@ def _tell(played: Played, *, quiet: bool, as_json: bool, debug: bool) -> int:
         emit(json.dumps(played.summary, indent=2))
     elif not as_json:
         emit(str(played.path))
+    return status
+
+
+def _tell_validated(done: Validated, *, quiet: bool, as_json: bool, debug: bool) -> int:
+    """Say how a validation ended and return the exit status."""
+    if done.path is None or done.summary is None:
+        say("interrupted before the first operator was simulated: nothing is kept")
+        return INTERRUPTED
+    from analysis.validation_summary import sentences
+
+    for sentence in () if quiet else (*sentences(done.summary), *done.summary["notes"]):
+        say(sentence)
+    status = DONE
+    if done.status != "complete":
+        status = INTERRUPTED
+        simulated = done.summary["operators_simulated"]
+        say(f"interrupted: {simulated} operators were simulated; that is kept in {done.path}")
+    elif done.undrawn:
+        status = INTERRUPTED
+        say(f"interrupted: the tables are complete in {done.path}, the figures are not")
+    elif done.error is not None:
+        status = FAILED
+        say(f"{NAME}: {unexpected_line(done.error)} (the tables are complete in {done.path})")
+        if debug:
+            traceback.print_exception(done.error)
+    emit(json.dumps(done.summary, indent=2) if as_json else str(done.path))
     return status
 
 

@@ -22,6 +22,7 @@ INPUT_ERRORS = frozenset(
         "MechanismUnavailable",
         "RunError",
         "ReproductionError",
+        "EffortError",
     }
 )
 _FLOORS = ("scenarios", "sim", "agents", "analysis")

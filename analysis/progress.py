@@ -136,3 +136,59 @@ class CellProgress(_Counter):
             self._bar.update(self._task, completed=done, description=cell.name)
         else:
             self._line(f"cell {done} of {of}: {cell.name}")
+
+
+class StepProgress(_Counter):
+    """Progress over named steps whose number is known once the first is finished.
+
+    Parameters
+    ----------
+    first : str
+        What is done before that.
+    quiet : bool
+        Whether to show nothing.
+    """
+
+    def __init__(self, first: str, *, quiet: bool = False) -> None:
+        super().__init__(first, 1, quiet=quiet)
+
+    def compiling(self) -> None:
+        """Machine code has to be made before anything moves."""
+        if not self._quiet:
+            self._console.print(COMPILING)
+
+    def finished(self, what: str, done: int, of: int) -> None:
+        """A step was finished: it, how many are, of how many."""
+        if self._bar:
+            self._bar.update(self._task, completed=done, total=of, description=what)
+        else:
+            self._line(f"{done} of {of}: {what}")
+
+    def drawing(self) -> None:
+        """All steps are finished, figures come next."""
+        if self._bar:
+            self._bar.update(self._task, description="figures")
+        else:
+            self._line("figures")
+
+
+class ReadingProgress(_Counter):
+    """Progress over the readings of what a paper leaves open; off a terminal a line per tenth.
+
+    Parameters
+    ----------
+    readings : int
+    quiet : bool
+        Whether to show nothing.
+    """
+
+    def __init__(self, readings: int, *, quiet: bool = False) -> None:
+        super().__init__("readings", readings, quiet=quiet)
+        self._total = readings
+
+    def finished(self, done: int) -> None:
+        """So many readings are finished."""
+        if self._bar:
+            self._bar.update(self._task, completed=done)
+        elif done % max(1, self._total // 10) == 0:
+            self._line(f"reading {done} of {self._total}")
