@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.assignment import OUT
-from agents.deviation import Deviation, Settlement, best_deviation, posted_utility
+from agents.deviation import Settlement, best_deviation, posted_utility
 from agents.menu import Feasibility, Menu, check_menu
+from agents.menu_search import Deviation
 from agents.primitives import Primitives
 from agents.selection import TIE, opt_out_probability
 

@@ -6,7 +6,7 @@ their menus as posted. Users reselect from everyone out (`pure.reselect`) whatev
 was, so the baseline is what the operator gets from its posted menu when users may choose again:
 with "mc" and "gsmc", whose users may not, this differs from its utility in the outcome.
 
-The best menu is sought by the compass search of `deviation`; the gain is a lower bound. Whole
+The best menu is sought by `menu_search`; the gain is a lower bound. Whole
 types move here, so the objective jumps, and the bound is less tight than for a mixed matching.
 """
 
@@ -16,8 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.assignment import OUT
-from agents.deviation import BUDGET, LEAST_LATENCY, Deviation, Objective, search_menus
-from agents.menu import Menu, binding_utility, operator_belief, priced_menu
+from agents.menu import Menu, binding_utility
+from agents.menu_search import (
+    BUDGET,
+    LEAST_LATENCY,
+    Deviation,
+    Objective,
+    menu_value,
+    search_menus,
+)
 from agents.primitives import Primitives
 from agents.pure import (
     at_induced_load,
@@ -28,7 +35,6 @@ from agents.pure import (
     tie_usd,
     type_utility,
 )
-from agents.selection import cumulative_load
 from agents.utility import operator_utility
 
 FloatArray = NDArray[np.float64]
@@ -48,7 +54,7 @@ def best_pure_deviations(
     menu : Menu
         Menus (M, N) as posted.
     budget : int, optional
-        Menus to try at most, for each operator; by default an equal part of `deviation.BUDGET`.
+        Menus to try at most, for each operator; by default an equal part of `BUDGET`.
 
     Returns
     -------
@@ -78,29 +84,16 @@ def best_pure_deviations(
         primitives.running_cost_usd,
     )
     return tuple(
-        _best_deviation(primitives, menu, m, float(baseline[m]), budget)
+        search_menus(
+            primitives,
+            utility_of_menu(primitives, menu, m),
+            m,
+            float(baseline[m]),
+            menu.latency_s,
+            budget,
+            _steps(primitives),
+        )
         for m in range(primitives.operators)
-    )
-
-
-def _best_deviation(
-    primitives: Primitives, menu: Menu, operator: int, baseline: float, budget: int
-) -> Deviation:
-    search = search_menus(
-        primitives,
-        utility_of_menu(primitives, menu, operator),
-        menu.latency_s[operator],
-        baseline,
-        menu.latency_s,
-        budget - 1,
-        _steps(primitives),
-    )
-    return Deviation(
-        max(0.0, search.best_value - baseline),
-        baseline,
-        search.best,
-        search.evaluations + 1,
-        search.discarded,
     )
 
 
@@ -129,16 +122,7 @@ def utility_of_menu(primitives: Primitives, menu: Menu, operator: int) -> Object
     def utility(latency_s: FloatArray) -> FloatArray:
         matching, settled = _reselected(primitives, menu, operator, latency_s)
         taken = (matching == operator).astype(float)
-        belief = operator_belief(own, cumulative_load(taken, own.demand_per_s))
-        offered = priced_menu(own, belief, latency_s)
-        value = operator_utility(
-            taken * own.demand_per_s,
-            offered.price_usd,
-            offered.violation_probability,
-            own.violation_cost_usd,
-            own.running_cost_usd,
-        )
-        return np.where(settled, value, -np.inf)
+        return np.where(settled, menu_value(own, taken, latency_s), -np.inf)
 
     return utility
 

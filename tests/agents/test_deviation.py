@@ -7,14 +7,9 @@ import numpy as np
 import pytest
 
 import agents.deviation as deviation_module
-from agents.deviation import (
-    CompassSearch,
-    Settlement,
-    best_deviation,
-    posted_utility,
-    utility_of_menu,
-)
+from agents.deviation import Settlement, best_deviation, posted_utility, utility_of_menu
 from agents.menu import binding_prices, operator_belief, priced_menu
+from agents.menu_search import CompassSearch
 from agents.mixed import designed_menus, iterate
 from agents.primitives import Primitives
 from agents.selection import adjusted_utility, cumulative_load, mixed_response
