@@ -26,9 +26,9 @@ Result = TypeVar("Result")
 OnReplication = Callable[[int, int], None]
 
 #: A run goes on for the last measured tasks, but beyond the horizon and the greatest latency no
-#: longer than this many times the horizon, in so many steps; what is left then is named unfinished.
+#: longer than this many times the horizon; what is left then is named unfinished.
 GREATEST_RUN_OUT = 1.0
-RUN_OUT_STEPS = 20
+FIRST_STEP = 1 / 40  # of the horizon; every further step beyond it is twice as long
 PILOTS = 20
 MEASURED, PILOT = "replication", "warm-up pilot"  # purposes: pilots share no chance with the rest
 #: Shares of the tasks of replication 0 that are later than the reference latencies.
@@ -230,9 +230,9 @@ def _play(plan: _Plan, purpose: str, replication: int) -> _Tasks:
     case, servers = plan.case, plan.case.servers[np.newaxis]
     begin_s, end_s = plan.warm_up.warm_up_s, plan.horizon_s
     source = case.source(plan.seed, replication, purpose)
-    # at the end of the first span a measured task is done or later than every latency
-    until_s = end_s + float(plan.latency_s.max(initial=0.0))
-    last_s = until_s + GREATEST_RUN_OUT * end_s
+    decided_s = end_s + float(plan.latency_s.max(initial=0.0))  # done, or later than every latency
+    last_s = decided_s + GREATEST_RUN_OUT * end_s
+    until_s, step_s = end_s, FIRST_STEP * end_s
     state, traces, played = State.start(servers), [], 0
     while True:
         work = source.until(until_s)
@@ -240,9 +240,10 @@ def _play(plan: _Plan, purpose: str, replication: int) -> _Tasks:
         trace, state = simulate(work, servers, until_s=until_s, state=state, engine=plan.engine)
         traces.append(trace)
         measured = (state.arrival_s >= begin_s) & (state.arrival_s < end_s)
-        if until_s >= last_s or not (measured & ~case.saturated[state.type]).any():
+        hopeful = (measured & ~case.saturated[state.type]).any()
+        if not measured.any() or until_s >= (last_s if hopeful else decided_s):
             break
-        until_s = min(until_s + GREATEST_RUN_OUT * end_s / RUN_OUT_STEPS, last_s)
+        until_s, step_s = min(until_s + step_s, last_s), 2 * step_s
     left = state.select(measured)
     task = np.concatenate([*(trace.task for trace in traces), left.task])
     type_ = np.concatenate([*(trace.type for trace in traces), left.type])

@@ -56,6 +56,14 @@ def test_counts_are_those_of_a_run_that_knows_no_end():
     assert (result.played_tasks > result.tasks.sum(1)).all()
 
 
+def test_a_latency_far_beyond_the_horizon_costs_nothing():
+    """Once the last measured task is done nothing is left to decide."""
+    far = found(latency_s=[1.0, 1e7])
+    assert np.array_equal(far.exceedances[..., 0], found(latency_s=[1.0]).exceedances[..., 0])
+    assert far.exceedances[..., 1].sum() == 0
+    assert far.played_tasks.max() < 2 * far.tasks.sum(1).max()
+
+
 def test_to_look_only_at_tasks_that_are_done_would_be_wrong():
     """Negative control of the test above: the late ones among the last would be missing."""
     case = StationCase.one_station(1, 1.0, [0.9])
