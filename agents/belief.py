@@ -159,7 +159,7 @@ def believe(
     Parameters
     ----------
     name : str
-        "chernoff" or "fifo".
+        One of `BELIEFS`.
     servers, service_rate_per_s : array (..., S)
         c and μ of each stage, leading axes for the operators; checked by `Primitives`, not here.
     load_per_s : array (..., N)
@@ -208,7 +208,25 @@ def _first_come(
     return FirstComeBelief(servers, rates, load_per_s)
 
 
+def _optimised(
+    servers: FloatArray, rates: FloatArray, load_per_s: FloatArray, zeta: float
+) -> Belief:
+    from agents.optimised_belief import OptimisedBelief
+
+    return OptimisedBelief(servers, rates, arrival_rates(load_per_s, "load_per_s"))
+
+
+def _priority(
+    servers: FloatArray, rates: FloatArray, load_per_s: FloatArray, zeta: float
+) -> Belief:
+    from agents.priority_belief import PriorityBelief
+
+    return PriorityBelief(servers, rates, arrival_rates(load_per_s, "load_per_s"))
+
+
 BELIEFS: dict[str, Callable[[FloatArray, FloatArray, FloatArray, float], Belief]] = {
     "chernoff": _chernoff,
+    "chernoff-optimised": _optimised,
     "fifo": _first_come,
+    "priority": _priority,
 }

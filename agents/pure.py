@@ -149,15 +149,16 @@ def type_utility(primitives: Primitives, menu: Menu, matching: IntArray, type_: 
     Latencies and prices are as posted, the violation probability follows the load, eq. (27).
     """
     felt = indicator(matching[..., : type_ + 1], primitives.operators)
-    load = (felt * primitives.demand_per_s[: type_ + 1]).sum(axis=-1)
+    load = (felt * primitives.demand_per_s[: type_ + 1]).cumsum(axis=-1)
     latency = menu.latency_s[..., type_]
-    belief = operator_belief(primitives, load[..., np.newaxis])
+    # a belief may depend on the load of the types above as well, never on more
+    belief = operator_belief(primitives, load[..., -2:])
     return user_utility(
         primitives.service_value_usd,
         primitives.latency_sensitivity_usd_per_s[type_],
         latency,
         menu.price_usd[..., type_],
-        belief.probability(latency[..., np.newaxis])[..., 0],
+        belief.probability(latency[..., np.newaxis])[..., -1],
         primitives.refund_usd,
     )
 

@@ -59,7 +59,7 @@ def test_terms_are_maximised_where_their_derivatives_vanish(name: str) -> None:
     """Designs against a numerical solve on difference quotients of the belief itself."""
     loads = LOADS[:1]
     belief = believe(name, SERVERS[:1], RATES[:1], loads, 0.9)
-    slope, weight = np.array([[9.0, 1.0, 2.0]]), np.array([[2.0, 1.0, 3.0]])
+    slope, weight = np.array([[2.0, 1.0, 2.0]]), np.array([[2.0, 1.0, 3.0]])
 
     def marginal(x: float, first: int, last: int) -> float:
         h = 1e-5
@@ -67,7 +67,8 @@ def test_terms_are_maximised_where_their_derivatives_vanish(name: str) -> None:
         return float((-slope - weight * rise)[0, first:last].sum())
 
     designed = maximise_monotone(belief.pieces(slope, weight, LOWER, UPPER), LOWER, UPPER)[0]
-    low = 0.03  # past the rise of the densities, where the derivatives fall
+    # past the rise of the densities, where the derivatives fall
+    low = 0.08 if name == "chernoff-optimised" else 0.03
     numerical = maximise_monotone(DerivativePieces(3, marginal, low, UPPER), low, UPPER)
     assert (designed > low).all()
     assert designed == pytest.approx(numerical, abs=1e-7)
@@ -82,7 +83,7 @@ def test_saturated_terms_and_all_after_them_go_to_the_upper_bound(name: str) -> 
     assert (designed[:, :2] < UPPER).all()
 
 
-@pytest.mark.parametrize("name", ["priority", "measured", "chernoff-optimised", "cherenkov"])
-def test_a_belief_that_is_not_there_says_what_is(name: str) -> None:
-    with pytest.raises(BeliefUnavailable, match=f"belief = '{name}': available are chernoff, fifo"):
-        believe(name, SERVERS, RATES, LOADS, 0.9)
+def test_a_belief_that_is_not_there_says_what_is() -> None:
+    available = "available are chernoff, chernoff-optimised, fifo, priority"
+    with pytest.raises(BeliefUnavailable, match=f"belief = 'cherenkov': {available}"):
+        believe("cherenkov", SERVERS, RATES, LOADS, 0.9)
