@@ -111,8 +111,10 @@ def screening_prices(theta_usd: FloatArray, value: FloatArray) -> FloatArray:
 
 def marginal_cost_usd(valuation: Valuation, curve: CostCurve, quality: float) -> float:
     """r(q) = C′(q)/v′(q), the cost of a unit of v; 0 where v′ is infinite."""
-    with np.errstate(divide="ignore"):  # a power has an infinite slope at 0
-        return float(curve.slope(quality) / valuation.slope(quality))
+    if quality == 0.0:
+        with np.errstate(divide="ignore"):  # a power has an infinite slope there
+            return float(curve.slope(quality) / valuation.slope(quality))
+    return float(curve.slope(quality) / valuation.slope(quality))
 
 
 def continuous_contract(
@@ -176,11 +178,13 @@ def _pieces(
     lower: float,
     upper: float,
 ) -> DerivativePieces:
+    # of a block: its weight and its weighted virtual type, as differences of running sums
+    weight = np.concatenate([[0.0], np.cumsum(probability)])
+    rent = np.concatenate([[0.0], np.cumsum(probability * virtual_usd)])
+
     def derivative(quality: float, first: int, last: int) -> float:
-        weight = probability[first:last]
-        return float(weight @ (virtual_usd[first:last])) - float(weight.sum()) * marginal_cost_usd(
-            valuation, curve, quality
-        )
+        marginal = marginal_cost_usd(valuation, curve, quality)
+        return float(rent[last] - rent[first] - (weight[last] - weight[first]) * marginal)
 
     return DerivativePieces(virtual_usd.size, derivative, lower, upper)
 

@@ -174,7 +174,7 @@ def _one_shape(q: FloatArray, cost: FloatArray, form: str, shape: float | None) 
     basis, slope = _BASES[form]
     low, high = SHAPE_BOUNDS[form]
     kappa = _best_shape(q, cost, basis, low, high) if shape is None else shape
-    a, b = level_and_scale(basis(q, kappa), cost)
+    a, b = (float(x) for x in level_and_scale(basis(q, kappa), cost))
     note = ""
     if b == 0.0:
         note = "the costs do not rise with quality: the best such curve is constant"
@@ -208,51 +208,64 @@ _BASES: dict[str, tuple[Callable, Callable]] = {
 }
 
 
-def level_and_scale(basis: FloatArray, cost: FloatArray) -> tuple[float, float]:
-    """Least squares a + b h with a, b ≥ 0.
+def level_and_scale(basis: FloatArray, cost: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Least squares a + b h with a, b ≥ 0, for one or many h.
 
     The unconstrained solution when it is allowed, else the better of the two edges: with two
     variables that is the whole of non-negative least squares.
 
     Parameters
     ----------
-    basis, cost : array (S,)
-        h and the costs, both ≥ 0.
+    basis : array (..., S)
+        h ≥ 0.
+    cost : array (S,)
+        Not negative.
+
+    Returns
+    -------
+    a, b : array (...)
 
     Examples
     --------
-    >>> level_and_scale(np.array([0.0, 1.0]), np.array([1.0, 3.0]))
-    (1.0, 2.0)
-    >>> level_and_scale(np.array([0.0, 1.0]), np.array([3.0, 1.0]))
-    (2.0, 0.0)
+    >>> a, b = level_and_scale(np.array([[0.0, 1.0], [1.0, 0.0]]), np.array([1.0, 3.0]))
+    >>> a.tolist(), b.tolist()
+    ([1.0, 2.0], [2.0, 0.0])
     """
-    h, y = basis - basis.mean(), cost - cost.mean()
-    spread = float(h @ h)
-    b = float(h @ y) / spread if spread > 0 else 0.0
-    a = float(cost.mean() - b * basis.mean())
-    if a >= 0 and b >= 0:
-        return a, b
-    edges = [(float(cost.mean()), 0.0), (0.0, float(basis @ cost) / float(basis @ basis))]
-    return min(edges, key=lambda ab: float(np.square(cost - ab[0] - ab[1] * basis).sum()))
+    middle, mean = basis.mean(axis=-1), cost.mean()
+    centred = basis - middle[..., None]
+    spread, size = np.square(centred).sum(axis=-1), np.square(basis).sum(axis=-1)
+    # no spread, or no h at all: then b says nothing and is 0
+    b = np.divide(centred @ (cost - mean), spread, out=np.zeros_like(middle), where=spread > 0)
+    a = mean - b * middle
+    through = np.divide(basis @ cost, size, out=np.zeros_like(middle), where=size > 0)
+    # squares explained: mean² S by the constant alone, (h·C)²/|h|² by b h alone
+    constant = mean * mean * cost.size >= through * through * size
+    allowed = (a >= 0) & (b >= 0)
+    edge_a, edge_b = np.where(constant, mean, 0.0), np.where(constant, 0.0, through)
+    return np.where(allowed, a, edge_a), np.where(allowed, b, edge_b)
 
 
 def _best_shape(q: FloatArray, cost: FloatArray, basis: Callable, low: float, high: float) -> float:
     """κ of the least squares: the best of a grid, then Brent's method around it."""
     from scipy.optimize import minimize_scalar
 
-    def misfit(kappa: float) -> float:
-        h = basis(q, kappa)
+    def misfit(h: FloatArray) -> FloatArray:
         a, b = level_and_scale(h, cost)
-        return float(np.square(cost - a - b * h).sum())
+        return np.square(cost - a[..., None] - b[..., None] * h).sum(axis=-1)
 
     grid = np.linspace(low, high, 201)
-    misfits = np.array([misfit(kappa) for kappa in grid])
+    misfits = misfit(np.array([basis(q, kappa) for kappa in grid]))
     exact = misfits <= _EXACT * float(cost @ cost)
     best = int(np.argmax(exact)) if exact.any() else int(np.argmin(misfits))
     if exact.any():  # several shapes go through every service: the least curved of them
         return float(grid[best])
     around = grid[max(0, best - 1)], grid[min(grid.size - 1, best + 1)]
-    found = minimize_scalar(misfit, bounds=around, method="bounded", options={"xatol": 1e-9})
+    found = minimize_scalar(
+        lambda kappa: float(misfit(basis(q, kappa))),
+        bounds=around,
+        method="bounded",
+        options={"xatol": 1e-9},
+    )
     return float(found.x) if found.fun < misfits[best] else float(grid[best])
 
 

@@ -5,8 +5,9 @@ counted twice, because the paper's social welfare (users and provider) leaves ou
 harmed and paid:
 
 - *social welfare*, users + provider: liability is a cost and nobody receives it;
-- *welfare with harm*: the harm of an answer is what liability at level 1 would charge for it, and
-  what is charged is paid to those harmed. Users + provider + ℓ L − L, L = Σ P_k c_l(q_k).
+- *welfare with harm*: Σ P_k [θ_k v(q_k) − C_0(q_k) − h(q_k)], C_0 the cost without liability and h
+  the harm of an answer, which is what liability at level 1 charges for it. What is charged goes
+  from the provider to those harmed and cancels, so that liability counts by what it changes.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class LiabilityPoint:
     served : float
         Probability that a user is served.
     harm_usd : float
-        L, expected harm.
+        Expected harm, Σ P_k h(q_k).
     flat_curve : bool
         Whether costs with this liability do not rise with quality, so that the fitted curve is
         constant and a continuous menu says nothing but "as good as allowed".
@@ -75,19 +76,29 @@ class BreakEven:
 
 
 def expected_harm_usd(market: PactMarket, contract: Contract, menu: str | None = None) -> float:
-    """L = Σ P_k c_l(q_k), the liability at level 1 of what a menu serves.
+    """Σ P_k h(q_k), the liability at level 1 of what a menu serves.
 
-    Along a curve c_l(q) is the curve with liability less the one without.
+    Along a curve h is read between the services' own liabilities, and is that of the nearest
+    service below and above them all.
     """
-    served = contract.served
+    services = market.services
     if (menu or market.menu) == "discrete":
-        liability = np.where(served, market.services.liability_usd[contract.service], 0.0)
-    elif not market.services.liability_usd.any():
-        return 0.0
+        harm = services.liability_usd[contract.service]
     else:
-        both = market.curve(1.0).value(contract.quality), market.curve(0.0).value(contract.quality)
-        liability = np.where(served, both[0] - both[1], 0.0)
-    return float(contract.probability @ liability)
+        order = np.argsort(services.quality, kind="stable")
+        harm = np.interp(contract.quality, services.quality[order], services.liability_usd[order])
+    return float(contract.probability @ np.where(contract.served, harm, 0.0))
+
+
+def expected_base_cost_usd(
+    market: PactMarket, contract: Contract, menu: str | None = None
+) -> float:
+    """Σ P_k C_0(q_k), what a menu costs to serve without liability."""
+    if (menu or market.menu) == "discrete":
+        cost = market.services.base_cost_usd[contract.service]
+    else:
+        cost = market.curve(0.0).value(contract.quality)
+    return float(contract.probability @ np.where(contract.served, cost, 0.0))
 
 
 def liability_point(market: PactMarket, level: float, menu: str | None = None) -> LiabilityPoint:
@@ -103,6 +114,9 @@ def liability_point(market: PactMarket, level: float, menu: str | None = None) -
     """
     contract = market.contract(level, menu)
     harm = expected_harm_usd(market, contract, menu)
+    # what liability takes from the provider, and gives to those harmed
+    charged = float(contract.probability @ contract.cost_usd)
+    charged -= expected_base_cost_usd(market, contract, menu)
     weight = contract.probability * contract.served
     served = float(weight.sum())
     each = weight / served if served > 0 else weight
@@ -112,7 +126,7 @@ def liability_point(market: PactMarket, level: float, menu: str | None = None) -
         contract.provider_utility_usd,
         contract.users_utility_usd,
         contract.social_welfare_usd,
-        contract.social_welfare_usd + (level - 1) * harm,
+        contract.social_welfare_usd + charged - harm,
         float(each @ contract.quality),
         float(each @ contract.price_usd),
         served,

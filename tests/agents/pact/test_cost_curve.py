@@ -48,7 +48,7 @@ def test_two_weights_against_scipy_s_non_negative_least_squares() -> None:
     at_edge = 0
     for _ in range(300):
         h, cost = rng.random(5), rng.random(5)
-        a, b = level_and_scale(h, cost)
+        a, b = (float(x) for x in level_and_scale(h, cost))
         theirs, _ = nnls(np.column_stack([np.ones(5), h]), cost)
         at_edge += min(a, b) == 0
         assert (a, b) == pytest.approx(tuple(theirs), abs=1e-12)

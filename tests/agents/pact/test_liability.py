@@ -39,30 +39,31 @@ def test_a_discrete_provider_s_utility_is_convex_and_falls(market: PactMarket) -
     assert (np.diff(utility, 2) >= -1e-12).all()
 
 
-def test_welfare_counts_everybody_once(market: PactMarket) -> None:
-    for menu in ("continuous", "discrete"):
-        for level in (0.0, 0.5, 1.0):
-            point = liability_point(market, level, menu)
-            contract = market.contract(level, menu)
-            assert point.social_welfare_usd == pytest.approx(
-                point.users_usd + point.provider_usd, abs=1e-12
-            )
-            # what is produced, less what it takes, less the harm, however liability is charged
-            resources = contract.cost_usd - level * _charge(market, contract, menu)
-            worth = contract.theta_usd * contract.valuation
-            total = contract.probability @ (worth - resources) - point.harm_usd
-            assert point.welfare_with_harm_usd == pytest.approx(total, abs=1e-9)
-
-
-def _charge(market: PactMarket, contract, menu: str) -> np.ndarray:
-    if menu == "discrete":
-        return market.services.liability_usd[contract.service]
-    return market.curve(1.0).value(contract.quality) - market.curve(0.0).value(contract.quality)
+@pytest.mark.parametrize("menu", ["continuous", "discrete"])
+def test_welfare_counts_everybody_once(market: PactMarket, menu: str) -> None:
+    """Worth of what is served, less what it takes to serve it, less the harm that it does."""
+    services = market.services
+    for level in (0.0, 0.5, 1.0, 3.0):
+        point = liability_point(market, level, menu)
+        contract = market.contract(level, menu)
+        both = point.users_usd + point.provider_usd
+        assert point.social_welfare_usd == pytest.approx(both, abs=1e-12)
+        if menu == "discrete":
+            cost = services.base_cost_usd[contract.service]
+            harm = services.liability_usd[contract.service]
+        else:
+            cost = market.curve(0.0).value(contract.quality)
+            # services are given by quality: 0.3, 0.6, 0.8
+            harm = np.interp(contract.quality, [0.3, 0.6, 0.8], [0.5, 0.3, 0.1])
+        worth = contract.theta_usd * contract.valuation
+        total = float(contract.probability @ (worth - cost - harm))
+        assert point.welfare_with_harm_usd == pytest.approx(total, abs=1e-12)
+        assert point.harm_usd == pytest.approx(float(contract.probability @ harm), abs=1e-12)
 
 
 def test_charging_exactly_the_harm_makes_both_welfares_one(market: PactMarket) -> None:
     point = liability_point(market, 1.0, "discrete")
-    assert point.welfare_with_harm_usd == point.social_welfare_usd
+    assert point.welfare_with_harm_usd == pytest.approx(point.social_welfare_usd, abs=1e-12)
     assert point.harm_usd > 0
 
 

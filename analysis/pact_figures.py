@@ -1,0 +1,321 @@
+"""The pictures of a PACT market: the paper's Figures 2 to 4, the cost curve, the regulator's chart.
+
+Lines differ by marker and dash as well as by colour, so the figures are readable in grey.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from agents.pact.contract import Contract
+from agents.pact.outcome import SolvedMarket
+from analysis.figure_style import DASHES, HATCHES, MARKERS, colours, panels, style, whole_ticks
+
+PARTIES = {
+    "provider": "provider_usd",
+    "users": "users_usd",
+    "users and provider": "social_welfare_usd",
+    "users, provider, those harmed": "welfare_with_harm_usd",
+}
+_MOST_LINES = 4  # types whose choices Figure 2 shows
+
+
+def services(solved: SolvedMarket) -> Figure:
+    """Costs and fitted curve, without and with liability, with the residuals below."""
+    market = solved.market
+    levels = list(dict.fromkeys((0.0, solved.liability_level)))
+    table = market.services
+    q = np.linspace(market.quality_min, market.quality_max, 400)
+    with style():
+        figure, (top, bottom) = panels(2, 2, 5.2, 3.8)
+        for place, level in enumerate(levels):
+            look = _look(place)
+            cost = table.cost_usd(level)
+            label = "without liability" if level == 0 else f"liability level {level:g}"
+            width = np.vstack(
+                [table.quality - table.quality_low, table.quality_high - table.quality]
+            )
+            top.errorbar(
+                table.quality, cost, xerr=width if width.any() else None, linestyle="none",
+                marker=look["marker"], color=look["color"], label=label, capsize=2,
+            )  # fmt: skip
+            if market.menu == "continuous":
+                curve = market.curve(level)
+                top.plot(q, curve.value(q), color=look["color"], linestyle=look["linestyle"])
+                bottom.plot(
+                    table.quality, curve.residual_usd, marker=look["marker"], linestyle="none",
+                    color=look["color"], label=f"{label}, R² = {curve.r_squared:.3f}",
+                )  # fmt: skip
+        highest = float(table.cost_usd(levels[-1]).max())
+        top.set(xlabel="quality", ylabel="cost, USD per request", ylim=(0, 2.2 * highest))
+        top.axvspan(table.quality.min(), table.quality.max(), color="0.92", zorder=0)
+        top.legend(loc="upper left", title="grey: where services are")
+        bottom.axhline(0.0, color="0.4", linewidth=0.8)
+        bottom.set(xlabel="quality", ylabel="cost less fitted curve, USD per request")
+        if market.menu == "continuous":
+            bottom.legend(loc="best")
+        else:
+            bottom.set_title("a discrete menu has no curve")
+    return figure
+
+
+def own_items(solved: SolvedMarket) -> Figure:
+    """Figure 2: what some types would gain from every item, their own marked."""
+    menus = {"without liability": solved.contract}
+    if solved.market.services.liability_usd.any():
+        menus[f"liability level {solved.liability_level:g}"] = solved.liable_contract
+    with style():
+        figure, axes = panels(len(menus), 2, 5.2, 3.8)
+        for axis, (title, menu) in zip(axes, menus.items(), strict=True):
+            gain = menu.choice_utility_usd()
+            items = np.arange(1, menu.quality.size + 1)
+            for place, k in enumerate(_shown_types(menu.quality.size)):
+                look = _look(place)
+                axis.plot(items, gain[k], **look, markersize=4, label=f"type {k + 1}")
+                axis.plot(
+                    k + 1, gain[k, k], "*", color=look["color"], markeredgecolor="black",
+                    markersize=14, zorder=5,
+                )  # fmt: skip
+            axis.axhline(0.0, color="0.4", linewidth=0.8)
+            # choices far below staying out would flatten the rest
+            top = float(gain.max())
+            axis.set_ylim(max(float(gain.min()), -1.5 * top) - 0.05 * top, 1.08 * top + 1e-12)
+            axis.set(title=title, xlabel="item chosen", ylabel="utility, USD per request")
+            whole_ticks(axis)
+        _below(figure, axes[0], "star: own item")
+    return figure
+
+
+def menus(solved: SolvedMarket) -> Figure:
+    """Figure 3: quality and price by type, without and with liability, and first best."""
+    with style():
+        figure, axes = panels(2, 2, 5.2, 3.8)
+        for axis, name, label in (
+            (axes[0], "quality", "quality"),
+            (axes[1], "price_usd", "price, USD per request"),
+        ):
+            for place, (title, menu) in enumerate(_four(solved).items()):
+                values = np.where(menu.served, getattr(menu, name), np.nan)
+                axis.plot(_numbers(menu), values, **_look(place), markersize=5, label=title)
+            axis.set(xlabel="user type", ylabel=label)
+            whole_ticks(axis)
+        best = float(solved.market.services.quality.max())
+        axes[0].axhline(best, color="0.4", linewidth=1.0, linestyle=":", label="best service")
+        _below(figure, axes[0], columns=5)
+    return figure
+
+
+def utilities(solved: SolvedMarket) -> Figure:
+    """Figure 4: what users, the provider and both have, by type, and expected over users."""
+    with style():
+        figure, axes = panels(4, 2, 5.2, 3.4)
+        four = _four(solved)
+        for axis, label in zip(
+            axes, ("user's utility", "provider's utility", "social welfare"), strict=False
+        ):
+            for place, (title, menu) in enumerate(four.items()):
+                values = {
+                    "user's utility": menu.user_utility_usd,
+                    "provider's utility": menu.profit_usd,
+                    "social welfare": menu.user_utility_usd + menu.profit_usd,
+                }[label]
+                axis.plot(_numbers(menu), values, **_look(place), markersize=5, label=title)
+            axis.axhline(0.0, color="0.4", linewidth=0.8)
+            axis.set(xlabel="user type", ylabel=f"{label},\nUSD per request")
+            whole_ticks(axis)
+        _expected(axes[3], four)
+        _below(figure, axes[0])
+    return figure
+
+
+def _expected(axis: Axes, four: dict[str, Contract]) -> None:
+    width = 0.8 / len(four)
+    places = np.arange(3)
+    for place, menu in enumerate(four.values()):
+        heights = [menu.users_utility_usd, menu.provider_utility_usd, menu.social_welfare_usd]
+        bars = axis.bar(
+            places + (place - (len(four) - 1) / 2) * width, heights, width,
+            color=_look(place)["color"], hatch=HATCHES[place], edgecolor="0.15", linewidth=0.6,
+        )  # fmt: skip
+        axis.bar_label(bars, fmt="{:.3g}", fontsize=7, padding=1)
+    axis.axhline(0.0, color="0.4", linewidth=0.8)
+    axis.margins(y=0.12)
+    axis.set_xticks(places, ["users", "provider", "social welfare"])
+    axis.set_ylabel("expected,\nUSD per request")
+
+
+def liability(points: pd.DataFrame, break_even: dict[str, float | None]) -> Figure:
+    """Regulator's chart: who gains from liability, by its level, a column per kind of menu.
+
+    Parameters
+    ----------
+    points : DataFrame
+        Rows of `LiabilityPoint` with a column `menu`.
+    break_even : dict
+        Level at which the provider's utility is zero, by menu.
+    """
+    kinds = list(dict.fromkeys(points["menu"]))
+    with style():
+        figure, axes = panels(2 * len(kinds), len(kinds), 5.6, 3.2)
+        for column, kind in enumerate(kinds):
+            rows = points[points["menu"] == kind]
+            _changes(axes[column], rows, break_even.get(kind))
+            axes[column].set_title(f"{kind} menu")
+            _welcome(axes[len(kinds) + column], rows)
+        _below(figure, axes[0])
+    return figure
+
+
+def _changes(axis: Axes, rows: pd.DataFrame, zero: float | None) -> None:
+    level = rows["level"].to_numpy()
+    for place, (party, column) in enumerate(PARTIES.items()):
+        change = (rows[column] - rows[column].iloc[0]).to_numpy()
+        look = _look(place)
+        axis.plot(level, change, **look, markersize=4, markevery=max(1, len(level) // 12),
+                  label=party)  # fmt: skip
+    axis.axhline(0.0, color="0.4", linewidth=0.8)
+    if zero is not None and zero <= level.max():
+        axis.axvline(zero, color="black", linestyle=":", linewidth=1.2)
+        axis.annotate(
+            "provider\nbreaks even", (zero, 0.6), xycoords=("data", "axes fraction"), fontsize=8,
+            xytext=(4, 0), textcoords="offset points", rotation=90, va="center",
+            bbox={"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 1}, zorder=6,
+        )  # fmt: skip
+    flat = rows.loc[rows["flat_curve"], "level"]
+    if len(flat):
+        axis.axvspan(flat.min(), level.max(), color="0.92", zorder=0)
+        axis.annotate(
+            "grey: costs no longer rise\nwith quality, the curve is\nconstant: not to be trusted",
+            (0.03, 0.04), va="bottom", xycoords="axes fraction", fontsize=8, color="0.25",
+        )  # fmt: skip
+    axis.set_xlim(level.min() - 0.01 * level.max(), level.max())
+    axis.set(xlabel="liability level", ylabel="change against no liability,\nUSD per request")
+
+
+def _welcome(axis: Axes, rows: pd.DataFrame) -> None:
+    level = rows["level"].to_numpy()
+    scale = float(rows[list(PARTIES.values())].abs().to_numpy().max())
+    for place, column in enumerate(reversed(PARTIES.values())):
+        change = (rows[column] - rows[column].iloc[0]).to_numpy()
+        look = _look(len(PARTIES) - 1 - place)
+        for start, end in stretches(level, change > 1e-9 * scale):
+            axis.barh(
+                place, end - start, left=start, height=0.55, color=look["color"],
+                hatch=HATCHES[place], edgecolor="0.15", linewidth=0.6,
+            )  # fmt: skip
+        best = level[int(rows[column].to_numpy().argmax())]
+        axis.plot(best, place, "k|", markersize=16, markeredgewidth=2)
+    axis.set_yticks(range(len(PARTIES)), list(reversed(PARTIES)))
+    axis.set_xlim(level.min() - 0.01 * level.max(), level.max())
+    axis.set_ylim(-0.6, len(PARTIES) - 0.4)
+    axis.set(xlabel="liability level", title="bar: gains by liability; stroke: best level")
+
+
+def stretches(level: np.ndarray, wanted: np.ndarray) -> list[tuple[float, float]]:
+    """Stretches of levels over which something is wanted, each as (from, to).
+
+    Examples
+    --------
+    >>> stretches(np.array([0.0, 1.0, 2.0, 3.0]), np.array([False, True, True, False]))
+    [(1.0, 2.0)]
+    """
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], wanted, [False]]).astype(int)))
+    return [
+        (float(level[first]), float(level[last - 1]))
+        for first, last in zip(edges[::2], edges[1::2], strict=True)
+    ]
+
+
+def break_even_over_scale(frame: pd.DataFrame) -> Figure:
+    """Break-even level by how much users value quality, a line per form of fit.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Columns `form`, `scale`, `level` (NaN where the provider earns nothing even without).
+    """
+    with style():
+        figure, (axis,) = panels(1, 1, 6.6, 4.2)
+        for place, (form, rows) in enumerate(frame.groupby("form", sort=False)):
+            axis.plot(rows["scale"], rows["level"], **_look(place), markersize=4, label=form)
+        axis.axhline(1.0, color="black", linewidth=1.2)
+        axis.annotate(
+            "the liability as configured", (0.02, 1.0), ha="left",
+            xycoords=("axes fraction", "data"), xytext=(0, 4), textcoords="offset points",
+        )  # fmt: skip
+        axis.set(
+            xscale="log", yscale="log", xlabel="factor on v (1: quality is worth what is "
+            "configured)", ylabel="liability level at which\nthe provider breaks even",
+        )  # fmt: skip
+        axis.legend(loc="upper left")
+    return figure
+
+
+def claims(shares: dict[str, dict[str, dict[str, float]]]) -> Figure:
+    """Part of the readings in which each claim holds, by the value of every assumption.
+
+    Parameters
+    ----------
+    shares : dict
+        Claim → assumption → value → part.
+    """
+    names = list(shares)
+    columns = [(axis, value) for axis, found in shares[names[0]].items() for value in found]
+    table = np.array([[shares[name][axis][value] for axis, value in columns] for name in names])
+    with style():
+        figure, (axis,) = panels(1, 1, 1.6 + 0.5 * len(columns), 1.9 + 0.42 * len(names))
+        axis.imshow(table, cmap="Greys", vmin=0, vmax=2.4, aspect="auto")
+        for row, column in np.ndindex(*table.shape):
+            axis.text(column, row, f"{100 * table[row, column]:.0f}", ha="center", va="center",
+                      fontsize=8)  # fmt: skip
+        axis.set_xticks(range(len(columns)), [value for _, value in columns], rotation=60,
+                        ha="right", rotation_mode="anchor")  # fmt: skip
+        axis.set_yticks(range(len(names)), names)
+        axis.grid(visible=False)
+        start = 0
+        for name, found in shares[names[0]].items():
+            axis.axvline(start - 0.5, color="black", linewidth=1.2)
+            axis.text(start + len(found) / 2 - 0.5, -0.62, name.replace(", USD", "\nUSD"),
+                      ha="center", va="bottom", fontsize=8)  # fmt: skip
+            start += len(found)
+        axis.set_xlabel("assumption; numbers: per cent of readings in which the claim holds")
+    return figure
+
+
+def _four(solved: SolvedMarket) -> dict[str, Contract]:
+    menus = {"without liability": solved.contract, "without, first best": solved.first_best}
+    if solved.market.services.liability_usd.any() and solved.liability_level > 0:
+        level = f"liability {solved.liability_level:g}"
+        menus |= {level: solved.liable_contract, f"{level}, first best": solved.liable_first_best}
+    return menus
+
+
+def _shown_types(size: int) -> Sequence[int]:
+    """The types of Figure 2: the paper's 1, 5, 10, 15 when there are fifteen."""
+    if size <= _MOST_LINES:
+        return range(size)
+    return sorted({round(x) for x in (0, (size - 1) * 2 / 7, (size - 1) * 9 / 14, size - 1)})
+
+
+def _numbers(menu: Contract) -> np.ndarray:
+    return np.arange(1, menu.quality.size + 1)
+
+
+def _look(place: int) -> dict:
+    palette = colours(6)
+    return {
+        "color": palette[place % 6],
+        "marker": MARKERS[place % len(MARKERS)],
+        "linestyle": DASHES[place % len(DASHES)],
+    }
+
+
+def _below(figure: Figure, axis: Axes, title: str | None = None, columns: int = 4) -> None:
+    handles, labels = axis.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(columns, len(labels)),
+                  title=title)  # fmt: skip

@@ -1,0 +1,134 @@
+"""The command `pact`: what it prints, what it leaves, what it refuses."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from analysis.command import invoke
+
+MINE = """\
+name = "mine"
+[pact]
+types = [1, 2, 4]
+services = [
+    { name = "slow", quality = 0.3, cost_usd = 0.02, liability_usd = 0.4 },
+    { name = "fast", quality = 0.7, cost_usd = 0.2, liability_usd = 0.1, latency_s = 0.5 },
+]
+"""
+
+
+@pytest.fixture(autouse=True)
+def empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    Path("mine.toml").write_text(MINE, encoding="utf-8")
+    return tmp_path
+
+
+def test_json_has_the_fields_of_the_interface_and_nothing_else_is_printed(capsys) -> None:
+    assert invoke(["pact", "mine.toml", "--json", "--quiet"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {
+        "services", "types", "provider_utility", "social_welfare", "with_liability",
+        "liability_break_even",
+    } <= set(found)  # fmt: skip
+    assert [set(row) for row in found["services"]] == [{"q", "latency_s", "cost"}] * 2
+    assert found["services"][0] == {"q": 0.3, "latency_s": None, "cost": 0.02}
+    row = {"quality", "price", "user_utility", "provider_utility"}
+    for part in (found, found["with_liability"]):
+        assert [set(item) for item in part["types"]] == [{"theta", "first_best"} | row] * 3
+        assert set(part["types"][0]["first_best"]) == row
+        total = sum(item["provider_utility"] for item in part["types"]) / 3
+        assert part["provider_utility"] == pytest.approx(total)
+    assert found["with_liability"]["services"][1]["cost"] == pytest.approx(0.3)
+    assert found["provider_utility"] > found["with_liability"]["provider_utility"]
+    assert not Path("runs").exists()
+
+
+def test_the_break_even_level_is_one(capsys) -> None:
+    assert invoke(["pact", "mine.toml", "--json", "-q"]) == 0
+    level = json.loads(capsys.readouterr().out)["liability_break_even"]
+    at = f"pact.liability_level={level!r}"
+    assert invoke(["pact", "mine.toml", "--json", "-q", "--set", at]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert abs(found["with_liability"]["provider_utility"]) < 1e-6
+
+
+def test_it_leaves_tables_and_figures_and_never_overwrites_another_result(capsys) -> None:
+    assert invoke(["pact", "mine.toml"]) == 0
+    captured = capsys.readouterr()
+    directory = Path(captured.out.splitlines()[-1])
+    assert directory.parent == Path("runs")
+    assert "Menu without liability, USD per request" in captured.out
+    assert {file.name for file in directory.iterdir()} == {
+        "scenario.toml", "pact.json", "services.csv", "menus.csv", "liability.csv",
+        "break_even.csv", "services.png", "figure2.png", "figure3.png", "figure4.png",
+        "liability.png", "break_even.png",
+    }  # fmt: skip
+    drawn = (directory / "pact.json").stat().st_mtime_ns
+    assert invoke(["pact", "mine.toml"]) == 0
+    assert "holds this result already" in capsys.readouterr().err
+    assert (directory / "pact.json").stat().st_mtime_ns == drawn
+    other = ["pact", "mine.toml", "--set", "pact.types=[1, 2]", "--out", str(directory), "-q"]
+    assert invoke(other) == 2
+    assert "allowed with --force" in capsys.readouterr().err
+    assert json.loads((directory / "pact.json").read_text())["certificates"][0]
+    Path("precious").mkdir()
+    assert invoke(["pact", "mine.toml", "--out", "precious", "--force"]) == 2
+    assert "holds no result of `pact` and is left alone" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["solve", "pact"], "pact: is a PACT scenario, for `airan-market pact`"),
+        (["run", "pact"], "pact: is a PACT scenario, for `airan-market pact`"),
+        (["pact", "teleoperation"], "teleoperation: is an AI-RAN scenario"),
+        (["pact", "mine.toml", "--set", "pact.types=[2, 1]"], "--set: pact.types = [2, 1]: must"),
+        (
+            ["pact", "mine.toml", "--set", "pact.services[2].cost_usd=0.01"],
+            "mine: pact.services[2].cost_usd = 0.01: costs must not decrease",
+        ),
+        (
+            ["pact", "pact", "--set", "pact.cost_curve.form=quadratic"],
+            'pact: pact.cost_curve.form = "quadratic": the quadratic curve decreases at q = 0',
+        ),
+        (
+            ["pact", "pact", "--set", "pact.valuation.form=expression", "--set",
+             "pact.valuation.expression=q**2"],
+            'pact: pact.valuation.expression = "q**2": must be strictly increasing',
+        ),
+    ],
+)  # fmt: skip
+def test_bad_input_ends_in_one_line_and_status_2(arguments, line: str, capsys) -> None:
+    assert invoke([*arguments, "--json"]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith(line)
+    assert captured.err.count("\n") == 1
+
+
+TASKS = """\
+name = "tasks"
+[pact]
+types = [1, 2, 4]
+menu = "discrete"
+tasks = [{ name = "a", share = 0.25 }, { name = "b", share = 0.75, types = [3, 5] }]
+services = [
+    { task = "a", name = "slow", quality = 0.3, cost_usd = 0.02 },
+    { task = "a", name = "fast", quality = 0.7, cost_usd = 0.2 },
+    { task = "b", name = "only", quality = 0.5, cost_usd = 0.1 },
+]
+"""
+
+
+def test_several_tasks_are_priced_one_by_one(capsys) -> None:
+    Path("tasks.toml").write_text(TASKS, encoding="utf-8")
+    assert invoke(["pact", "tasks.toml", "--json", "-q"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [row["task"] for row in found["services"]] == ["a", "a", "b"]
+    assert [row["task"] for row in found["types"]] == ["a"] * 3 + ["b"] * 2
+    profit = [row["provider_utility"] for row in found["types"]]
+    assert found["provider_utility"] == pytest.approx(
+        0.25 * sum(profit[:3]) / 3 + 0.75 * sum(profit[3:]) / 2
+    )
