@@ -10,7 +10,7 @@ import pandas as pd
 from analysis import published
 from analysis.claim import HOLDS, MOST, SWEEP_NAMES, Row, in_both_readings, judge, missing
 from analysis.claim_draws import draws_of, gains, points, spread, strongest, win_rate
-from analysis.published import PROPOSED, TOTALS, WELFARE
+from analysis.published import OPERATOR, PROPOSED, TOTALS, WELFARE
 
 Test = Callable[[pd.DataFrame, Sequence[str]], pd.Series]
 
@@ -68,7 +68,16 @@ def _best(draws: pd.DataFrame, benchmarks: Sequence[str]) -> pd.Series:
     return draws[PROPOSED] > draws[list(benchmarks)].max(axis=1)
 
 
+def _strongest_is(name: str) -> Test:
+    def test(draws: pd.DataFrame, benchmarks: Sequence[str]) -> pd.Series:
+        return draws[list(benchmarks)].idxmax(axis=1) == name
+
+    return test
+
+
 _SIGNS: tuple[tuple[str, float, str, str, Test], ...] = (
+    ("users", 30.0, OPERATOR, "the best benchmark is CT", _strongest_is("ct")),
+    ("users", 120.0, OPERATOR, "the best benchmark is MC", _strongest_is("mc")),
     ("violation_cost", 1.5, WELFARE, "all benchmarks negative", _negative(everybody=False)),
     *(
         ("dirichlet", 0.1, total, "all methods negative", _negative(everybody=True))

@@ -129,6 +129,14 @@ def test_all_benchmarks_negative(best, verdict):
     assert judged(cells, "violation cost × 1.5: social welfare, all benchmarks") == verdict
 
 
+def test_which_benchmark_is_the_best():
+    """At 30 users CT is published as the best: true when it is, not when MC is."""
+    start = "30 users: operator utility, the best benchmark"
+    values = market((1.0, 1.0), (0.9, 0.9), (0.8, 0.8))
+    assert judged(cell("users", 30, values), start) == HOLDS
+    assert judged(cell("users", 30, values | {"mc": (0.95, 0.95)}), start) == FAILS
+
+
 def test_best_throughout_wants_every_setting():
     good = cell("zeta", 0.7, market((2.0, 2.0), (1.0, 1.0)))
     bad = cell("zeta", 0.8, market((2.0, 2.0), (3.0, 3.0)))
