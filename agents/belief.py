@@ -17,8 +17,10 @@ from agents.envelope import EnvelopePieces, FirstComeLaw
 from agents.screening import ExponentialPieces, Pieces
 from sim.domain import arrival_rates
 from sim.end_to_end import end_to_end_tail
+from sim.measurement import Trial
 
 FloatArray = NDArray[np.float64]
+TRIAL = Trial()
 
 
 class BeliefUnavailable(ValueError):  # noqa: N818 (a state of the program, not a fault of it)
@@ -153,6 +155,7 @@ def believe(
     service_rate_per_s: FloatArray,
     load_per_s: FloatArray,
     zeta: float,
+    trial: Trial = TRIAL,
 ) -> Belief:
     """Belief `name` of one or many operators at their loads.
 
@@ -166,6 +169,8 @@ def believe(
         λ_{m,n}, tasks/s that a type-n task can feel; never decreasing along n.
     zeta : float
         ζ of the Chernoff bound, in (0, 1).
+    trial : Trial
+        The traffic in which operators measure; read by "measured" only.
 
     Returns
     -------
@@ -189,11 +194,11 @@ def believe(
     if name not in BELIEFS:
         raise BeliefUnavailable(f"belief = {name!r}: available are {', '.join(BELIEFS)}")
     by_type = servers[..., np.newaxis, :], service_rate_per_s[..., np.newaxis, :]
-    return BELIEFS[name](*by_type, load_per_s, zeta)
+    return BELIEFS[name](*by_type, load_per_s, zeta, trial)
 
 
 def _chernoff(
-    servers: FloatArray, rates: FloatArray, load_per_s: FloatArray, zeta: float
+    servers: FloatArray, rates: FloatArray, load_per_s: FloatArray, zeta: float, trial: Trial
 ) -> Belief:
     from agents.compiled_design import chernoff_coefficients  # here: Numba takes long to import
 
@@ -203,13 +208,13 @@ def _chernoff(
 
 
 def _first_come(
-    servers: FloatArray, rates: FloatArray, load_per_s: FloatArray, zeta: float
+    servers: FloatArray, rates: FloatArray, load_per_s: FloatArray, zeta: float, trial: Trial
 ) -> Belief:
     return FirstComeBelief(servers, rates, load_per_s)
 
 
 def _optimised(
-    servers: FloatArray, rates: FloatArray, load_per_s: FloatArray, zeta: float
+    servers: FloatArray, rates: FloatArray, load_per_s: FloatArray, zeta: float, trial: Trial
 ) -> Belief:
     from agents.optimised_belief import OptimisedBelief
 
@@ -217,16 +222,25 @@ def _optimised(
 
 
 def _priority(
-    servers: FloatArray, rates: FloatArray, load_per_s: FloatArray, zeta: float
+    servers: FloatArray, rates: FloatArray, load_per_s: FloatArray, zeta: float, trial: Trial
 ) -> Belief:
     from agents.priority_belief import PriorityBelief
 
     return PriorityBelief(servers, rates, arrival_rates(load_per_s, "load_per_s"))
 
 
-BELIEFS: dict[str, Callable[[FloatArray, FloatArray, FloatArray, float], Belief]] = {
+def _measured(
+    servers: FloatArray, rates: FloatArray, load_per_s: FloatArray, zeta: float, trial: Trial
+) -> Belief:
+    from agents.measured import measured_belief
+
+    return measured_belief(servers, rates, load_per_s, trial)
+
+
+BELIEFS: dict[str, Callable[[FloatArray, FloatArray, FloatArray, float, Trial], Belief]] = {
     "chernoff": _chernoff,
     "chernoff-optimised": _optimised,
     "fifo": _first_come,
     "priority": _priority,
+    "measured": _measured,
 }

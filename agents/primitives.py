@@ -9,10 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.population import users_by_type
+from agents.traffic import trial_of
 from scenarios import Mechanism, Operator, Scenario, Task
 from sim.domain import server_counts, service_rates
+from sim.measurement import Trial
 
 FloatArray = NDArray[np.float64]
+TRIAL = Trial()
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +41,8 @@ class Primitives:
     own_margin_usd : array (M,), optional
         Participation margin of each operator, USD per task and at least 0; by default that of the
         mechanism for all.
+    trial : sim.measurement.Trial
+        The traffic in which operators measure, for the belief "measured".
 
     Raises
     ------
@@ -65,6 +70,7 @@ class Primitives:
     opt_out_utility_usd: float
     mechanism: Mechanism
     own_margin_usd: FloatArray | None = None
+    trial: Trial = TRIAL
 
     def __post_init__(self) -> None:
         sensitivity = self.latency_sensitivity_usd_per_s
@@ -101,7 +107,15 @@ class Primitives:
 
     @classmethod
     def from_scenario(cls, scenario: Scenario, seed: int = 0) -> Primitives:
-        """Arrays of a scenario; `seed` only matters to shares drawn from a Dirichlet law."""
+        """Arrays of a scenario.
+
+        `seed` only matters to shares drawn from a Dirichlet law, and to the belief "measured".
+
+        Raises
+        ------
+        sim.request_trace.TraceError
+            With the belief "measured", when a file of requests cannot be read.
+        """
         economics, operators = scenario.economics, scenario.operators
         return cls(
             users=users_by_type(scenario.users, seed),
@@ -125,6 +139,7 @@ class Primitives:
             running_cost_usd=economics.running_cost_usd,
             opt_out_utility_usd=economics.opt_out_utility_usd,
             mechanism=scenario.mechanism,
+            trial=trial_of(scenario, seed) if scenario.mechanism.belief == "measured" else TRIAL,
         )
 
     @property

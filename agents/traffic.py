@@ -18,9 +18,10 @@ from scenarios import (
     TraceArrivals,
     TraceWork,
 )
-from sim.arrival_laws import Bursts, Poisson
+from sim.arrival_laws import Bursts, Poisson, Recorded
 from sim.demand import Demand, drawn_demand, trace_demand
 from sim.laws import Deterministic, EmpiricalTasks, Exponential, Lognormal, TaskLaw
+from sim.measurement import Trial
 from sim.request_trace import TraceError, read_azure_llm_2023
 from sim.streams import stream
 
@@ -92,6 +93,33 @@ def arrival_law(simulation: Simulation) -> Poisson | Bursts:
     if isinstance(arrivals, BurstArrivals):
         return Bursts(arrivals.burst_ratio, arrivals.burst_share, arrivals.burst_mean_s)
     return Poisson()
+
+
+def trial_of(scenario: Scenario, seed: int) -> Trial:
+    """Traffic in which operators measure: the laws of the scenario, or its recorded requests.
+
+    Recorded requests come at their recorded times, stretched to the load in question, and need
+    what one of them, drawn at random, needed.
+
+    Raises
+    ------
+    sim.request_trace.TraceError
+        When a file of requests cannot be read, or has no law in it.
+
+    Examples
+    --------
+    >>> from scenarios import load_scenario
+    >>> trial_of(load_scenario("teleoperation"), seed=3)
+    Trial(work=Exponential(), arrivals=Poisson(), seed=3)
+    """
+    arrivals = scenario.simulation.arrivals
+    if not isinstance(arrivals, TraceArrivals):
+        return Trial(work_law(scenario.task), arrival_law(scenario.simulation), seed)
+    trace = read_azure_llm_2023(arrivals.trace)
+    try:
+        return Trial(EmpiricalTasks.of_requests(trace), Recorded(trace.arrival_s), seed)
+    except ValueError as error:
+        raise TraceError([f"{arrivals.trace}: {error}"]) from None
 
 
 class DrawnTraffic:

@@ -2,18 +2,19 @@
 
 import json
 from collections.abc import Callable
+from typing import get_args
 
 import numpy as np
 import pytest
 
-from agents.belief import BeliefUnavailable
+from agents.belief import BELIEFS
 from agents.mechanism import solve
 from agents.menu import check_menu
 from agents.mixed import iterate
 from agents.outcome import Outcome, conclude
 from agents.primitives import Primitives
 from agents.selection import cumulative_load
-from scenarios import load_scenario
+from scenarios import Mechanism, load_scenario
 
 Market = Callable[..., Primitives]
 
@@ -146,10 +147,9 @@ def test_a_drawn_population_depends_on_the_seed() -> None:
     assert one == same != two
 
 
-def test_a_belief_that_is_not_there_says_what_is() -> None:
-    scenario = load_scenario("teleoperation", ["mechanism.belief=priority"])
-    with pytest.raises(BeliefUnavailable, match="available are chernoff, fifo"):
-        solve(scenario)
+def test_every_belief_that_a_scenario_may_name_is_there() -> None:
+    named = get_args(Mechanism.model_fields["belief"].annotation)
+    assert set(named) == set(BELIEFS)
 
 
 def test_fractional_users_are_solved_as_they_are() -> None:
