@@ -133,6 +133,7 @@ def chernoff_tail(
 # far below the smallest double.
 NEAREST_END = 1e-12
 GREATEST_STEPS = 200  # of a safeguarded Newton iteration that needs about ten
+STEP_TOLERANCE = 1e-8
 
 
 def optimised_tail(
@@ -222,8 +223,11 @@ def _best_exponent(t: Floats, mean: Floats, mu: Floats, probability: Floats, r: 
         step = (t[todo] - slope) * slope / t[todo] / curvature
         new = eta[todo] + step
         inside = (new > low[todo]) & (new < high[todo])
-        new = np.where(inside, new, (low[todo] + high[todo]) / 2)
-        done = np.abs(new - eta[todo]) <= 1e-15 * end[todo]
+        # the error is squared by a step: after one as short as this, only rounding is left of it
+        last = np.abs(step) <= STEP_TOLERANCE * np.minimum(eta[todo], end[todo] - eta[todo])
+        middle = np.where(last, eta[todo], (low[todo] + high[todo]) / 2)
+        new = np.where(inside, new, middle)
+        done = last | (high[todo] - low[todo] <= 1e-15 * end[todo])
         eta[todo] = new
         todo = todo[~done]
         if not todo.size:
