@@ -29,6 +29,7 @@ HIGH_ARRIVES, OWN_ARRIVES, FIRST_END = 0, 1, 2
 HIGH_ENDS, FRONT_ENDS, BEHIND_ENDS, TAGGED_ENDS = range(4)
 KINDS_OF_END = 4
 
+TINY = 1e-12  # what is left of a rate after subtracting it from itself is below this part of it
 FIRST_LOOK = 64  # events of the past that are looked at first, see `compose`
 
 
@@ -129,21 +130,42 @@ def walk(
     mu: Floats,
     high: float,
     own: float,
+    ease: Floats,
     rate: Floats,
     rng: Any,
-) -> tuple[float, int]:
-    """Let time pass until `until_s` or the task is done; returns when that was, and the events."""
+) -> tuple[float, float, int]:
+    """Let time pass until `until_s` or the task is done.
+
+    The rate at which the tagged task itself is served is multiplied by `ease` (S, c), given its
+    stage and the tasks ahead. Returns when the walk ended, the logarithm of the likelihood ratio of
+    that, and the events.
+    """
     stages = servers.size
     events = FIRST_END + KINDS_OF_END * stages
-    count = 0
+    count, log_ratio = 0, 0.0
     while state[AT] < stages:
         total = fill_rates(state, servers, mu, high, own, rate)
-        now_s += rng.standard_exponential() / total
-        if now_s >= until_s:
-            return until_s, count
-        happen(state, stages, choose(rate, events, total, rng))
+        at = state[AT]
+        tagged_ends = FIRST_END + KINDS_OF_END * at + TAGGED_ENDS
+        factor, slower = 1.0, 0.0
+        if rate[tagged_ends] > 0.0:
+            factor = ease[at, state[HIGH + at] + state[FRONT]]
+            slower = mu[at] * (1.0 - factor)
+            rate[tagged_ends] = mu[at] * factor
+            total -= slower
+        left_s = until_s - now_s
+        # nothing may happen at all: the task is alone, and eased to stand still
+        wait_s = rng.standard_exponential() / total if total > TINY * slower else inf
+        if wait_s >= left_s:
+            return until_s, log_ratio - slower * left_s, count
+        now_s += wait_s
+        log_ratio -= slower * wait_s
+        event = choose(rate, events, total, rng)
+        if event == tagged_ends:
+            log_ratio -= log(factor)
+        happen(state, stages, event)
         count += 1
-    return now_s, count
+    return now_s, log_ratio, count
 
 
 # ---- what the tagged task finds ----
@@ -312,6 +334,7 @@ def travel(
     state = np.zeros(HIGH + 2 * stages, np.int64)
     counts, high_counts = np.zeros(stages, np.int64), np.zeros(stages, np.int64)
     rate = np.zeros(FIRST_END + KINDS_OF_END * stages)
+    ease = np.ones((stages, servers.max()))
     latency_s = np.empty(paths)
     found = np.empty((paths, 2, stages), np.int64)
     events = 0
@@ -320,7 +343,7 @@ def travel(
         events += arrive(state, counts, servers, mu, high, own, rng, high_counts)
         found[i, 0] = high_counts
         found[i, 1] = counts - high_counts
-        latency_s[i], more = walk(state, 0.0, until_s, servers, mu, high, own, rate, rng)
+        latency_s[i], _, more = walk(state, 0.0, until_s, servers, mu, high, own, ease, rate, rng)
         events += more
     return latency_s, found, events
 
@@ -375,6 +398,7 @@ def split(
     eta: Floats,
     table: Floats,
     log_step: Floats,
+    ease: Floats,
     rng: Any,
 ) -> tuple[Floats, int, int]:
     """Multilevel splitting in time of one batch of paths; see `sim.rare_event`.
@@ -427,7 +451,11 @@ def split(
                 log_weight[i] = log_mean - promise
         alive = 0.0
         for i in range(paths):
-            _, more = walk(state[i], now_s, look_s[k], servers, mu, high, own, rate, rng)
+            until_s = look_s[k]
+            _, more_weight, more = walk(
+                state[i], now_s, until_s, servers, mu, high, own, ease, rate, rng
+            )
+            log_weight[i] += more_weight
             events += more
             if state[i, AT] < stages:
                 alive += exp(log_weight[i])

@@ -8,9 +8,9 @@ lowest type, each method estimates P(T > t) at 1e-3 to 1e-9. A row says
 - ε² × events: relative variance times work, the smaller the better;
 - how many times fewer tasks, and events, than crude Monte Carlo needs for the same ε. Crude needs
   (1 - p)/(p ε²) tasks. Its events are those of the cheaper of two ways: the tagged chain, measured,
-  or a simulation of everybody, in which 2S events serve a task of any type and none are correlated.
+  or a simulation of everybody, taken as 2S events for a task of any type and no two correlated.
 
-p is the estimate of splitting, the only one that is right everywhere (tests/sim/test_rare_event.py).
+p is the estimate of splitting, which tests/sim/test_rare_event.py holds against exact answers.
 """
 
 import argparse

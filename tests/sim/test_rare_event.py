@@ -23,7 +23,7 @@ STATIONS = {
     "one server, top type": ([1], [7.0], [3.0, 2.0], 0),
     "one server, lowest type": ([1], [7.0], [3.0, 2.0, 1.5], 2),
     "waiting decides": ([12], [1.0], [3.0, 4.0, 4.5], 2),
-    "own service decides": ([20], [1.0], [4.0, 3.0, 2.0], 1),
+    "own service decides": ([20], [1.0], [6.0, 5.0, 4.0], 2),
     "two roots nearly equal": ([4], [1.0], [1.0, 2.0], 1),
     "the first of its type": ([3], [1.0], [2.2, 0.0], 1),
 }
@@ -80,15 +80,15 @@ def distance(tail, exact):
 def test_unbiased_where_the_answer_is_exact(case):
     """Five probabilities from 1e-2 to 1e-9; false alarm FALSE_ALARM for all 50 together.
 
-    A model 8 % slower must be refused, and every standard error be below 15 %.
+    A model 10 % slower must be refused, and every standard error be below 20 %.
     """
     tail = estimate(case)
     exact = exact_tail(case, latencies_of(case))
     comparisons = len(EXACT) * len(TARGETS)
-    assert (tail.standard_error < 0.15 * exact).all()
-    assert (tail.largest_share < 4 / BATCHES).all()
+    assert (tail.standard_error < 0.2 * exact).all()
+    assert (tail.largest_share < 6 / BATCHES).all()
     assert distance(tail, exact).max() < limit(comparisons)
-    slower = exact_tail(case, latencies_of(case), 1.08)
+    slower = exact_tail(case, latencies_of(case), 1.1)
     assert distance(tail, slower).max() > limit(comparisons)
 
 
@@ -143,6 +143,20 @@ def test_a_start_that_is_not_weighted_is_seen(stage, monkeypatch):
     t = latencies_of(case)[:2]
     tail = rare_tail(t, *EXACT[case], seed=1, paths=3200)
     assert distance(tail, exact_tail(case, t)).max() > limit(2)
+
+
+def test_what_no_path_has_seen_is_in_no_error():
+    """Twenty servers at load 0.35: one task in 100,000 waits, hardly ever a path of 6400.
+
+    Service alone is then integrated exactly, and the error of the answer, a few millionths of it,
+    is far more than the standard error says.
+    """
+    t = np.array([18.0])
+    where = [20], [1.0], [4.0, 3.0], 1
+    tail = rare_tail(t, *where, seed=1)
+    exact = class_sojourn_tail(t, *(part[0] for part in where[:2]), where[2])[1]
+    assert tail.standard_error[0] < 1e-4 * exact[0]
+    assert abs(tail.probability[0] / exact[0] - 1) < 1e-4
 
 
 def with_promise_times(factor, monkeypatch):
@@ -233,21 +247,24 @@ def test_a_curve_is_a_tail():
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("case", ["waiting decides", "one server, lowest type", "three stages"])
+@pytest.mark.parametrize("case", ["own service decides", "one server, lowest type", "three stages"])
 def test_intervals_cover_as_often_as_they_say(case):
-    """95 % t intervals from the batches of 400 runs, each at 1e-2, 1e-4, 1e-6, 1e-7 and 1e-9.
+    """95 % t intervals from the batches of 400 runs, each at 1e-4, 1e-7 and 1e-9.
 
     The number that covers the exact answer is binomial if the standard errors are honest; two-sided
-    at FALSE_ALARM for the fifteen together. Runs as small as a user would dare.
+    at FALSE_ALARM for the nine together. Half the default number of paths.
     """
-    t, exact = latencies_of(case), exact_tail(case, latencies_of(case))
+    t = latencies_of(case)[[1, 3, 4]]
+    exact = exact_tail(case, t)
     quantile = stats.t.ppf(0.975, BATCHES - 1)
-    runs = [rare_tail(t, *EXACT[case], seed=100 + r, paths=6400) for r in range(400)]
-    covered = np.array([distance(tail, exact) < quantile for tail in runs]).sum(0)
-    low, high = stats.binom.interval(1 - FALSE_ALARM / 15, 400, 0.95)
+    runs = [rare_tail(t, *EXACT[case], seed=100 + r, paths=3200) for r in range(400)]
+    far = np.array([distance(tail, exact) for tail in runs])
+    low, high = stats.binom.interval(1 - FALSE_ALARM / 9, 400, 0.95)
+    covered = (far < quantile).sum(0)
     assert ((low <= covered) & (covered <= high)).all(), covered
-    too_narrow = np.array([2 * distance(tail, exact) < quantile for tail in runs]).sum(0)
-    assert (too_narrow > high).all()  # the test sees errors that are off by a factor of two
+    # the test sees errors that are half of what they should be, or twice
+    assert ((far < quantile / 2).sum(0) < low).all()
+    assert ((far < quantile * 2).sum(0) > high).all()
 
 
 @pytest.mark.long
