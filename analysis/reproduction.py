@@ -184,7 +184,6 @@ def settle_plainly(primitives: Primitives, mechanism: str) -> Settled:
     if mechanism == WHOLE_TYPES:
         whole = primitives.mechanism.model_copy(update={"gsmc_unit": "type"})
         return settle_plainly(replace(primitives, mechanism=whole), "gsmc")
-    demand = primitives.demand_per_s
     if mechanism == MIXED:
         *_, last = iterate(primitives)
         matching = last.match_probability
@@ -194,8 +193,16 @@ def settle_plainly(primitives: Primitives, mechanism: str) -> Settled:
         agreement = SETTLED_BEFORE[mechanism](primitives)
         matching, converged = agreement.match_probability, agreement.converged
         menu = at_induced_load(primitives, agreement.menu, matching)
-    operators, users = expected_utilities(primitives, matching * demand, menu)
-    welfare = social_welfare(operators, matching * demand, users)
+    return settled_at(primitives, menu, matching, converged)
+
+
+def settled_at(
+    primitives: Primitives, menu: Menu, matching: np.ndarray, converged: bool
+) -> Settled:
+    """The totals of menus and a matching, both (M, N), violations reckoned at its loads."""
+    rate = matching * primitives.demand_per_s
+    operators, users = expected_utilities(primitives, rate, menu)
+    welfare = social_welfare(operators, rate, users)
     return Settled(float(operators.sum()), float(welfare), converged, matching, menu)
 
 
