@@ -1,0 +1,141 @@
+import json
+import os
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from analysis.manifest import RunError
+from analysis.validation_session import validate_into
+from analysis.validation_store import ValidationWriter, load_validation
+
+
+@pytest.fixture
+def into(found, monkeypatch):
+    """Writes the findings at hand instead of making new ones."""
+    monkeypatch.setattr("analysis.validation_session.draw_into", lambda directory, found: None)
+
+    def write(out, status="complete", **options):
+        object.__setattr__(found, "status", status)
+        try:
+            return validate_into(found.scenario, 1, out, find=lambda *a, **k: found, **options)
+        finally:
+            object.__setattr__(found, "status", "complete")
+
+    return write
+
+
+def test_a_directory_reads_back_as_it_was_written(into, found, tmp_path):
+    done = into(tmp_path / "v")
+    opened = load_validation(done.path, verify=True)
+    assert opened.manifest["status"] == done.status == "complete"
+    assert opened.scenario == found.scenario
+    assert opened.summary == found.summary == done.summary
+    both = (opened.approximations, found.approximations)
+    read, written = (table.fillna({"simulation": ""}) for table in both)
+    pd.testing.assert_frame_equal(read, written, check_dtype=False)
+    assert set(opened.manifest["files"]) == {
+        "approximations.parquet", "verdicts.parquet", "verdicts.csv", "verdicts.md",
+        "summary.json", "scenario.toml",
+    }  # fmt: skip
+    table = pd.read_csv(done.path / "verdicts.csv")
+    assert table["verdict"].tolist() == found.verdicts["verdict"].tolist()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["v"]
+
+
+def test_equal_findings_give_equal_bytes(into, tmp_path):
+    one, two = into(tmp_path / "a").path, into(tmp_path / "b").path
+    names = [path.name for path in one.iterdir() if path.name != "manifest.json"]
+    assert all((one / name).read_bytes() == (two / name).read_bytes() for name in names)
+
+
+def test_a_complete_one_needs_force(into, tmp_path):
+    into(tmp_path / "v")
+    before = (tmp_path / "v" / "manifest.json").stat()
+    with pytest.raises(RunError, match="a complete validation is there; allowed with --force"):
+        into(tmp_path / "v")
+    assert os.path.samestat((tmp_path / "v" / "manifest.json").stat(), before)
+    into(tmp_path / "v", force=True)
+    assert not os.path.samestat((tmp_path / "v" / "manifest.json").stat(), before)
+
+
+def test_an_interrupted_one_gives_way_to_a_complete_one_and_never_replaces_it(into, tmp_path):
+    assert into(tmp_path / "v", "interrupted").path == tmp_path / "v"
+    assert into(tmp_path / "v").path == tmp_path / "v"
+    assert load_validation(tmp_path / "v").manifest["status"] == "complete"
+    aside = into(tmp_path / "v", "interrupted", force=True).path
+    assert aside == tmp_path / "v.interrupted"
+    assert load_validation(tmp_path / "v").manifest["status"] == "complete"
+
+
+@pytest.mark.parametrize("what", ["notes.txt", "manifest.json"])
+def test_what_is_no_validation_is_never_touched(into, tmp_path, what):
+    (tmp_path / "v").mkdir()
+    (tmp_path / "v" / what).write_text('{"status": "complete"}')
+    with pytest.raises(RunError, match="nothing there is replaced"):
+        into(tmp_path / "v", force=True)
+    assert (tmp_path / "v" / what).read_text() == '{"status": "complete"}'
+
+
+def test_nothing_is_left_when_nothing_was_finished(edge, tmp_path):
+    def stop(*arguments, **options):
+        raise KeyboardInterrupt
+
+    def fail(*arguments, **options):
+        raise ZeroDivisionError("no")
+
+    done = validate_into(edge, 1, tmp_path / "v", find=stop)
+    assert (done.status, done.path) == ("interrupted", None)
+    with pytest.raises(ZeroDivisionError):
+        validate_into(edge, 1, tmp_path / "v", find=fail)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_interrupted_while_drawing_keeps_the_complete_tables(found, tmp_path, monkeypatch):
+    def stop(directory, found):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("analysis.validation_session.draw_into", stop)
+    done = validate_into(found.scenario, 1, tmp_path / "v", find=lambda *a, **k: found)
+    assert done.undrawn
+    assert load_validation(done.path, verify=True).manifest["status"] == "complete"
+
+
+def test_a_changed_file_is_noticed(into, tmp_path):
+    path = into(tmp_path / "v").path
+    with (path / "verdicts.csv").open("a") as file:
+        file.write("\n")
+    with pytest.raises(RunError, match=r"verdicts.csv: SHA-256 differs"):
+        load_validation(path, verify=True)
+    (path / "verdicts.csv").unlink()
+    with pytest.raises(RunError, match=r"verdicts.csv: missing"):
+        load_validation(path, verify=True)
+    with pytest.raises(RunError, match=r"map\.parquet"):
+        _ = load_validation(path).map
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"kind": "validation", "schema_version": 9}'])
+def test_what_cannot_be_read_is_refused(tmp_path, content):
+    (tmp_path / "manifest.json").write_text(content)
+    with pytest.raises(RunError):
+        load_validation(tmp_path)
+
+
+def test_leftovers_of_a_killed_process_are_removed_and_those_of_a_living_one_are_not(
+    edge, tmp_path
+):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    alive = os.getppid()
+    for process in (dead.pid, alive):
+        (tmp_path / f".v.partial-{process}").mkdir()
+    (tmp_path / f".v.replaced-{dead.pid}").mkdir()
+    (tmp_path / f".v.replaced-{dead.pid}" / "manifest.json").write_text(
+        json.dumps({"kind": "validation", "schema_version": 1, "status": "complete"})
+    )
+    writer = ValidationWriter(tmp_path / "v", edge, 1, {})
+    left = sorted(entry.name for entry in tmp_path.iterdir())
+    # a replacement that was cut off is undone before anything else
+    assert left == sorted(["v", f".v.partial-{alive}", writer.partial.name])
+    writer.discard()
