@@ -154,7 +154,8 @@ def _has_to_compile(loaded: Scenario, *, traffic: bool) -> bool:
     """Whether the machine code that this scenario needs is still to be made, once a machine."""
     from sim.machine_code import is_compiled
 
-    modules = ["agents.compiled_design"] if loaded.mechanism.belief == "chernoff" else []
+    of_belief = {"chernoff": "agents.compiled_design", "priority": "sim.preemptive_kernel"}
+    modules = [of_belief[name] for name in (loaded.mechanism.belief,) if name in of_belief]
     if traffic and loaded.simulation.engine == "compiled":
         modules.append("sim.kernel")
     return not all(is_compiled(module) for module in modules)

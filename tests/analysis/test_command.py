@@ -66,6 +66,8 @@ def test_run_prints_its_directory_last_and_progress_elsewhere(toy_file, capsys):
     ("sim.kernel", ["solve"], False),
     ("agents.compiled_design", ["solve"], True),
     ("agents.compiled_design", ["solve", "--quiet"], False),
+    ("sim.preemptive_kernel", ["solve", "--belief", "priority"], True),
+    ("sim.preemptive_kernel", ["solve", "--belief", "fifo"], False),
     ("nothing", ["run", "--engine", "compiled"], False),
 ])  # fmt: skip
 def test_the_first_compile_says_what_it_is_doing(
