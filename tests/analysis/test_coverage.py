@@ -307,6 +307,7 @@ def test_coverage(servers, load, shares, tasks):
     latency_s = exact_latencies(servers, load, shares, RARE)
     mean_s = class_sojourn_mean(servers, 1.0, case.arrival_rates_per_s)
     held = {"probability": [], "mean": [], "quantile": []}
+    unsettled = 0
     for seed in range(EXPERIMENTS):
         found = replicate(
             case,
@@ -317,7 +318,7 @@ def test_coverage(servers, load, shares, tasks):
             warmup="mser5",
             keep_latencies=True,
         )
-        assert found.notes == ()
+        unsettled += bool(found.notes)  # they count all the same
         for name, truth, (_, low, high) in (
             ("probability", RARE, found.interval()),
             ("mean", mean_s, found.means()),
@@ -325,9 +326,39 @@ def test_coverage(servers, load, shares, tasks):
         ):
             held[name].append((low <= truth) & (truth <= high))
     hits = {name: np.sum(rows, axis=0) for name, rows in held.items()}
-    print({name: (count / EXPERIMENTS).tolist() for name, count in hits.items()})
+    print({name: (count / EXPERIMENTS).tolist() for name, count in hits.items()}, unsettled)
+    assert unsettled <= EXPERIMENTS / 20
     assert all((count >= fewest(EXPERIMENTS)).all() for count in hits.values())
     assert (hits["mean"] <= stats.binom.isf(FALSE_ALARM, EXPERIMENTS, LEVEL)).all()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("load", [0.95, 0.98])
+def test_coverage_at_a_station_of_the_size_of_a_market(load):
+    """Eight types at 24 servers, where only the lowest ones queue, down to 3e-4: 60 experiments.
+
+    The design effect of the top type is 1, that of the lowest some hundreds. With each
+    probability's own design effect the coverage of the lowest type's 3e-4 is below a half.
+    """
+    shares, probabilities = (0.125,) * 8, (0.5, 0.1, 0.03, 0.01, 3e-3, 1e-3, 3e-4)
+    case, rate = station(24, load, shares), 24 * load
+    found = replicate(
+        case,
+        exact_latencies(24, load, shares, probabilities),
+        seed=3,
+        replications=600,
+        horizon_s=50_000 / rate,
+        warmup=20_000 / rate,
+    )
+    count, hits = probability_hits(groups(found, 10), np.array(probabilities))
+    print((hits / count).round(3).tolist())
+    assert (hits >= fewest(count)).all()
+    events, tasks = found.exceedances[:, 7, -1], found.tasks[:, 7]
+    own = [
+        cluster_proportion(events[begin : begin + 10], tasks[begin : begin + 10])
+        for begin in range(0, 600, 10)
+    ]
+    assert sum(each.low <= 3e-4 <= each.high for each in own) < 0.5 * count
 
 
 @pytest.mark.long
