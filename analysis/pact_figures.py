@@ -231,6 +231,36 @@ def stretches(level: np.ndarray, wanted: np.ndarray) -> list[tuple[float, float]
     ]
 
 
+def audits(table: pd.DataFrame) -> Figure:
+    """Best part of answers to audit by what an audit costs, a line per level that is charged.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns `menu`, `fine_level`, `cost_usd`, `rate`, `welfare_usd`.
+    """
+    kinds = list(dict.fromkeys(table["menu"]))
+    with style():
+        figure, axes = panels(2 * len(kinds), len(kinds), 5.4, 3.2)
+        for column, kind in enumerate(kinds):
+            rows = table[table["menu"] == kind]
+            for place, (fine, line) in enumerate(rows.groupby("fine_level")):
+                look = _look(place) | {"markersize": 4, "markevery": 4}
+                label = f"charged when found: level {fine:g}"
+                axes[column].plot(line["cost_usd"], line["rate"], **look, label=label)
+                axes[len(kinds) + column].plot(line["cost_usd"], line["welfare_usd"], **look)
+            axes[column].set(
+                title=f"{kind} menu", xscale="log", xlabel="cost of an audit, USD",
+                ylabel="best part of answers audited", ylim=(-0.03, 1.03),
+            )  # fmt: skip
+            axes[len(kinds) + column].set(
+                xscale="log", xlabel="cost of an audit, USD",
+                ylabel="welfare, harm and audits counted,\nUSD per request",
+            )  # fmt: skip
+        _below(figure, axes[0])
+    return figure
+
+
 def break_even_over_scale(frame: pd.DataFrame) -> Figure:
     """Break-even level by how much users value quality, a line per form of fit.
 

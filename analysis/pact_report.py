@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from agents.pact.audit import policies
 from agents.pact.cost_curve import CostCurveError
 from agents.pact.liability import break_even, sweep
 from agents.pact.market import PactMarket
@@ -30,6 +31,8 @@ OUTCOME = "pact.json"
 CLAIMS = "claims.md"
 LEVELS = 61  # of a sweep
 SCALES = np.geomspace(0.05, 5.0, 21)
+FINES = (0.5, 1.0, 2.0)  # levels charged when a harmful answer is found
+AUDIT_COSTS = np.geomspace(1e-3, 3.0, 61)  # USD
 _FORMS = ("exponential", "power", "convex", "services")
 
 
@@ -164,6 +167,9 @@ def _write_market(place: Path, solved: SolvedMarket) -> None:
         scales = scale_table(solved.market)
         scales.to_csv(place / "break_even.csv", index=False)
         figures["liability"] = pact_figures.liability(points, zeros)
+        audits = audit_table(solved.market, zeros)
+        audits.to_csv(place / "audits.csv", index=False)
+        figures["audits"] = pact_figures.audits(audits)
         figures["break_even"] = pact_figures.break_even_over_scale(scales)
     for name, figure in figures.items():
         (place / f"{name}.png").write_bytes(png(figure))
@@ -247,6 +253,30 @@ def liability_table(market: PactMarket) -> tuple[pd.DataFrame, dict[str, float |
             continue  # no curve of this form at some level; the other kind needs none
         rows += [{"menu": kind, **asdict(point)} for point in points]
     return pd.DataFrame(rows), zeros
+
+
+def audit_table(market: PactMarket, zeros: Mapping[str, float | None]) -> pd.DataFrame:
+    """Best audit rate by its cost, on both kinds of menu, for several levels charged at once."""
+    rows = []
+    for kind in zeros:
+        try:
+            found = policies(market, AUDIT_COSTS, FINES, kind)
+        except CostCurveError:
+            continue
+        rows += [
+            pd.DataFrame(
+                {
+                    "menu": kind,
+                    "fine_level": policy.fine_level,
+                    "cost_usd": policy.cost_usd,
+                    "rate": policy.rate,
+                    "liability_level": policy.level,
+                    "welfare_usd": policy.welfare_usd,
+                }
+            )
+            for policy in found
+        ]
+    return pd.concat(rows, ignore_index=True)
 
 
 def scale_table(market: PactMarket) -> pd.DataFrame:

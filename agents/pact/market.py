@@ -55,24 +55,35 @@ class PactMarket:
     name: str = ""
     share: float = 1.0
 
-    def contract(self, liability_level: float = 0.0, menu: str | None = None) -> Contract:
-        """Best menu under private types, of the market's kind unless another is named.
+    def contract(
+        self, liability_level: float = 0.0, menu: str | None = None, types: Types | None = None
+    ) -> Contract:
+        """Best menu under private types.
+
+        Parameters
+        ----------
+        liability_level : float
+        menu : {"continuous", "discrete"}, optional
+            Kind of menu, the market's own unless named.
+        types : Types, optional
+            Users to design for, the market's own unless named.
 
         Raises
         ------
         CostCurveError
             When a continuous menu has no curve.
         """
+        users = self.types if types is None else types
         if (menu or self.menu) == "discrete":
             return discrete_contract(
-                self.types,
+                users,
                 self.valuation,
                 self.services.quality,
                 self.services.cost_usd(liability_level),
                 serve_all=self.serve_all,
             )
         return continuous_contract(
-            self.types,
+            users,
             self.valuation,
             self.curve(liability_level),
             self.quality_min,

@@ -63,7 +63,7 @@ def test_it_leaves_tables_and_figures_and_never_overwrites_another_result(capsys
     assert {file.name for file in directory.iterdir()} == {
         "scenario.toml", "pact.json", "services.csv", "menus.csv", "liability.csv",
         "break_even.csv", "services.png", "figure2.png", "figure3.png", "figure4.png",
-        "liability.png", "break_even.png",
+        "liability.png", "break_even.png", "audits.csv", "audits.png",
     }  # fmt: skip
     drawn = (directory / "pact.json").stat().st_mtime_ns
     assert invoke(["pact", "mine.toml"]) == 0

@@ -61,7 +61,7 @@ def test_the_shape_is_the_best_of_a_dense_search(form: str, level: float) -> Non
     cost = TABLE.cost_usd(level)
     found = fit_curve(TABLE.quality, cost, form)
     left = float(np.square(found.residual_usd).sum())
-    for kappa in np.linspace(1.0, 50.0, 1961):
+    for kappa in np.linspace(1.0, 50.0, 491):
         other = fit_curve(TABLE.quality, cost, form, shape=float(kappa))
         assert left <= np.square(other.residual_usd).sum() + 1e-12
 
