@@ -24,7 +24,9 @@ def level_row(frame: pd.DataFrame, level: published.Level) -> Row:
         name = name or level.mechanism
         if name not in draws:
             return missing(claim, f"{level.usd_per_s:g}", CRITERION)
-        return _level(claim, level.usd_per_s, draws[name], _whole_users_why(frame, level))
+        known = (_whole_users_why(frame, level), _unrest_why(frame, level))
+        why = "; ".join(text for text in known if text)
+        return _level(claim, level.usd_per_s, draws[name], why)
 
     return in_both_readings(make) if level.mechanism == "gsmc" else make(())
 
@@ -59,6 +61,17 @@ def _whole_users_why(frame: pd.DataFrame, level: published.Level) -> str:
     served = level.setting * level.usd_per_s / draws[level.mechanism].median()
     parts.append(f"at our total per user the published one is that of {served:.0f} users")
     return "; ".join(parts)
+
+
+def _unrest_why(frame: pd.DataFrame, level: published.Level) -> str:
+    """That CT's users do not come to rest, where they do not."""
+    if level.mechanism != "ct":
+        return ""
+    cell = frame[(frame["sweep"] == level.sweep) & (frame["setting"] == level.setting)]
+    settled = float(cell.loc[cell["mechanism"] == "ct", "converged"].mean())
+    if settled == 1:
+        return ""
+    return f"CT's users, who reselect in turn, come to rest in {settled:.0%} of the draws"
 
 
 def ten_types_row(frame: pd.DataFrame) -> Row:

@@ -110,6 +110,16 @@ def test_a_missed_level_at_thirty_users_tells_of_truncated_counts():
     assert "truncated to whole users +8.3 [+8.3, +8.3] %" in gain.why  # 0.325 / 0.3
 
 
+def test_a_missed_level_of_ct_tells_whether_its_users_came_to_rest():
+    cells = cell("users", 30, market((0.4, 0.4), (0.4, 0.4)))
+    start = "30 users: operator utility, CT"
+    assert "come to rest" not in row(verdict_rows(pd.DataFrame(cells)), start).why
+    for entry in cells[: len(cells) // 3]:
+        entry["converged"] = False
+    found = row(verdict_rows(pd.DataFrame(cells)), start)
+    assert "come to rest in 67% of the draws" in found.why
+
+
 @pytest.mark.parametrize(("proposed", "verdict"), [(1.1, HOLDS), (1.9, DIRECTION), (0.9, FAILS)])
 def test_a_gain_between_two_bounds(proposed, verdict):
     cells = cell("refund", 0.5, market((proposed, 1.0), (1.0, 1.0)))
