@@ -32,6 +32,7 @@ LEVEL = 0.95
 MARKET, OPERATOR, TYPE = "market", "operator", "type"
 #: Quantities of which less is better.
 LESS_IS_BETTER = ("violation probability",)
+NEVER_NEGATIVE = LESS_IS_BETTER
 #: Differences below this part of the believed figure are rounding, whatever the interval says.
 ROUNDING = 1e-12
 
@@ -179,18 +180,24 @@ def belief_table(primitives: Primitives, plays: Sequence[Play], horizon_s: float
     DataFrame
         belief, scope, number, quantity, expected, realised, low, high (95 % t interval over
         replications; where no violation was seen, from 0 to the limit of Clopper and Pearson for
-        as many tasks), verdict ("as believed", "better" or "worse": beyond the interval);
+        as many tasks), verdict ("as believed", "better" or "worse": beyond an interval so wide
+        that of the whole table, were all as believed, 5 % would have one such row: Bonferroni);
         over_chernoff, over_low, over_high: realised less that of the reference, replication by
         replication, NaN for the reference itself and where it is not there.
     """
     realised = {play.belief: quantities(primitives, play, play.violation_rates) for play in plays}
     rows = []
+    family = 1 - (1 - LEVEL) / sum(len(figures) for figures in realised.values())
     for play in plays:
         expected = quantities(primitives, play, play.menu.violation_probability)
-        limits = _unseen(primitives, play, horizon_s)
+        limits, far = (_unseen(primitives, play, horizon_s, level) for level in (LEVEL, family))
         for key, values in realised[play.belief].items():
             interval = mean_interval(values, LEVEL)
             low, high = limits.get(key, (interval.low, interval.high))
+            if key[2] in NEVER_NEGATIVE:  # a t interval does not know: what it has below 0 is cut
+                low = max(low, 0.0)
+            wide = mean_interval(values, family)
+            widest = far.get(key, (wide.low, wide.high))
             other = realised.get(REFERENCE, {}).get(key)
             paired = (np.nan,) * 3
             if other is not None and play.belief != REFERENCE:
@@ -207,7 +214,7 @@ def belief_table(primitives: Primitives, plays: Sequence[Play], horizon_s: float
                     "realised": interval.mean,
                     "low": low,
                     "high": high,
-                    "verdict": verdict(key[2], believed, low, high),
+                    "verdict": verdict(key[2], believed, *widest),
                     "over_chernoff": paired[0],
                     "over_low": paired[1],
                     "over_high": paired[2],
@@ -217,7 +224,7 @@ def belief_table(primitives: Primitives, plays: Sequence[Play], horizon_s: float
 
 
 def _unseen(
-    primitives: Primitives, play: Play, horizon_s: float
+    primitives: Primitives, play: Play, horizon_s: float, level: float
 ) -> dict[tuple[str, int, str], tuple[float, float]]:
     """Intervals of the figures of a scope in which no violation was seen.
 
@@ -237,7 +244,7 @@ def _unseen(
         rows = slice(None) if scope != OPERATOR else number - 1
         columns = slice(None) if scope != TYPE else number - 1
         tasks = float(rate[rows, columns].sum()) * horizon_s * len(play.violation_rates)
-        limit = clopper_pearson(0, tasks, LEVEL)[1] if tasks > 0 else 1.0
+        limit = clopper_pearson(0, tasks, level)[1] if tasks > 0 else 1.0
         at_limit = float(never[key] + limit * (always[key] - never[key]))
         low, high = sorted((float(never[key]), at_limit))
         found[key] = low, high

@@ -59,7 +59,7 @@ def draw_tasks(demand_per_s: FloatArray, seed: int, replication: int, until_s: f
     --------
     >>> tasks = draw_tasks(np.array([20.0, 5.0]), 1, 0, 10.0)
     >>> len(tasks.arrival_s), bool((np.diff(tasks.arrival_s) >= 0).all())
-    (259, True)
+    (247, True)
     """
     drawn = []
     for n, rate in enumerate(demand_per_s):

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from agents.belief import ChernoffBelief
 from agents.certificates import certify
 from agents.deviation import Settlement, best_deviation
+from agents.market import Market
 from agents.mechanism import MECHANISMS, arrive, settle
 from agents.menu import (
     Menu,
@@ -29,7 +30,7 @@ from agents.utility import social_welfare, user_utility
 from scenarios import ScenarioError, load_scenario
 from sim.chernoff import chernoff_coefficients
 
-Market = Callable[..., Primitives]
+MakeMarket = Callable[..., Primitives]
 ROUNDING = 1e-15  # of utilities around 1e-3 USD
 MARGIN = 3e-5
 
@@ -69,7 +70,7 @@ def test_recursion_of_the_paper_started_lower() -> None:
     belief=st.just("chernoff"),
 )
 def test_a_margin_moves_prices_and_nothing_else(
-    market: Market, margin: float, share: list[float], belief: str
+    market: MakeMarket, margin: float, share: list[float], belief: str
 ) -> None:
     """Compiled and NumPy designs: the same latencies and risks, prices lower by the margin."""
     z = np.array(share).reshape(2, 3)
@@ -80,7 +81,7 @@ def test_a_margin_moves_prices_and_nothing_else(
     assert menu.price_usd == pytest.approx(plain.price_usd - margin, abs=ROUNDING)
 
 
-def test_compiled_and_reference_designs_agree(market: Market) -> None:
+def test_compiled_and_reference_designs_agree(market: MakeMarket) -> None:
     primitives = market(own_margin=[1e-5, 4e-5])
     rate = np.tile([60.0, 40.0, 90.0], (2, 1))
     stages = primitives.servers[:, np.newaxis], primitives.service_rate_per_s[:, np.newaxis]
@@ -91,7 +92,7 @@ def test_compiled_and_reference_designs_agree(market: Market) -> None:
     assert found.price_usd == pytest.approx(expected.price_usd, abs=ROUNDING)
 
 
-def test_every_type_is_left_the_margin_and_its_rent(market: Market) -> None:
+def test_every_type_is_left_the_margin_and_its_rent(market: MakeMarket) -> None:
     primitives = market(own_margin=[1e-5, 4e-5])
     menu = menus_at(primitives)
     left = users(primitives, menu)
@@ -103,14 +104,14 @@ def test_every_type_is_left_the_margin_and_its_rent(market: Market) -> None:
     assert binding_utility(one, menu.latency_s[1]) == pytest.approx(left[1], abs=ROUNDING)
 
 
-def test_certificate_asks_for_the_margin(market: Market) -> None:
+def test_certificate_asks_for_the_margin(market: MakeMarket) -> None:
     primitives = market(participation_margin_usd=MARGIN)
     found = check_menu(primitives, menus_at(primitives))
     assert found.holds(ROUNDING)
     assert found.margin_usd == MARGIN
 
 
-def test_control_a_menu_without_the_margin_breaks_its_promise(market: Market) -> None:
+def test_control_a_menu_without_the_margin_breaks_its_promise(market: MakeMarket) -> None:
     """It leaves type 1 nothing, which is enough for the paper and too little for the setting."""
     plain = menus_at(market())
     found = check_menu(market(own_margin=[0.0, MARGIN]), plain).individual_rationality
@@ -119,14 +120,14 @@ def test_control_a_menu_without_the_margin_breaks_its_promise(market: Market) ->
     assert check_menu(market(), plain).holds(ROUNDING)
 
 
-def test_certificates_tell_the_utility_that_is_left(market: Market) -> None:
+def test_certificates_tell_the_utility_that_is_left(market: MakeMarket) -> None:
     primitives = market(participation_margin_usd=MARGIN, max_iterations=5)
     sentence = settle(primitives).certificates.sentences()[0]
     assert "with utility 3e-05 USD" in sentence
 
 
 @pytest.mark.parametrize("mechanism", MECHANISMS)
-def test_a_margin_is_a_worse_alternative_for_users(market: Market, mechanism: str) -> None:
+def test_a_margin_is_a_worse_alternative_for_users(market: MakeMarket, mechanism: str) -> None:
     """Leaving users μ more, or giving them an alternative worth μ less, are one thing to them.
 
     So matching, latencies and welfare are those of a market with u_0 = −μ, and operators are
@@ -148,13 +149,13 @@ def test_a_margin_is_a_worse_alternative_for_users(market: Market, mechanism: st
     assert others - operators == pytest.approx(MARGIN * served.sum(axis=-1), rel=1e-6)
 
 
-def test_control_a_margin_changes_who_comes(market: Market) -> None:
+def test_control_a_margin_changes_who_comes(market: MakeMarket) -> None:
     """The equality above is not one of markets that do not care."""
     (_, plain), (_, given) = arrive(market()), arrive(market(participation_margin_usd=MARGIN))
     assert given[:, 0].sum() > plain[:, 0].sum() + 0.05
 
 
-def test_type_1_by_hand(market: Market) -> None:
+def test_type_1_by_hand(market: MakeMarket) -> None:
     """At rest, type 1 compares the margin with nothing: z = e^(μ/τ) / (1 + M e^(μ/τ))."""
     settings = {"temperature_start_usd": 4e-5, "temperature_end_usd": 4e-5, "max_iterations": 400}
     primitives = market(participation_margin_usd=MARGIN, shadow_price_step_usd=0.0, **settings)
@@ -164,7 +165,7 @@ def test_type_1_by_hand(market: Market) -> None:
 
 
 @pytest.mark.parametrize("rivals", ["repriced", "posted"])
-def test_deviations_start_from_what_operators_have(market: Market, rivals: str) -> None:
+def test_deviations_start_from_what_operators_have(market: MakeMarket, rivals: str) -> None:
     """Users at rest: an operator that keeps its latencies keeps its utility, margins and all."""
     primitives = market(
         own_margin=[1e-5, 5e-5],
@@ -191,7 +192,7 @@ def test_deviations_start_from_what_operators_have(market: Market, rivals: str) 
         assert other.baseline_usd_per_s != pytest.approx(have, rel=1e-3)
 
 
-def test_pure_deviations_leave_the_margin(market: Market) -> None:
+def test_pure_deviations_leave_the_margin(market: MakeMarket) -> None:
     """One operator, one type, everybody in: utility d (v − μ − β L + R̄ p − C̄ p − κ) at best L."""
     one = {"users": [30.0], "sensitivity": [5e-4], "servers": [[9, 4, 20]]}
     one |= {"rates": [[270.0, 110.0, 180.0]], "value": [7e-4]}
@@ -204,7 +205,7 @@ def test_pure_deviations_leave_the_margin(market: Market) -> None:
     assert found[0] - found[1] == pytest.approx(180.0 * MARGIN, rel=1e-5)
 
 
-def test_margins_of_operators_default_to_the_mechanism(market: Market) -> None:
+def test_margins_of_operators_default_to_the_mechanism(market: MakeMarket) -> None:
     scalar = market(participation_margin_usd=MARGIN)
     each = market(own_margin=[MARGIN, MARGIN])
     assert scalar.participation_margin_usd.tolist() == [MARGIN, MARGIN]
@@ -217,7 +218,7 @@ def test_margins_of_operators_default_to_the_mechanism(market: Market) -> None:
 
 
 @pytest.mark.parametrize("margin", [[-1e-6, 0.0], [np.nan, 0.0], [0.0], [np.inf, 0.0]])
-def test_margins_outside_their_domain_are_refused(market: Market, margin: list[float]) -> None:
+def test_margins_outside_their_domain_are_refused(market: MakeMarket, margin: list[float]) -> None:
     with pytest.raises(ValueError, match="own_margin_usd"):
         market(own_margin=margin)
 
@@ -229,7 +230,19 @@ def test_the_key_of_a_scenario() -> None:
         load_scenario("teleoperation", ["mechanism.participation_margin_usd=-1e-5"])
 
 
-def test_all_certificates_of_a_market_with_a_margin(market: Market) -> None:
+def test_agents_trade_at_the_margin_s_prices() -> None:
+    """The round-by-round market arrives at the menus that `solve` prints."""
+    short = ["simulation.rounds=1", "simulation.horizon_s=0.2", "simulation.warmup_s=0.1"]
+    scenario = load_scenario(
+        "teleoperation", [*short, f"mechanism.participation_margin_usd={MARGIN}"]
+    )
+    rounds = Market(scenario, seed=1).run().rounds
+    price = rounds.pivot(index="operator", columns="type", values="price_usd").to_numpy()
+    menu, _ = arrive(Primitives.from_scenario(scenario, 1))
+    assert price == pytest.approx(menu.price_usd, rel=1e-9)
+
+
+def test_all_certificates_of_a_market_with_a_margin(market: MakeMarket) -> None:
     primitives = market(participation_margin_usd=MARGIN)
     *_, last = iterate(primitives)
     menu = menus_at(primitives)

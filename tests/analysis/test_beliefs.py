@@ -112,6 +112,15 @@ def test_where_nothing_was_seen_there_is_still_an_interval() -> None:
     assert seen["low"] < seen["realised"] < seen["high"]
 
 
+def test_no_interval_of_a_probability_is_negative() -> None:
+    rates = np.array([[[0.0, 0.01]], [[0.0, 0.02]], [[1e-3, 0.02]]])
+    primitives, play = by_hand(rates)
+    assert mean_interval(rates[:, 0, 0]).low < 0
+    table = belief_table(primitives, [play], 10.0).set_index(["scope", "number", "quantity"])
+    row = table.loc["type", 1, "violation probability"]
+    assert row["low"] == 0.0 < row["realised"] < row["high"]
+
+
 def test_verdicts() -> None:
     assert verdict("violation probability", 0.1, 0.0, 0.05) == "better"
     assert verdict("operator utility", 1.0, 0.5, 0.9) == "worse"
