@@ -167,7 +167,7 @@ def test_tasks_taken_as_independent_do_not_cover():
     """The binomial interval must fail where queues are long: M/M/4 at load 0.9."""
     case, latency_s = station(4, 0.9), exact_latencies(4, 0.9, (1.0,), (0.1,))
     found = replicate(
-        case, latency_s, seed=7, replications=300, horizon_s=5000 / 3.6, warmup=2000 / 3.6
+        case, latency_s, seed=7, replications=300, horizon_s=3000 / 3.6, warmup=1500 / 3.6
     )
 
     def binomial(found):
@@ -203,9 +203,9 @@ def bursty_rare():
         station(4, 0.8),
         exact_latencies(4, 0.8, (1.0,), (1e-3,)),
         seed=7,
-        replications=600,
-        horizon_s=3000 / 3.2,
-        warmup=1000 / 3.2,
+        replications=400,
+        horizon_s=2500 / 3.2,
+        warmup=500 / 3.2,
     )
 
 
