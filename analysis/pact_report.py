@@ -95,6 +95,8 @@ def publish(
         if not quiet:
             say(f"{directory} holds this result already and is kept; --force draws it again")
         return directory
+    if not quiet:
+        say("tables and figures")
     readings = pact_claims.count_readings() * len(outcome.markets) if claims else 0
     with ReadingProgress(readings, quiet=quiet or not claims) as progress:
         write(directory, scenario, outcome, claims=claims, on_reading=progress.finished)
@@ -170,7 +172,8 @@ def _write_market(place: Path, solved: SolvedMarket) -> None:
         audits = audit_table(solved.market, zeros)
         audits.to_csv(place / "audits.csv", index=False)
         figures["audits"] = pact_figures.audits(audits)
-        figures["break_even"] = pact_figures.break_even_over_scale(scales)
+        if scales["level"].notna().any():  # a provider that may leave types out never loses
+            figures["break_even"] = pact_figures.break_even_over_scale(scales)
     for name, figure in figures.items():
         (place / f"{name}.png").write_bytes(png(figure))
 

@@ -108,6 +108,23 @@ def test_bad_input_ends_in_one_line_and_status_2(arguments, line: str, capsys) -
     assert captured.err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("one service, one type", ["pact.types=[3]", "pact.menu=discrete", "pact.serve_all=false",
+                                   'pact.services=[{ name = "a", quality = 0.5, cost_usd = 0.1, '
+                                   "liability_usd = 0.3 }]"]),
+        ("no liability", ["pact.services[1].liability_usd=0", "pact.services[2].liability_usd=0"]),
+    ],
+)  # fmt: skip
+def test_odd_markets_are_drawn_too(name: str, settings: list[str], capsys) -> None:
+    arguments = [part for setting in settings for part in ("--set", setting)]
+    assert invoke(["pact", "mine.toml", "-q", "--out", "odd", *arguments]) == 0, name
+    assert "does not cross zero" in capsys.readouterr().out
+    assert not Path("odd/break_even.png").exists()
+    assert Path("odd/figure4.png").exists()
+
+
 TASKS = """\
 name = "tasks"
 [pact]
