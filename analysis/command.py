@@ -154,7 +154,11 @@ def _has_to_compile(loaded: Scenario, *, traffic: bool) -> bool:
     """Whether the machine code that this scenario needs is still to be made, once a machine."""
     from sim.machine_code import is_compiled
 
-    of_belief = {"chernoff": "agents.compiled_design", "priority": "sim.preemptive_kernel"}
+    of_belief = {
+        "chernoff": "agents.compiled_design",
+        "priority": "sim.preemptive_kernel",
+        "measured": "sim.kernel",
+    }
     modules = [of_belief[name] for name in (loaded.mechanism.belief,) if name in of_belief]
     if traffic and loaded.simulation.engine == "compiled":
         modules.append("sim.kernel")
@@ -284,7 +288,7 @@ def validate(
     ] = 0.05,
     paths: Annotated[
         int, typer.Option("--paths", metavar="N", help="Tagged tasks of a rare-event run.")
-    ] = 8000,
+    ] = 6000,
     points: Annotated[int, typer.Option("--points", metavar="N", help="Latencies of a tail.")] = 20,
     trace: Annotated[
         Path | None,

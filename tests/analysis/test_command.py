@@ -151,6 +151,9 @@ def test_five_faults_are_five_lines(here, capsys, command):
     ]  # fmt: skip
 
 
+WORK_OF_A_LOST_FILE = ["--set", "task.law={trace='gone.csv',format='azure-llm-2023'}"]
+
+
 @pytest.mark.usefixtures("here")
 @pytest.mark.parametrize(
     ("arguments", "line"),
@@ -173,7 +176,11 @@ def test_five_faults_are_five_lines(here, capsys, command):
             ["run", "teleoperation", "--set", "users.whole_users=false"],
             "teleoperation: users.whole",
         ),
-        (["solve", "teleoperation", "--belief", "measured"], "belief = 'measured': available are"),
+        (["run", "teleoperation", *WORK_OF_A_LOST_FILE], "gone.csv: No such file"),
+        (
+            ["solve", "teleoperation", "--belief", "measured", *WORK_OF_A_LOST_FILE],
+            "gone.csv: No such file",
+        ),
         (["run", "llm_replay", "--set", "simulation.arrivals.trace=gone.csv"], "gone.csv"),
         (["run", "nowhere.toml"], "nowhere.toml: no such file"),
         (["report", "nowhere"], "nowhere: no such run directory"),
