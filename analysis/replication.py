@@ -9,28 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis.replications import FloatArray, IntArray, Replications, upper_quantiles
+from analysis.measurement import MEASURED, PILOT, Plan, measure, play
+from analysis.replications import Replications, upper_quantiles
 from analysis.warm_up import WarmUp, warm_up_of
 from sim.case import StationCase
-from sim.engine import simulate
 from sim.processors import processors
-from sim.trace import State
 
 Result = TypeVar("Result")
 OnReplication = Callable[[int, int], None]
 
-#: A run goes on for the last measured tasks, but beyond the horizon and the greatest latency no
-#: longer than this many times the horizon; what is left then is named unfinished.
-GREATEST_RUN_OUT = 1.0
-FIRST_STEP = 1 / 40  # of the horizon; every further step beyond it is twice as long
 PILOTS = 20
-MEASURED, PILOT = "replication", "warm-up pilot"  # purposes: pilots share no chance with the rest
 #: Shares of the tasks of replication 0 that are later than the reference latencies.
 REFERENCE_SHARES = (0.5, 0.3, 0.1, 0.03)
 
@@ -193,95 +187,8 @@ def until_precise(
         count = min(int(np.ceil(growth * count)), affordable)
 
 
-@dataclass(frozen=True)
-class _Plan:
-    """Everything that a replication depends on but its number."""
-
-    case: StationCase
-    latency_s: FloatArray
-    seed: int
-    horizon_s: float
-    engine: str
-    keep_latencies: bool
-    warm_up: WarmUp
-    reference_s: FloatArray  # (N, K)
-
-    @property
-    def types(self) -> int:
-        return len(self.case.arrival_rates_per_s)
-
-
-@dataclass(frozen=True)
-class _Tasks:
-    """Measured tasks of one replication in order of arrival, and how many were played in all."""
-
-    type: IntArray
-    arrival_s: FloatArray
-    latency_s: FloatArray  # infinity: never seen to end
-    played: int
-
-    def of(self, type_: int) -> tuple[FloatArray, FloatArray]:
-        rows = self.type == type_
-        return self.arrival_s[rows], self.latency_s[rows]
-
-
-def _play(plan: _Plan, purpose: str, replication: int) -> _Tasks:
-    """Play one replication until all measured tasks of types that are not saturated are done."""
-    case, servers = plan.case, plan.case.servers[np.newaxis]
-    begin_s, end_s = plan.warm_up.warm_up_s, plan.horizon_s
-    source = case.source(plan.seed, replication, purpose)
-    decided_s = end_s + float(plan.latency_s.max(initial=0.0))  # done, or later than every latency
-    last_s = decided_s + GREATEST_RUN_OUT * end_s
-    until_s, step_s = end_s, FIRST_STEP * end_s
-    state, traces, played = State.start(servers), [], 0
-    while True:
-        work = source.until(until_s)
-        played += len(work)
-        trace, state = simulate(work, servers, until_s=until_s, state=state, engine=plan.engine)
-        traces.append(trace)
-        measured = (state.arrival_s >= begin_s) & (state.arrival_s < end_s)
-        hopeful = (measured & ~case.saturated[state.type]).any()
-        if not measured.any() or until_s >= (last_s if hopeful else decided_s):
-            break
-        until_s, step_s = min(until_s + step_s, last_s), 2 * step_s
-    left = state.select(measured)
-    task = np.concatenate([*(trace.task for trace in traces), left.task])
-    type_ = np.concatenate([*(trace.type for trace in traces), left.type])
-    arrival_s = np.concatenate([*(trace.arrival_s for trace in traces), left.arrival_s])
-    latency_s = np.concatenate([*(trace.latency_s for trace in traces), np.full(len(left), np.inf)])
-    inside = np.flatnonzero((arrival_s >= begin_s) & (arrival_s < end_s))
-    rows = inside[np.argsort(task[inside])]
-    return _Tasks(type_[rows], arrival_s[rows], latency_s[rows], played)
-
-
-def _measure(plan: _Plan, replication: int) -> dict[str, Any]:
-    """Play one replication and count; the row that it adds to each array of `Replications`."""
-    tasks = _play(plan, MEASURED, replication)
-    latencies = [np.sort(tasks.of(n)[1]) for n in range(plan.types)]
-    sums_s = np.array([part.sum() for part in latencies])
-    return {
-        "exceedances": _later(latencies, plan.latency_s),
-        "reference_exceedances": _later(latencies, plan.reference_s),
-        "tasks": np.array([part.size for part in latencies]),
-        "unfinished": np.array([np.isinf(part).sum() for part in latencies]),
-        "latency_sum_s": np.where(np.isfinite(sums_s), sums_s, np.nan),
-        "played_tasks": tasks.played,
-        "latencies_s": latencies if plan.keep_latencies else None,
-    }
-
-
-def _later(latencies: list[FloatArray], limits_s: FloatArray) -> IntArray:
-    """How many of the sorted latencies of each type are above each limit, (N, L)."""
-    return np.array(
-        [
-            part.size - np.searchsorted(part, limit_s, side="right")
-            for part, limit_s in zip(latencies, limits_s, strict=True)
-        ]
-    )
-
-
 def _extended(
-    plan: _Plan,
+    plan: Plan,
     found: Replications | None,
     count: int,
     workers: int,
@@ -292,7 +199,7 @@ def _extended(
     plan = _with_references(plan, found)
     begin = 0 if found is None else len(found)
     rows, interrupted = _at_once(
-        lambda r: _measure(plan, r),
+        lambda r: measure(plan, r),
         range(begin, count),
         workers,
         None if on_replication is None else lambda done: on_replication(begin + done, of),
@@ -363,7 +270,7 @@ def _plan(
     horizon_s: float,
     engine: str,
     keep_latencies: bool,
-) -> _Plan:
+) -> Plan:
     types = len(case.arrival_rates_per_s)
     limits_s = np.asarray(latency_s, dtype=float)
     if limits_s.ndim == 1:
@@ -377,14 +284,12 @@ def _plan(
         raise ValueError(f"horizon_s = {horizon_s}: allowed a finite number above 0")
     none = WarmUp(0.0, np.zeros(types))
     empty = np.empty((types, 0))
-    return _Plan(case, limits_s, seed, float(horizon_s), engine, keep_latencies, none, empty)
+    return Plan(case, limits_s, seed, float(horizon_s), engine, keep_latencies, none, empty)
 
 
-def _with_warm_up(plan: _Plan, warmup: float | str, workers: int) -> _Plan:
+def _with_warm_up(plan: Plan, warmup: float | str, workers: int) -> Plan:
     if warmup == "mser5":
-        pilots, interrupted = _at_once(
-            lambda r: _play(plan, PILOT, r), range(PILOTS), workers, None
-        )
+        pilots, interrupted = _at_once(lambda r: play(plan, PILOT, r), range(PILOTS), workers, None)
         if interrupted:
             raise KeyboardInterrupt
         by_type = [[pilot.of(n) for n in range(plan.types)] for pilot in pilots]
@@ -398,11 +303,11 @@ def _with_warm_up(plan: _Plan, warmup: float | str, workers: int) -> _Plan:
     return replace(plan, warm_up=WarmUp(float(warmup), np.full(plan.types, float(warmup))))
 
 
-def _with_references(plan: _Plan, found: Replications | None) -> _Plan:
+def _with_references(plan: Plan, found: Replications | None) -> Plan:
     """Add latencies that many tasks exceed, by replication 0, for `carried_design_effects`."""
     if found is not None:
         return replace(plan, reference_s=found.reference_s)
-    tasks = _play(plan, MEASURED, 0)
+    tasks = play(plan, MEASURED, 0)
     by_type = [np.sort(tasks.of(n)[1]) for n in range(plan.types)]
     shares = np.array(REFERENCE_SHARES)
     nothing = np.zeros(shares.size)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-import analysis.replication as module
+import analysis.measurement as module
 from analysis.intervals import clopper_pearson, cluster_proportion
 from analysis.replication import Replications, replicate, until_precise
 from sim.capacity import CapacityChanges

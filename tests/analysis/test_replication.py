@@ -257,7 +257,7 @@ def test_an_interruption_before_anything_is_done_goes_on(monkeypatch):
     def interrupted(plan, replication):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(module, "_measure", interrupted)
+    monkeypatch.setattr(module, "measure", interrupted)
     with pytest.raises(KeyboardInterrupt):
         found()
 
@@ -266,7 +266,7 @@ def test_a_fault_in_a_replication_is_raised(monkeypatch):
     def broken(plan, replication):
         raise OSError("replication is broken")
 
-    monkeypatch.setattr(module, "_measure", broken)
+    monkeypatch.setattr(module, "measure", broken)
     with pytest.raises(OSError, match="broken"):
         found()
 
