@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.load_cost import load_cost, load_cost_slope, outside_cost_usd, task_value
+from agents.load_cost import STEP, load_cost, load_cost_slope, outside_cost_usd, task_value
 from agents.menu import Menu, operator_belief, priced_menu
 from agents.primitives import Primitives
 from agents.screening import maximise_monotone
@@ -189,7 +189,7 @@ def incentive_compatible_welfare(primitives: Primitives) -> Welfare:
     worth, demand = task_value(primitives)[:, np.newaxis], primitives.demand_per_s
     sensitivity = primitives.latency_sensitivity_usd_per_s
     outside = outside_cost_usd(primitives)
-    step = 1e-6 * float(primitives.effective_capacity_per_s.max())
+    step = STEP * float(primitives.effective_capacity_per_s.max())
 
     def welfare(split: FloatArray) -> tuple[float, FloatArray]:
         rate = split * demand

@@ -136,7 +136,9 @@ def rent_curve(primitives: Primitives, margins_usd: Sequence[float] | FloatArray
 def best_common_margin(primitives: Primitives, upper_usd: float, goal: str) -> BestMargin:
     """Margin of all operators that is best for their total utility, or for welfare."""
     return best_margin(
-        lambda margin: totals(primitives, _margins(primitives, 0, margin)).of(goal), upper_usd
+        lambda margin: totals(primitives, _margins(primitives, 0, margin)).of(goal),
+        upper_usd,
+        POINTS,
     )
 
 
@@ -154,7 +156,7 @@ def best_own_margin(
         return float(totals(primitives, tried).operators_usd_per_s[operator])
 
     here = own(float(margins_usd[operator]))
-    found = best_margin(own, upper_usd)
+    found = best_margin(own, upper_usd, POINTS)
     if found.value_usd_per_s <= here:
         return BestMargin(float(margins_usd[operator]), here, here)
     return BestMargin(found.margin_usd, found.value_usd_per_s, here)

@@ -30,15 +30,15 @@ def test_closed_form(market: Market) -> None:
 @pytest.mark.parametrize("belief", ["chernoff", "fifo"])
 @pytest.mark.parametrize("violation_cost", [1.2e-3, 1.3e-4, 1.2e-4])
 def test_no_agreement_costs_less(market: Market, belief: str, violation_cost: float) -> None:
-    """Against 40,000 agreements, each charged what is charged: min(1, p)."""
+    """Against 4,000 agreements, each charged what is charged: min(1, p)."""
     primitives = market(belief=belief, violation_cost=violation_cost, latency_max_s=0.5)
     found = load_cost(primitives, LOAD)
     beta = primitives.latency_sensitivity_usd_per_s
-    grid = np.linspace(1e-3, 0.5, 40_000)[:, np.newaxis, np.newaxis] * np.ones_like(LOAD)
+    grid = np.linspace(1e-3, 0.5, 4_000)[:, np.newaxis, np.newaxis] * np.ones_like(LOAD)
     believed = operator_belief(primitives, np.broadcast_to(LOAD, grid.shape)).probability(grid)
     tried = beta * grid + (violation_cost - 1.2e-4) * believed
     assert (found.cost_usd <= tried.min(axis=0) * (1 + 1e-12)).all()
-    assert found.cost_usd == pytest.approx(tried.min(axis=0), rel=1e-5)
+    assert found.cost_usd == pytest.approx(tried.min(axis=0), rel=1e-3)
 
 
 def test_exact_tail_against_a_minimiser(market: Market) -> None:

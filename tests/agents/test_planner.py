@@ -254,17 +254,17 @@ def test_plan_of_a_scenario_under_the_exact_tail() -> None:
 # --------------------------------------------------------------------------------- the bound
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=30, deadline=None, derandomize=True)
 @given(
     split=st.lists(st.floats(0.0, 1.0), min_size=9, max_size=9),
-    crowd=st.sampled_from([0.3, 1.0, 4.0, 20.0]),
+    crowd=st.sampled_from([0.3, 1.0, 20.0]),
 )
 def test_no_split_is_above_the_bound(market: Market, split: list[float], crowd: float) -> None:
     primitives = market(users=crowd * np.array([30.0, 20.0, 40.0]))
     z = feasible(np.array(split).reshape(3, 3)[:2])
     value = first_best_welfare(primitives)(z)[0]
     assert value <= BOUNDS.setdefault(
-        crowd, welfare_bound(primitives, coarse=150, fine=600, rounds=15).bound_usd_per_s
+        crowd, welfare_bound(primitives, coarse=100, fine=300, rounds=12).bound_usd_per_s
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import beliefs, question_cells, questions, rent
+from analysis import beliefs, question_cells, question_report, questions, rent
 from analysis.cell_store import fill
 from analysis.question_cells import Cell, QuestionError, cells, compute, drawn
 from analysis.question_report import drawable, findings, tables, write
@@ -35,6 +35,7 @@ def answered(small: Scenario, tmp_path_factory: pytest.TempPathFactory) -> tuple
     patch = pytest.MonkeyPatch()
     patch.setattr(rent, "ROUNDS", 2)
     patch.setattr(rent, "EVALUATIONS", 20)
+    patch.setattr(rent, "POINTS", 9)
     patch.setattr(question_cells, "CURVE_POINTS", 7)
     patch.setattr(question_cells, "SPAN", Span(horizon_s=1.0, warmup_s=0.2))
     patch.setattr(beliefs, "NAMES", ("chernoff", "fifo"))
@@ -129,6 +130,7 @@ def test_the_command(
 ) -> None:
     monkeypatch.setattr(question_cells, "SPAN", Span(horizon_s=0.5, warmup_s=0.1))
     monkeypatch.setattr(beliefs, "NAMES", ("chernoff",))
+    monkeypatch.setattr(question_report, "drawable", lambda found: {})  # drawn above
     settings = [part for text in SMALL for part in ("--set", text)]
     asked = ["--only", "beliefs", "--out", str(tmp_path), "--workers", "1", *settings]
     status, out, err = run(asked, capsys)

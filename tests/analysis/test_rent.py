@@ -7,6 +7,7 @@ import pytest
 
 from agents.mechanism import settle
 from agents.primitives import Primitives
+from analysis import rent
 from analysis.rent import (
     GOALS,
     OPERATORS,
@@ -20,6 +21,12 @@ from analysis.rent import (
     totals,
 )
 from scenarios import Mechanism
+
+
+@pytest.fixture(autouse=True)
+def _coarser_grid(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Smooth curves of two operators need no more; `best_margin` itself is tested as it is."""
+    monkeypatch.setattr(rent, "POINTS", 25)
 
 
 def market(operators: int = 2, **mechanism: float) -> Primitives:
