@@ -3,8 +3,11 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from agents.pact import audit
+from analysis import pact_report
 from analysis.command import invoke
 
 MINE = """\
@@ -21,6 +24,10 @@ services = [
 @pytest.fixture(autouse=True)
 def empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
+    # as many points as a picture needs to be one
+    monkeypatch.setattr(pact_report, "LEVELS", 6)
+    monkeypatch.setattr(pact_report, "SCALES", np.array([0.2, 1.0]))
+    monkeypatch.setattr(audit, "RATES", 6)
     Path("mine.toml").write_text(MINE, encoding="utf-8")
     return tmp_path
 

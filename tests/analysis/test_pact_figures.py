@@ -6,7 +6,7 @@ import pytest
 
 from agents.pact.market import markets_of
 from agents.pact.outcome import SolvedMarket
-from analysis import pact_figures
+from analysis import pact_figures, pact_report
 from analysis.pact_report import liability_table, menu_table, scale_table, service_table
 from scenarios import load_pact
 
@@ -81,7 +81,8 @@ def test_tables_hold_what_the_figures_show(solved: SolvedMarket) -> None:
     assert pact_figures.services(solved).axes
 
 
-def test_break_even_grows_with_what_quality_is_worth(solved: SolvedMarket) -> None:
+def test_break_even_grows_with_what_quality_is_worth(solved: SolvedMarket, monkeypatch) -> None:
+    monkeypatch.setattr(pact_report, "SCALES", np.geomspace(0.05, 5.0, 6))
     scales = scale_table(solved.market)
     for _, rows in scales.groupby("form"):
         assert (np.diff(rows["level"]) > 0).all()
