@@ -45,9 +45,11 @@ NODES = 32  # arguments swept side by side
 # contour starts there: at a t where the tail has sunk to 1e-300, within 1e-3 of its own unit, 1/t.
 CUTS = 4
 
-# entries of a station's row of numbers; the gaps are counted from the slowest singularity of all
-SERVERS, RATE, ABOVE, LOAD, FREE, DELAY, BRANCH_GAP, POLE_GAP, SERVICE_GAP, ORIGIN = range(10)
-NUMBERS = 10
+# entries of a station's row of numbers, in units of μ but for the last four and RATE, 1/s; the gaps
+# are counted from the slowest singularity of all. SHARE is Λ_{n-1}/Λ_n
+SERVERS, RATE, ABOVE, UNUSED, LOAD, SHARE, FREE, DELAY = range(8)
+BRANCH_GAP, POLE_GAP, SERVICE_GAP, ORIGIN = range(8, 12)
+NUMBERS = 12
 
 # rows of the memory in which a sweep is done, real and imaginary parts apart
 V, V_IM, GAMMA, GAMMA_IM, BETA, BETA_IM, SERVED, SERVED_IM = range(8)
@@ -124,6 +126,8 @@ def station(c: int, mu: float, load: float, above: float, numbers: Floats, weigh
     free = c * mu - load
     numbers[SERVERS], numbers[RATE], numbers[ABOVE] = c, mu, above / mu
     numbers[LOAD], numbers[FREE] = load / mu, free / (c * mu)
+    numbers[UNUSED] = (c * mu - above) / mu
+    numbers[SHARE] = above / load if load > 0 else 0.0
     numbers[DELAY] = stationary(c, load / mu, free / (c * mu), weights)
     numbers[BRANCH_GAP] = -(((c * mu - above) / (sqrt(c * mu) + sqrt(above))) ** 2)
     numbers[POLE_GAP] = -inf
@@ -152,7 +156,8 @@ def slowest_singularity(numbers: Floats, memory: Floats) -> float:
 @njit(error_model="numpy")
 def reciprocal(value: complex) -> complex:
     """1 / value, without the care of a complex division; no overflow below 1e150."""
-    return value.conjugate() / (value.real * value.real + value.imag * value.imag)
+    scale = 1.0 / (value.real * value.real + value.imag * value.imag)
+    return complex(value.real * scale, -value.imag * scale)
 
 
 @njit(error_model="numpy")
@@ -195,7 +200,7 @@ def station_transform(
         memory[V, k], memory[V_IM, k] = v.real, v.imag
     sweep(c, alpha, weights, memory, nodes)
     turn = 2 * sqrt(alpha * c)
-    free, delay, load = numbers[FREE], numbers[DELAY], numbers[LOAD]
+    free, delay, load, unused = numbers[FREE], numbers[DELAY], numbers[LOAD], numbers[UNUSED]
     for k in range(nodes):
         gamma = complex(memory[GAMMA, k], memory[GAMMA_IM, k])
         beta = complex(memory[BETA, k], memory[BETA_IM, k])
@@ -204,12 +209,14 @@ def station_transform(
         from_branch = (numbers[BRANCH_GAP] + z[k]) / mu
         half_width = np.sqrt(from_branch) * np.sqrt(from_branch + 2 * turn)
         x = 2 * c * reciprocal(y + alpha + c + half_width)
-        busy = x * reciprocal(c - alpha * x)
+        # c - α x, which loses its digits where it is small, next to saturation from above
+        rest = c - alpha * x if abs(y) > c else 0.5 * (unused - y + half_width)
+        busy = x * reciprocal(rest)
         alone = reciprocal(complex(memory[V, k], memory[V_IM, k]))
         boundary = reciprocal(1 - x * beta)
         if numbers[POLE_GAP] > -inf:
             from_pole = (numbers[POLE_GAP] + z[k]) / mu
-            series = c * (reciprocal(x) - alpha / load) * reciprocal(from_pole)
+            series = c * (reciprocal(x) - numbers[SHARE]) * reciprocal(from_pole)
         else:
             series = reciprocal(1 - load / c * x)
         queued = delay * free * series * x * alone  # those that find j ≥ c, brought to c - 1
@@ -273,7 +280,7 @@ def prepare(
 def prepare_laws(
     servers: Floats, mu: Floats, load: Floats, above: Floats
 ) -> tuple[Floats, Integers, Floats, Floats]:
-    """Numbers (K, S, 10), offsets (K, S + 1) into the weights, and slowest singularities (K,)."""
+    """Numbers (K, S, 12), offsets (K, S + 1) into the weights, and slowest singularities (K,)."""
     laws, stages = servers.shape
     numbers, slowest = np.zeros((laws, stages, NUMBERS)), np.empty(laws)
     offsets = np.zeros((laws, stages + 1), np.int64)

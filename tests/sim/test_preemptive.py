@@ -318,3 +318,22 @@ def test_transform_left_of_the_singularity_is_refused():
         class_sojourn_transform([1.0, -4.5], 1, 7.0, [3.0])
     with pytest.raises(ValueError, match="argument_per_s"):
         class_sojourn_transform(np.inf, 1, 7.0, [3.0])
+
+
+@pytest.mark.parametrize("load", [0.0, 1e-300, 1e-17, 1 - 1e-12, 1 - 2.0**-53])
+def test_extremes_of_the_domain_have_an_answer(load):
+    """Rates a hundred orders apart, no load, and a unit of rounding short of saturation."""
+    # a unit short of saturation the free capacity itself is all rounding
+    slack = 1e-9 if load < 1 - 1e-13 else 1e-7
+    servers, rates = [[2, 870], [16, 1], [5, 3]], [[7e75, 1e-60], [3e-7, 3e-7], [4e-3, 5e98]]
+    for c, mu in zip(servers, rates, strict=True):
+        capacity = min(np.array(c) * mu)
+        own = np.array([0.3, 0.7, 0.0]) * capacity * load
+        own[1] = capacity * load - own[0]
+        t = np.minimum(
+            np.concatenate([[0, 1e-300], np.geomspace(1e-20, 1e20, 9) / capacity]), 1e100
+        )
+        tails = class_end_to_end_tail(t, c, mu, own)
+        assert ((tails >= 0) & (tails <= 1)).all()
+        assert (np.diff(tails, axis=1) <= slack).all()
+        assert (np.diff(tails, axis=0) >= -slack).all()
