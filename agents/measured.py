@@ -128,9 +128,8 @@ def measured_belief(
     --------
     >>> one = np.ones((1, 1)), np.full((1, 1), 7.0)
     >>> belief = measured_belief(*one, np.array([3.0, 3.0, 7.0]), Trial())
-    >>> true = np.exp(-4 * 0.5)  # M/M/1, for type 1
-    >>> (belief.raw(np.full(3, 0.5)) / true).round(1).tolist()  # type 2 waits for type 1
-    [1.0, 2.3, 7.4]
+    >>> belief.raw(np.full(3, 0.5)).round(2).tolist()  # exact: 0.135, 0.275 and saturated
+    [0.13, 0.29, 1.0]
     """
     load = arrival_rates(load_per_s, "load_per_s")
     capacity = (servers * rates).min(axis=-1)
