@@ -20,8 +20,8 @@ FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
 REPLICATIONS, SPLITTING = "replications", "splitting"
-#: With fewer late tasks to be expected than this, plain replications are not asked.
-ENOUGH_LATE = 2000.0
+#: With fewer late tasks to be expected than this in the first look, replications are not asked.
+ENOUGH_LATE = 500.0
 #: Replications of the first look of the stopping rule are to take this part of the budget.
 FIRST_LOOK = 0.25
 #: The agreed latency gets so many times the paths of the others.
@@ -54,7 +54,7 @@ class Effort:
     replications: int = 40
     relative: float = 0.05
     budget_tasks: float = 6e6
-    paths: int = 8000
+    paths: int = 6000
     points: int = 20
 
     def __post_init__(self) -> None:
@@ -224,8 +224,8 @@ def observe(
 
 
 def _rare(rates: FloatArray, expected: FloatArray, effort: Effort) -> BoolArray:
-    """Where replications within the budget would see too few late tasks."""
-    tasks = effort.budget_tasks * rates / max(rates.sum(), np.finfo(float).tiny)
+    """Where the replications of the first look would see too few late tasks."""
+    tasks = FIRST_LOOK * effort.budget_tasks * rates / max(rates.sum(), np.finfo(float).tiny)
     return expected * tasks[:, np.newaxis] < ENOUGH_LATE
 
 

@@ -42,9 +42,9 @@ def test_control_the_first_come_law_of_the_low_type_is_not_covered(seen):
 
 def test_the_means_are_chosen_by_theory_and_named(seen):
     _, tails, truth = seen
-    tasks = SMALL.budget_tasks * np.array([800, 100]) / 900
+    tasks = SMALL.budget_tasks / 4 * np.array([800, 100]) / 900
     expected_late = tails[PRIORITY] * tasks[:, np.newaxis]
-    assert (truth.rare == (expected_late < 2000)).all()
+    assert (truth.rare == (expected_late < 500)).all()
     assert (truth.how() == np.where(truth.rare, SPLITTING, REPLICATIONS)).all()
     replications, counted = truth.effort()
     assert (replications[truth.rare] == 32).all()
