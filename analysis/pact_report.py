@@ -23,6 +23,7 @@ from agents.pact.market import PactMarket
 from agents.pact.outcome import PactOutcome, SolvedMarket
 from agents.pact.valuation import Valuation
 from analysis import pact_claims, pact_figures
+from analysis.exits import say
 from analysis.figure_style import png
 from analysis.manifest import RunError, package_versions
 from scenarios import PactScenario, dump_toml, scenario_hash
@@ -48,17 +49,15 @@ def default_directory(scenario: PactScenario) -> Path:
     return Path("runs") / f"{scenario.name}-{scenario_hash(scenario)[:10]}"
 
 
-def already_there(directory: Path, scenario: PactScenario, *, claims: bool, force: bool) -> bool:
-    """Whether the directory holds what is asked for; refuses one that holds something else.
+def already_there(directory: Path, scenario: PactScenario, *, force: bool = False) -> bool:
+    """Whether the directory holds this scenario's result; refuses one that holds something else.
 
     Raises
     ------
     RunError
         When the directory must not be written.
     """
-    if force and (directory / OUTCOME).is_file():
-        return False
-    if not directory.exists():
+    if not directory.exists() or (force and (directory / OUTCOME).is_file()):
         return False
     try:
         held = json.loads((directory / OUTCOME).read_text(encoding="utf-8"))["scenario_hash"]
@@ -68,7 +67,7 @@ def already_there(directory: Path, scenario: PactScenario, *, claims: bool, forc
         raise RunError(
             f"{directory}: holds another scenario's result; allowed with --force, or another --out"
         )
-    return not claims or (directory / CLAIMS).is_file()
+    return True
 
 
 def publish(
@@ -80,66 +79,53 @@ def publish(
     force: bool = False,
     quiet: bool = False,
 ) -> Path:
-    """Write the result unless it is there already; say on standard error what is going on.
+    """Write what is not there already; say on standard error what is going on.
 
     Raises
     ------
     RunError
         When something else is there.
     """
-    from analysis.exits import say
-    from analysis.progress import ReadingProgress
-
     directory = default_directory(scenario) if out is None else out
-    if already_there(directory, scenario, claims=claims, force=force):
+    there = already_there(directory, scenario, force=force)
+    if not there:
         if not quiet:
-            say(f"{directory} holds this result already and is kept; --force draws it again")
-        return directory
-    if not quiet:
-        say("tables and figures")
-    readings = pact_claims.count_readings() * len(outcome.markets) if claims else 0
-    with ReadingProgress(readings, quiet=quiet or not claims) as progress:
-        write(directory, scenario, outcome, claims=claims, on_reading=progress.finished)
+            say("tables and figures")
+        write(directory, scenario, outcome)
+    missing = claims and not (directory / CLAIMS).is_file()
+    if missing:
+        add_claims(directory, outcome, quiet=quiet)
+    elif there and not quiet:
+        say(f"{directory} holds this result already and is kept; --force draws it again")
     return directory
 
 
-def write(
-    directory: Path,
-    scenario: PactScenario,
-    outcome: PactOutcome,
-    *,
-    claims: bool = False,
-    on_reading: Callable[[int], None] | None = None,
-) -> None:
-    """Write tables and figures of all tasks, those of a named task in a directory of its name.
+def write(directory: Path, scenario: PactScenario, outcome: PactOutcome) -> None:
+    """Write tables and figures of all tasks, those of a named task in a directory of its own.
 
     Parameters
     ----------
     directory : Path
-        Replaced if it is there.
+        Replaced if it is there, once all is written.
     scenario, outcome
-    claims : bool
-        Whether to hold the paper's claims against every reading of what it leaves open.
-    on_reading : callable (int), optional
-        Told the number of readings done.
     """
     partial = directory.with_name(f".{directory.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed
     partial.mkdir(parents=True)
-    (partial / "scenario.toml").write_text(dump_toml(scenario), encoding="utf-8")
-    done = 0
-    for number, solved in enumerate(outcome.markets, start=1):
-        place = partial / f"task{number}" if solved.market.name else partial
-        place.mkdir(exist_ok=True)
-        _write_market(place, solved)
-        if claims:
-            told = on_reading and (lambda count, before=done: on_reading(before + count))  # type: ignore[misc]
-            _write_claims(place, solved, told)
-            done += pact_claims.count_readings()
-    if claims and len(outcome.markets) > 1:
-        pages = [f"- task {s.market.name}: task{i}/{CLAIMS}" for i, s in
-                 enumerate(outcome.markets, start=1)]  # fmt: skip
-        (partial / CLAIMS).write_text("\n".join(pages) + "\n", encoding="utf-8")
+    try:
+        _write_all(partial, scenario, outcome)
+        if directory.exists():
+            shutil.rmtree(directory)
+        os.replace(partial, directory)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)  # still there only after an error
+
+
+def _write_all(place: Path, scenario: PactScenario, outcome: PactOutcome) -> None:
+    (place / "scenario.toml").write_text(dump_toml(scenario), encoding="utf-8")
+    for solved, own in _places(place, outcome):
+        own.mkdir(exist_ok=True)
+        _write_market(own, solved)
     fields = {
         "scenario_hash": scenario_hash(scenario),
         "versions": package_versions(),
@@ -148,10 +134,39 @@ def write(
         "notes": outcome.notes(),
     }
     text = json.dumps(fields, indent=2, ensure_ascii=False)
-    (partial / OUTCOME).write_text(text + "\n", encoding="utf-8")
-    if directory.exists():
-        shutil.rmtree(directory)
-    os.replace(partial, directory)
+    (place / OUTCOME).write_text(text + "\n", encoding="utf-8")
+
+
+def _places(directory: Path, outcome: PactOutcome) -> list[tuple[SolvedMarket, Path]]:
+    """Each task and where its files are: `task1`, `task2`, … or the directory itself."""
+    return [
+        (solved, directory / f"task{number}" if solved.market.name else directory)
+        for number, solved in enumerate(outcome.markets, start=1)
+    ]
+
+
+def add_claims(directory: Path, outcome: PactOutcome, *, quiet: bool = False) -> None:
+    """Hold the paper's claims against every reading of what it leaves open; claims.md comes last.
+
+    An interruption leaves what is already in the directory; the same command goes on from there.
+    """
+    from analysis.progress import ReadingProgress
+
+    each = pact_claims.count_readings()
+    with ReadingProgress(each * len(outcome.markets), quiet=quiet) as progress:
+        try:
+            pages = []
+            for number, (solved, place) in enumerate(_places(directory, outcome)):
+
+                def told(done: int, before: int = number * each) -> None:
+                    progress.finished(before + done)
+
+                page = _write_claims(place, solved, told)
+                pages.append(f"## {solved.market.name}\n\n{page}" if solved.market.name else page)
+        except KeyboardInterrupt:
+            say(f"tables and figures are kept in {directory}; the same command goes on from there")
+            raise
+    (directory / CLAIMS).write_text("\n".join(pages), encoding="utf-8")
 
 
 def _write_market(place: Path, solved: SolvedMarket) -> None:
@@ -178,17 +193,16 @@ def _write_market(place: Path, solved: SolvedMarket) -> None:
         (place / f"{name}.png").write_bytes(png(figure))
 
 
-def _write_claims(
-    place: Path, solved: SolvedMarket, on_reading: Callable[[int], None] | None
-) -> None:
+def _write_claims(place: Path, solved: SolvedMarket, on_reading: Callable[[int], None]) -> str:
+    """Write the tables and the picture of the claims, and return their page."""
     market, level = solved.market, solved.liability_level
     grid = pact_claims.over_readings(market, level, on_reading)
     rows = pact_claims.claim_rows(pact_claims.judge(market, level), grid)
-    (place / CLAIMS).write_text(pact_claims.markdown(rows, grid), encoding="utf-8")
     pd.DataFrame([asdict(row) for row in rows]).to_csv(place / "claims.csv", index=False)
     grid.to_csv(place / "readings.csv", index=False)
     shares = {name: pact_claims.by_value(grid, name) for name in pact_claims.CLAIMS}
     (place / "claims.png").write_bytes(png(pact_figures.claims(shares)))
+    return pact_claims.markdown(rows, grid)
 
 
 def service_table(solved: SolvedMarket) -> pd.DataFrame:

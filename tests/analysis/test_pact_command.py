@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from agents.pact import audit
-from analysis import pact_report
+from analysis import pact_claims, pact_report
 from analysis.command import invoke
 
 MINE = """\
@@ -130,6 +130,32 @@ def test_odd_markets_are_drawn_too(name: str, settings: list[str], capsys) -> No
     assert "does not cross zero" in capsys.readouterr().out
     assert not Path("odd/break_even.png").exists()
     assert Path("odd/figure4.png").exists()
+
+
+def test_claims_interrupted_keep_the_rest_and_go_on_later(capsys, monkeypatch) -> None:
+    few = {name: values[:1] for name, values in pact_claims.AXES.items()} | {
+        "value scale": (0.1, 1.0), "highest quality": ("1", "best service"),
+        "form of fit": ("exponential", "services"),
+    }  # fmt: skip
+    monkeypatch.setattr(pact_claims, "AXES", few)
+    judge = pact_claims.judge
+
+    def interrupted(*_: object) -> dict[str, bool | float]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pact_claims, "judge", interrupted)
+    assert invoke(["pact", "mine.toml", "--claims", "--out", "kept"]) == 3
+    assert "tables and figures are kept in kept" in capsys.readouterr().err
+    assert Path("kept/figure4.png").exists()
+    assert not Path("kept/claims.md").exists()
+    drawn = Path("kept/figure4.png").stat().st_mtime_ns
+    monkeypatch.setattr(pact_claims, "judge", judge)
+    assert invoke(["pact", "mine.toml", "--claims", "--out", "kept"]) == 0
+    assert "reading 6 of 6" in capsys.readouterr().err
+    assert Path("kept/figure4.png").stat().st_mtime_ns == drawn
+    assert "| Fig. 2: " in Path("kept/claims.md").read_text(encoding="utf-8")
+    assert Path("kept/claims.png").exists()
+    assert not list(Path().glob(".*.partial"))
 
 
 TASKS = """\
