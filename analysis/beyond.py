@@ -90,11 +90,24 @@ def laws(scenario: Scenario, trace: Path | None = None) -> list[Law]:
             Law("measured work", Poisson(), work),
             Law("measured work and arrivals", recorded, work),
         ]
-    if own_trace is None:
-        own = Law("this scenario's own", arrival_law(scenario.simulation), work_law(scenario.task))
-        if scenario.task.law != "exponential" or not isinstance(own.arrivals, Poisson):
-            found.append(own)
+    if own_trace is None and not is_usual(scenario):
+        own = arrival_law(scenario.simulation), work_law(scenario.task)
+        found.append(Law("this scenario's own", *own))
     return found
+
+
+def is_usual(scenario: Scenario) -> bool:
+    """Whether a scenario asks for Poisson arrivals and exponential work.
+
+    Examples
+    --------
+    >>> from scenarios import load_scenario
+    >>> is_usual(load_scenario("bound_fails"))
+    True
+    >>> is_usual(load_scenario("bound_fails", ["task.law=deterministic"]))
+    False
+    """
+    return scenario.task.law == "exponential" and scenario.simulation.arrivals == "poisson"
 
 
 def late_tasks(

@@ -189,7 +189,7 @@ def validate(
         map=mapped,
         places=pd.DataFrame([row for site in sites for row in market_rows(site)]),
         markets=markets,
-        notes=_notes(sites, truths, wanted),
+        notes=_notes(scenario, sites, truths, wanted),
     )
     found.summary.update(summarise_validation(found, wanted.level))
     return found
@@ -211,19 +211,24 @@ class _Steps:
         self._tell(what, self._done, self._of)
 
 
-def _notes(sites: list[Offered], truths: list[Truth | None], wanted: Wanted) -> tuple[str, ...]:
+def _notes(
+    scenario: Scenario, sites: list[Offered], truths: list[Truth | None], wanted: Wanted
+) -> tuple[str, ...]:
     notes = []
+    if not beyond_module.is_usual(scenario):
+        where = "see the table of other laws" if wanted.beyond else "not tried"
+        notes.append(
+            "Verdicts are for Poisson arrivals and exponential work, which theory is about; this "
+            f"scenario's own laws: {where}."
+        )
     for site, truth in zip(sites, truths, strict=True):
         for types, what in (
-            (
-                site.saturated,
-                "saturate it: no stationary law, every latency is exceeded in the end",
-            ),
-            (site.idle & ~site.saturated, "send it no tasks: nothing to simulate"),
+            (site.saturated, "saturated, no stationary law, every latency is exceeded in the end"),
+            (site.idle & ~site.saturated, "no tasks, nothing to simulate"),
         ):
             if types.any():
                 numbers = ", ".join(str(n + 1) for n in types.nonzero()[0])
-                notes.append(f"{site.name}: types {numbers} {what}.")
+                notes.append(f"{site.name}, type {numbers}: {what}.")
         if truth is None:
             notes.append(f"{site.name}: not simulated.")
         elif truth.plain is not None:

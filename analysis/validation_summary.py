@@ -14,6 +14,7 @@ from analysis.headline import number, probability
 from analysis.theory_ladder import CHERNOFF, PRIORITY, THEORIES
 from analysis.validation_verdicts import (
     CAUSES,
+    FAILS_FAR,
     HOLDS,
     IDLE,
     NOT_SEEN,
@@ -68,6 +69,7 @@ def summarise_validation(found: Findings, level: float) -> dict[str, Any]:
                 for method in THEORIES
             },
             "bound_violated": _places(judged[judged["verdict"] == VIOLATED]),
+            "bound_fails_in_far_tail": _names(paper, FAILS_FAR, "far_tail"),
             "bound_slackest": _extreme(judged, "ratio", largest=True),
             "bound_tightest": _extreme(judged, "ratio", largest=False),
             "causes_median_decades": {
@@ -103,6 +105,12 @@ def sentences(summary: dict[str, Any]) -> list[str]:
     slackest = summary["bound_slackest"]
     if slackest and slackest["ratio"] is not None and slackest["ratio"] > 1:
         answer.append(f"Slackest: {_place(slackest)}, 1/{number(slackest['ratio'], 3)} of it.")
+    if summary["bound_fails_in_far_tail"]:
+        answer.append(
+            "At every latency that is long enough the bound fails (its exponent is larger than the "
+            "exact decay rate), operator.type: "
+            f"{_listed(summary['bound_fails_in_far_tail'])}."
+        )
     independent = summary["independent_stages"]
     if independent:
         answer.append(
@@ -119,9 +127,13 @@ def sentences(summary: dict[str, Any]) -> list[str]:
                 f"{probability(law['belief'])}, simulated {probability(law['probability'])}."
             )
     if summary["saturated"]:
-        named = ", ".join(f"{at['operator']}.{at['type']}" for at in summary["saturated"])
+        named = _listed(summary["saturated"])
         answer.append(f"Saturated, no stationary law (operator.type): {named}.")
     return answer
+
+
+def _listed(places: list[dict[str, int]]) -> str:
+    return ", ".join(f"{at['operator']}.{at['type']}" for at in places)
 
 
 def _place(place: dict[str, Any]) -> str:
@@ -154,8 +166,8 @@ def _extreme(rows: pd.DataFrame, column: str, *, largest: bool) -> dict[str, Any
     return known.loc[[place], _FIELDS].to_dict("records")[0]
 
 
-def _names(rows: pd.DataFrame, state: str) -> list[dict[str, int]]:
-    chosen = rows[rows["verdict"] == state]
+def _names(rows: pd.DataFrame, state: str, column: str = "verdict") -> list[dict[str, int]]:
+    chosen = rows[rows[column] == state]
     return [
         {"operator": int(o), "type": int(n)}
         for o, n in zip(chosen["operator"], chosen["type"], strict=True)

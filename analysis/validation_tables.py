@@ -14,6 +14,7 @@ from analysis.theory_ladder import CHERNOFF, METHODS, SIMULATED, THEORIES
 from analysis.truth import Truth
 from analysis.validation_verdicts import (
     CAUSES,
+    FAILS_FAR,
     HOLDS,
     IDLE,
     NOT_SEEN,
@@ -127,6 +128,8 @@ def verdict_table(
         - `tail_latencies` judged on the grid, and how many of them hold, are violated beyond
           doubt or are undecided; `violated_from_s`, the first violated beyond doubt;
         - for the paper's bound `decades` = log10(belief/truth) with limits, and its causes;
+        - for the paper's bound `exponent_per_s` = η, `decay_per_s` of the exact preemptive law with
+          independent stages, and `far_tail`, "fails" where the bound falls faster;
         - `simulation`, `replications`, `tasks` behind the truth.
     """
     pairs = sum(int(truth.looked_at.sum()) for truth in truths if truth is not None)
@@ -156,6 +159,7 @@ def _verdicts_of(
     level: float,
     tail_level: float,
 ) -> list[dict[str, Any]]:
+    far = _far_tails(site)
     at_agreed = truth.interval(level) if truth is not None else None
     over_tail = truth.interval(tail_level) if truth is not None else None
     rows = []
@@ -171,6 +175,8 @@ def _verdicts_of(
         for method in THEORIES:
             belief = float(tails[method][n, 0])
             row = {**common, "method": method, "belief": belief}
+            if method == CHERNOFF:
+                row |= far[n]
             if seen and truth is not None and at_agreed is not None and over_tail is not None:
                 row |= _judged(belief, *(limit[n, 0] for limit in at_agreed))
                 row |= _judged_tail(
@@ -196,9 +202,29 @@ _EMPTY: dict[str, Any] = {
     "truth_high": np.nan, "verdict": NOT_SEEN, "ratio": np.nan, "ratio_low": np.nan,
     "ratio_high": np.nan, "tail_latencies": 0, "tail_holds": 0, "tail_violated": 0,
     "tail_undecided": 0, "violated_from_s": np.nan, "decades": np.nan, "decades_low": np.nan,
-    "decades_high": np.nan, **dict.fromkeys(CAUSES, np.nan), "simulation": None,
-    "replications": 0, "tasks": 0,
+    "decades_high": np.nan, **dict.fromkeys(CAUSES, np.nan), "exponent_per_s": np.nan,
+    "decay_per_s": np.nan, "far_tail": "", "simulation": None, "replications": 0, "tasks": 0,
 }  # fmt: skip
+
+
+def _far_tails(site: Offered) -> list[dict[str, Any]]:
+    """Exponent of the bound and decay of the exact law, type by type; nothing where saturated."""
+    from sim.chernoff import chernoff_coefficients
+    from sim.decay import preemptive_decay
+
+    stages = site.servers, site.service_rate_per_s
+    _, exponent = chernoff_coefficients(*stages, site.load_per_s[:, np.newaxis], site.zeta)
+    decay = preemptive_decay(*stages, site.own_rate_per_s).rate_per_s
+    return [
+        {}
+        if site.saturated[n]
+        else {
+            "exponent_per_s": exponent[n, 0],
+            "decay_per_s": decay[n],
+            "far_tail": FAILS_FAR if exponent[n, 0] > decay[n] else HOLDS,
+        }
+        for n in range(site.types)
+    ]
 
 
 def _nothing_judged(site: Offered, n: int) -> dict[str, Any]:

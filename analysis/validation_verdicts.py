@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from analysis.theory_ladder import CHERNOFF, FIRST_COME, OPTIMISED, PRIORITY, SIMULATED
 
 HOLDS, VIOLATED, UNDECIDED = "holds", "violated beyond doubt", "undecided"
+FAILS_FAR = "fails"  # of the far tail: by exponents, not by simulation
 #: States in which there is nothing to judge.
 SATURATED, IDLE, NOT_SEEN = "saturated", "no traffic", "not simulated"
 FAMILY_LEVEL = 0.95

@@ -8,6 +8,7 @@ from analysis.bound_map import (
     summarise_map,
 )
 from sim.chernoff import chernoff_coefficients, chernoff_tail
+from sim.decay import preemptive_decay
 from sim.preemptive import class_sojourn_tail
 
 LEVELS = 10.0 ** -np.arange(1.0, 13.0)
@@ -40,6 +41,15 @@ def test_the_bound_fails_only_where_its_exponent_is_the_larger(rows):
     assert not (fails & ~far).any()
     # where it will fail far out, twelve decades are mostly enough to see it
     assert (fails & far).sum() > 0.8 * far.sum()
+
+
+def test_the_exponents_of_the_map_are_those_of_the_theory_of_decay(rows):
+    cells = rows[["servers", "load", "position"]].drop_duplicates()
+    for c, rho, position in cells[cells["position"] > 1].itertuples(index=False):
+        load = rho * c
+        own = load / position
+        decay = preemptive_decay(c, 1.0, [load - own, own]).rate_per_s[1]
+        assert (decay < 0.9 * (c - load) / c) == far_tail_fails(c, rho, position, 0.9)
 
 
 def test_control_another_share_of_the_load_does_not_explain_the_map(rows):

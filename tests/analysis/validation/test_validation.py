@@ -59,6 +59,16 @@ def test_the_causes_add_up_to_the_error(found):
     assert abs(paper.loc[2, "independent stages"]) < 0.2
 
 
+def test_the_far_tail_is_judged_by_its_exponents(found):
+    paper = verdict_of(found, CHERNOFF)
+    assert paper["far_tail"].tolist() == ["holds", "fails"]
+    # one GPU of 1000 tasks/s: η = ζ (μ - Λ), and the pole (μ - Λ) λ/Λ of the exact law
+    spare = 1000 * (1 - paper.loc[2, "load"])
+    assert paper.loc[2, "exponent_per_s"] == pytest.approx(0.9 * spare, rel=1e-9)
+    assert paper.loc[2, "decay_per_s"] == pytest.approx(spare * paper.loc[2, "own_share"], rel=1e-6)
+    assert found.summary["bound_fails_in_far_tail"] == [{"operator": 1, "type": 2}]
+
+
 def test_the_summary_says_it_in_numbers_and_in_words(found):
     summary = found.summary
     assert summary["verdicts"][CHERNOFF][HOLDS] == summary["verdicts"][CHERNOFF][VIOLATED] == 1
@@ -83,8 +93,8 @@ def test_saturated_and_idle_types_are_named_not_skipped(monkeypatch, make_site, 
     assert found.summary["saturated"] == [{"operator": 1, "type": 4}]
     assert found.summary["no_traffic"] == [{"operator": 1, "type": 2}]
     assert found.notes[:2] == (
-        "made up: types 4 saturate it: no stationary law, every latency is exceeded in the end.",
-        "made up: types 2 send it no tasks: nothing to simulate.",
+        "made up, type 4: saturated, no stationary law, every latency is exceeded in the end.",
+        "made up, type 2: no tasks, nothing to simulate.",
     )
     assert not any("Type 4" in note or "Type 2" in note for note in found.notes)
     assert any("operator.type): 1.4" in sentence for sentence in sentences(found.summary))
