@@ -346,6 +346,12 @@ def pact(
             help="Hold the PACT paper's claims over thousands of readings of what it leaves open.",
         ),
     ] = False,
+    rival: Annotated[
+        str | None,
+        typer.Option(
+            "--rival", metavar="SCENARIO", help="A second provider's services, for the same users."
+        ),
+    ] = None,
     settings: Set = None,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -364,17 +370,31 @@ def pact(
     outcome = solve_pact(loaded)
     for note in () if quiet else outcome.notes():
         say(note)
+    other = None if rival is None else load_pact(rival)
+    fields: dict[str, Any] = outcome.to_json()
+    told: list[str] = []
+    if other is not None:
+        from analysis.pact_rivals import rivalry, rivalry_json, rivalry_sentences, write_rivalry
+
+        found = rivalry(loaded, other)
+        names = (loaded.name, f"rival {other.name}")
+        fields["competition"] = rivalry_json(found)
+        told = rivalry_sentences(found, names)
     directory = None
     if out is not None or claims or not as_json:
         from analysis.pact_report import publish
 
         directory = publish(loaded, outcome, out, claims=claims, force=force, quiet=quiet)
+        if other is not None:
+            write_rivalry(directory, other, found, names)
     if as_json:
-        emit(json.dumps(outcome.to_json(), indent=2))
+        emit(json.dumps(fields, indent=2))
         return
     from analysis.pact_text import pact_text
 
     emit(pact_text(outcome))
+    for sentence in told:
+        emit(f"- {sentence}")
     emit(str(directory))
 
 

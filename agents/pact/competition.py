@@ -14,9 +14,10 @@ of its own item there. The lowest type that a provider serves keeps nothing what
 as in (25) of the other paper: providers compete by quality, and prices follow. They do not
 undercut each other; what undercutting would gain is told (`Competition.undercutting_gain_usd`).
 
-A design jumps when a type is dropped or another service becomes the best for it, so that users
-and providers may chase each other for ever. Then `converged` is false and `residual` says by how
-much users still move; where all types must be served this is rare.
+A design jumps when a type is dropped, or another service becomes the best for it, so that users
+and providers may chase each other: the colder the users choose, the more so. Then `converged` is
+false and `residual` says by how much users still move. A smaller step, or users who choose less
+sharply, settle most markets; hence the defaults of `compete`.
 """
 
 from __future__ import annotations
@@ -109,10 +110,10 @@ def compete(
     *,
     liability_level: float = 0.0,
     iterations: int = 200,
-    damping: float = 0.35,
+    damping: float = 0.1,
     demand_floor: float = 0.05,
     temperature_start_usd: float = 1.0,
-    temperature_end_usd: float = 0.01,
+    temperature_end_usd: float = 0.1,
     tolerance: float = 1e-9,
 ) -> Competition:
     """Let providers design menus for the users they get, until users stay where they are.

@@ -158,6 +158,23 @@ def test_claims_interrupted_keep_the_rest_and_go_on_later(capsys, monkeypatch) -
     assert not list(Path().glob(".*.partial"))
 
 
+def test_a_rival_competes_for_the_same_users(capsys) -> None:
+    text = MINE.replace("mine", "other").replace("quality = 0.7, cost_usd = 0.2", "quality = 0.9, "
+                        "cost_usd = 0.6").replace("[1, 2, 4]", "[3, 9]")  # fmt: skip
+    Path("other.toml").write_text(text, encoding="utf-8")
+    assert invoke(["pact", "mine.toml", "--rival", "other.toml", "--json", "-q"]) == 0
+    found = json.loads(capsys.readouterr().out)["competition"]
+    assert [len(row) for row in found["match_probability"]] == [3, 3]  # the users are those of mine
+    assert len(found["providers"]) == 2
+    assert invoke(["pact", "mine.toml", "--rival", "other.toml", "--out", "two", "-q"]) == 0
+    told = capsys.readouterr().out
+    assert "rival other: " in told
+    assert len(list(Path("two").glob("rival-other-*.png"))) == 1
+    Path("tasks.toml").write_text(TASKS, encoding="utf-8")
+    assert invoke(["pact", "mine.toml", "--rival", "tasks.toml"]) == 2
+    assert "pact.tasks: must not be given with --rival" in capsys.readouterr().err
+
+
 TASKS = """\
 name = "tasks"
 [pact]

@@ -25,7 +25,7 @@ GOOD = provider((0.6, 0.2), (0.9, 0.5), quality_min=0.6, quality_max=0.9)
 
 
 def test_twins_share_every_type_and_sell_the_same_menu() -> None:
-    found = compete([GOOD, GOOD], iterations=60)
+    found = compete([GOOD, GOOD], iterations=60, damping=0.35)
     assert found.match_probability[0] == pytest.approx(found.match_probability[1], abs=1e-12)
     first, second = found.contracts
     assert first.price_usd.tolist() == second.price_usd.tolist()
@@ -70,14 +70,14 @@ def test_users_who_value_quality_go_to_the_better_provider() -> None:
 def test_a_design_that_jumps_may_be_chased_for_ever_and_says_so() -> None:
     """Once the types a provider lost may be left out, it drops them, and they come back."""
     choosy = [replace(market, serve_all=False) for market in (CHEAP, GOOD)]
-    found = compete(choosy, iterations=80)
+    found = compete(choosy, iterations=80, damping=0.35, temperature_end_usd=0.01)
     assert not found.converged
     assert found.residual > 0.01
     assert found.iterations == 160
 
 
 def test_twins_could_undercut_each_other_and_a_monopolist_nobody() -> None:
-    twins = compete([GOOD, GOOD], iterations=60)
+    twins = compete([GOOD, GOOD], iterations=60, damping=0.35)
     # who undercuts by nothing takes all users who are not indifferent to staying out
     assert (twins.undercutting_gain_usd() > 0.1).all()
     first = twins.contracts[0]
