@@ -32,6 +32,7 @@ REFERENCE = 1e-2
 #: Boundaries drawn besides: the bound fails right of the line for promises this unlikely to break.
 BOUNDARIES: dict[float, Any] = {1e-1: "-", 1e-4: "--"}
 _FAR = (0, (1, 1))
+_BOX_WIDTH = 0.06  # of a mark, in load
 
 
 def bound_map_figure(
@@ -122,8 +123,13 @@ def _nearest(positions: pd.Series, choices: Sequence[float]) -> np.ndarray:
 def _mark(axis: Axes, markets: pd.DataFrame, rows: pd.DataFrame) -> None:
     servers = np.log(sorted(rows["servers"].unique()))
     loads = sorted(rows["load"].unique())
-    for point in markets.itertuples():
-        height = np.interp(np.log(point.servers), servers, np.arange(servers.size))
+    last: tuple[float, float] = (-1.0, -1.0)
+    for point in markets.sort_values(["servers", "load"]).itertuples():
+        height = float(np.interp(np.log(point.servers), servers, np.arange(servers.size)))
+        # a box that would lie on the one before goes above it
+        crowded = abs(last[1] - height) < 0.1 and point.load - last[0] < _BOX_WIDTH
+        height += 0.75 * crowded
+        last = (point.load, height)
         axis.annotate(
             f"{point.operator}.{point.type}", (np.clip(point.load, loads[0], loads[-1]), height),
             ha="center", va="center", fontsize=7.5, zorder=6,

@@ -248,8 +248,8 @@ def reproduce(
     last line of standard output. A second call computes only what is missing.
     """
     from analysis.progress import CellProgress
-    from analysis.reproduction import cells, reproduce
-    from analysis.reproduction_report import as_fields, headline, write
+    from analysis.reproduction.cells import cells, reproduce
+    from analysis.reproduction.report import as_fields, headline, write
 
     wanted = cells(only or [], draws)
     with CellProgress(len(wanted), quiet=quiet) as progress:
@@ -475,7 +475,7 @@ def _tell_validated(done: Validated, *, quiet: bool, as_json: bool, debug: bool)
     if done.status != "complete":
         status = INTERRUPTED
         simulated = done.summary["operators_simulated"]
-        say(f"interrupted: {simulated} operators were simulated; that is kept in {done.path}")
+        say(f"interrupted: operators simulated by then: {simulated}; kept in {done.path}")
     elif done.undrawn:
         status = INTERRUPTED
         say(f"interrupted: the tables are complete in {done.path}, the figures are not")

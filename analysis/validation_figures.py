@@ -194,6 +194,18 @@ def other_laws(beyond: pd.DataFrame, names: Sequence[str] | None = None) -> Figu
             if place % 3 == 0:
                 axis.set_ylabel("probability of a violation")
             whole_ticks(axis)
+        # below all upper limits; the interval of what was hardly seen may reach through it
+        lowest = 0.3 * np.minimum(beyond["belief"], beyond["ci_high"]).min()
+        highest = np.maximum(beyond["belief"], beyond["ci_high"]).max()
+        axes[0].set_ylim(lowest, min(2 * highest, _ROOM))
+        axes[-1].plot(
+            [],
+            [],
+            "o",
+            color="black",
+            markerfacecolor="white",
+            label="hollow: none seen, upper limit",
+        )
         _legend(figure, axes)
     return figure
 
