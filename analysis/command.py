@@ -290,6 +290,10 @@ def validate(
         int, typer.Option("--paths", metavar="N", help="Tagged tasks of a rare-event run.")
     ] = 6000,
     points: Annotated[int, typer.Option("--points", metavar="N", help="Latencies of a tail.")] = 20,
+    warmup: Annotated[
+        float | None,
+        typer.Option("--warmup", metavar="SECONDS", help="Found by MSER-5 unless given."),
+    ] = None,
     trace: Annotated[
         Path | None,
         typer.Option("--trace", metavar="FILE", help="Requests (azure-llm-2023) to try as well."),
@@ -319,7 +323,7 @@ def validate(
     from analysis.validation_session import validate_into
     from sim.machine_code import is_compiled
 
-    effort = Effort(replications, precision, tasks, paths, points)
+    effort = Effort(replications, precision, tasks, paths, points, warmup)
     wanted = Wanted(effort, beyond=beyond, trace=trace, map=bound_map, markets=markets)
     with StepProgress("solving the market", quiet=quiet) as progress:
         if not all(is_compiled(module) for module in KERNELS):

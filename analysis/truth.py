@@ -49,6 +49,8 @@ class Effort:
         Tagged tasks of each rare-event run.
     points : int
         Latencies of each type besides the agreed one.
+    warmup_s : float, optional
+        Beginning of each replication that is not measured, s; found by MSER-5 unless given.
     """
 
     replications: int = 40
@@ -56,6 +58,7 @@ class Effort:
     budget_tasks: float = 6e6
     paths: int = 6000
     points: int = 20
+    warmup_s: float | None = None
 
     def __post_init__(self) -> None:
         for name, least in (("replications", 2), ("paths", 64), ("points", 1)):
@@ -65,6 +68,8 @@ class Effort:
             raise EffortError(f"precision = {self.relative}: must be a finite number above 0")
         if not (np.isfinite(self.budget_tasks) and self.budget_tasks >= 1000):
             raise EffortError(f"tasks = {self.budget_tasks:g}: must be at least 1000")
+        if self.warmup_s is not None and not (np.isfinite(self.warmup_s) and self.warmup_s >= 0):
+            raise EffortError(f"warmup = {self.warmup_s}: must be a finite number, at least 0")
 
 
 class EffortError(ValueError):
@@ -140,6 +145,18 @@ class Truth:
         notes = () if self.plain is None else self.plain.notes
         return [note for note in notes if not (left_out and note.startswith(left_out))]
 
+    def spent(self) -> dict[str, float | int | str]:
+        """What the replications took; empty when there were none."""
+        if self.plain is None:
+            return {}
+        return {
+            "replications": len(self.plain),
+            "tasks": int(self.plain.played_tasks.sum()),
+            "horizon_s": self.plain.horizon_s,
+            "warmup_s": self.plain.warm_up.warm_up_s,
+            "stopped": self.plain.stopped,
+        }
+
     def how(self) -> NDArray[np.object_]:
         """How each estimate was had, (N, T)."""
         return np.where(self.rare, SPLITTING, REPLICATIONS).astype(object)
@@ -198,15 +215,22 @@ def observe(
     if looked_at.any():
         wanted = np.zeros(shape, dtype=bool)
         wanted[:, 0] = looked_at & ~rare[:, 0]
+        horizon_s = FIRST_LOOK * effort.budget_tasks / effort.replications / float(rates.sum())
+        if effort.warmup_s is not None and effort.warmup_s >= horizon_s:
+            raise EffortError(
+                f"warmup = {effort.warmup_s}: must be below {horizon_s:.4g} s, the length of a "
+                f"replication of {site.name}; more tasks or fewer replications make it longer"
+            )
         plain = until_precise(
             StationCase(site.servers, site.service_rate_per_s, rates),
             latency_s,
             seed=seed,
-            horizon_s=FIRST_LOOK * effort.budget_tasks / effort.replications / float(rates.sum()),
+            horizon_s=horizon_s,
             relative=effort.relative,
             budget_tasks=effort.budget_tasks,
             wanted=wanted,
             first=effort.replications,
+            warmup="mser5" if effort.warmup_s is None else effort.warmup_s,
         )
         if plain.stopped == "interrupted":
             raise KeyboardInterrupt

@@ -51,6 +51,8 @@ class Findings:
         Where the types of this market stand on the map: `analysis.bound_markets.market_rows`.
     markets : DataFrame
         See `analysis.bound_markets.market_table`; empty unless asked for.
+    spent : tuple of dict
+        What the replications of each operator took (`analysis.truth.Truth.spent`).
     notes : tuple of str
     summary : dict
         See `analysis.validation_summary.summarise_validation`.
@@ -67,6 +69,7 @@ class Findings:
     map: pd.DataFrame
     places: pd.DataFrame
     markets: pd.DataFrame
+    spent: tuple[dict[str, Any], ...]
     notes: tuple[str, ...]
     summary: dict[str, Any] = field(default_factory=dict)
 
@@ -189,6 +192,7 @@ def validate(
         map=mapped,
         places=pd.DataFrame([row for site in sites for row in market_rows(site)]),
         markets=markets,
+        spent=tuple({} if truth is None else truth.spent() for truth in truths),
         notes=_notes(scenario, sites, truths, wanted),
     )
     found.summary.update(summarise_validation(found, wanted.level))

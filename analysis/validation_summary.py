@@ -54,6 +54,11 @@ def summarise_validation(found: Findings, level: float) -> dict[str, Any]:
             "level": level,
             "pairs": len(paper),
             "operators_simulated": found.simulated,
+            "replications": [
+                {"operator": site.operator + 1, **spent}
+                for site, spent in zip(found.sites, found.spent, strict=True)
+                if spent
+            ],
             "verdicts": {
                 method: {
                     state: int((verdicts[verdicts["method"] == method]["verdict"] == state).sum())

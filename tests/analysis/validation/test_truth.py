@@ -83,6 +83,23 @@ def test_types_that_saturate_the_operator_change_nothing_for_those_above(make_si
     assert found[0].notes() == []
 
 
+def test_the_warm_up_is_found_or_given(make_site):
+    site = make_site(own=(20.0, 20.0), agreed=(0.05, 0.1))
+    small = {"replications": 4, "relative": 0.5, "budget_tasks": 2e4, "paths": 64, "points": 1}
+    latency_s = grid(site, 1)
+    expected = ladder(site, latency_s)[PRIORITY]
+    found, given = (
+        observe(site, latency_s, expected, Effort(**small, warmup_s=warmup_s), seed=1).spent()
+        for warmup_s in (None, 7.5)
+    )
+    assert given["warmup_s"] == 7.5
+    assert 0 <= found["warmup_s"] < found["horizon_s"] / 2
+    assert given["horizon_s"] == pytest.approx(2e4 / 4 / 4 / 40)
+    assert given["tasks"] == pytest.approx(given["replications"] * 40 * 31.35, rel=0.1)
+    with pytest.raises(EffortError, match=r"must be below 31.25 s, the length of a replication"):
+        observe(site, latency_s, expected, Effort(**small, warmup_s=40.0), seed=1)
+
+
 def test_an_operator_without_traffic_is_not_played(make_site):
     site = make_site(own=(0.0, 0.0), agreed=(0.1, 0.2))
     truth = observe(site, grid(site, 1), np.ones((2, 2)), SMALL, seed=1)
@@ -123,6 +140,7 @@ def test_paths_become_fewer_where_each_meets_very_many_tasks(make_site):
         ({"points": 0}, "points = 0: must be at least 1"),
         ({"relative": 0.0}, "precision = 0.0: must be a finite number above 0"),
         ({"relative": float("inf")}, "precision = inf: must be a finite number above 0"),
+        ({"warmup_s": -1.0}, "warmup = -1.0: must be a finite number, at least 0"),
         ({"budget_tasks": 999}, "tasks = 999: must be at least 1000"),
         ({"budget_tasks": float("nan")}, "tasks = nan: must be at least 1000"),
     ],

@@ -63,6 +63,7 @@ def test_json_is_all_there_is_and_short_options_are_settings(capsys):
         (["validate", "bound_fails", "--tasks", "10"], "tasks = 10: must be at least 1000"),
         (["validate", "bound_fails", "--points", "0"], "points = 0: must be at least 1"),
         (["validate", "bound_fails", "--paths", "many"], "--paths"),
+        (["validate", "bound_fails", "--tasks", "1e4", "--warmup", "9"], "warmup = 9.0: must be"),
         (["validate", "bound_fails", "--trace", "gone.csv"], "gone.csv"),
         (["validate", "bound_fails", "--set", "users.total=0"], "users.total"),
     ],
