@@ -17,7 +17,7 @@ import pandas as pd
 
 from agents.primitives import Primitives
 from analysis.offered import Offered, sites
-from analysis.reproduction import settle_plainly
+from analysis.reproduction.cells import settle_plainly
 from analysis.theory_ladder import CHERNOFF, PRIORITY, ladder
 from scenarios import Scenario, dump_toml, load_scenario
 

@@ -37,16 +37,16 @@ C = TypeVar("C", bound=Cell)
 
 
 def code_mark(modules: Sequence[str]) -> str:
-    """Hash of the source of the floors below this one and of some modules of this one.
+    """Hash of the source of the floors below this one and of modules of this one, by full name.
 
     Examples
     --------
-    >>> code_mark(["cell_store"]) == code_mark(["cell_store"])
-    True
+    >>> code_mark(["analysis.cell_store"]) == code_mark([])
+    False
     """
-    here = Path(__file__).resolve().parent
-    files = [path for floor in FLOORS for path in sorted((here.parent / floor).glob("*.py"))]
-    files += [here / f"{module}.py" for module in modules]
+    root = Path(__file__).resolve().parent.parent
+    files = [path for floor in FLOORS for path in sorted((root / floor).rglob("*.py"))]
+    files += [root.joinpath(*module.split(".")).with_suffix(".py") for module in modules]
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
 
 

@@ -42,9 +42,9 @@ from IPython.display import Markdown, display
 from matplotlib.ticker import PercentFormatter
 
 from agents.primitives import Primitives
-from analysis.calibration import VALLEY_FLOP_PER_S, hold
-from analysis.calibration_fit import fit
-from analysis.calibration_market import (
+from analysis.calibration.account import VALLEY_FLOP_PER_S, hold
+from analysis.calibration.fit import fit
+from analysis.calibration.market import (
     DOWNLINK,
     GPU,
     MARKET,
@@ -54,15 +54,15 @@ from analysis.calibration_market import (
     published_numbers,
     with_values,
 )
-from analysis.calibration_profile import allowed_rise, profile
-from analysis.claim import FAILS, SPLIT, SWEEP_NAMES, WHOLE, counts, table
-from analysis.claim_draws import draws_of, gains
-from analysis.exchanged import exchanged
+from analysis.calibration.profile import allowed_rise, profile
 from analysis.figure_style import colours, panels, style
-from analysis.published import TABLE_I_BENCHMARKS, TOTALS, default_totals, table_i
-from analysis.reproduction import Cell, cells, primitives_of, reproduce, scenario_of, totals
-from analysis.reproduction_figures import drawable
-from analysis.verdicts import verdict_rows
+from analysis.reproduction.cells import Cell, cells, primitives_of, reproduce, scenario_of, totals
+from analysis.reproduction.claim import FAILS, SPLIT, SWEEP_NAMES, WHOLE, counts, table
+from analysis.reproduction.claim_draws import draws_of, gains
+from analysis.reproduction.exchanged import exchanged
+from analysis.reproduction.figures import drawable
+from analysis.reproduction.published import TABLE_I_BENCHMARKS, TOTALS, default_totals, table_i
+from analysis.reproduction.verdicts import verdict_rows
 from scenarios import load_scenario
 
 # a package below has progress bars that miss ipywidgets; no bar is shown here
@@ -198,8 +198,8 @@ for picture in pictures.values():
 # %% [markdown]
 # ## 4. Every claim
 #
-# The criteria were fixed before any number was looked at (`analysis.claim`). A claim about GSMC is
-# judged twice: with a type split where a quota ends, as the text has it (`gsmc_unit = "user"`), and
+# The criteria were fixed before any number was looked at (`analysis.reproduction.claim`). A claim
+# about GSMC is judged twice: with a type split where a quota ends, as the text has it (`gsmc_unit = "user"`), and
 # with types kept whole, as Table I has them (`"type"`).
 
 # %%

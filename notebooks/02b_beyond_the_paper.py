@@ -40,10 +40,11 @@ import pandas as pd
 from IPython.display import Markdown, display
 
 from agents.primitives import Primitives
-from analysis import beliefs, question_figures, rent
 from analysis.cell_store import fill
-from analysis.question_cells import cells, compute
-from analysis.question_report import findings, tables
+from analysis.questions import beliefs, rent
+from analysis.questions import figures as question_figures
+from analysis.questions.cells import cells, compute
+from analysis.questions.report import findings, tables
 from scenarios import load_scenario
 
 warnings.filterwarnings("ignore", message="IProgress not found")

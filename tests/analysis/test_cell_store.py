@@ -1,10 +1,14 @@
 """Cells: computed when missing or stale, kept whole, the same with any number of processes."""
 
+import multiprocessing
+import signal
+import time
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import pytest
 
+from analysis import cell_store
 from analysis.cell_store import Cell, fill, keep, mark_of, stored
 
 
@@ -73,3 +77,25 @@ def test_marks_tell_everything_apart(tmp_path: Path) -> None:
     keep(tmp_path, Number(5), mark_of("a", 1), [1.0])
     assert stored(tmp_path, Number(5), mark_of("a", 1)) == [1.0]
     assert stored(tmp_path, Number(5), mark_of("a", 2)) is None
+
+
+def test_workers_leave_ctrl_c_to_their_parent() -> None:
+    with cell_store._pool(1) as pool:
+        assert pool.submit(signal.getsignal, signal.SIGINT).result() == signal.SIG_IGN
+
+
+def test_workers_end_at_once_when_their_parent_stops() -> None:
+    """A worker that would sleep for ten minutes does not keep an interrupted run waiting."""
+    before = multiprocessing.active_children()
+    workers = []
+
+    def interrupted():
+        with cell_store._pool(1) as pool:
+            pool.submit(abs, -1).result()  # the worker is up
+            workers.extend(set(multiprocessing.active_children()) - set(before))
+            pool.submit(time.sleep, 600.0)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert [worker.is_alive() for worker in workers] == [False]

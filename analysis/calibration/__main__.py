@@ -1,0 +1,9 @@
+"""Print the whole account: ``python -m analysis.calibration``."""
+
+import sys
+
+from analysis.calibration.account import calibrate
+from analysis.calibration.text import account_text
+
+if __name__ == "__main__":
+    sys.stdout.write(account_text(calibrate()) + "\n")

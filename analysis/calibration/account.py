@@ -1,0 +1,186 @@
+"""What the AI-RAN paper leaves out, found from its Table I and its two default totals.
+
+Run `python -m analysis.calibration` for the whole account; equal inputs print equal text.
+`market` says what is fitted to what, `fit` how, `profile` what the data pin down of it.
+
+**The proposal** for the default market is not the point of least cost. The published numbers leave
+a valley: radio rates are bounded from below only, and along the GPU rate all else makes up for it
+over a fifth of its value. Radio servers are set to `RADIO_BPS`, and the GPU rate to the lowest of
+`VALLEY_FLOP_PER_S` at which no shadow price is active in the outcome: below it the market depends
+on assumptions (effective capacity, step of the shadow prices, longest agreement of a saturated
+operator) that no published number speaks of.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections import deque
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from agents.assignment import largest_remainder
+from agents.mixed import iterate
+from agents.primitives import Primitives
+from analysis.calibration.fit import Fit, FloatArray, Problem, fit
+from analysis.calibration.market import DOWNLINK, GPU, MARKET, UPLINK, paper_problem, with_values
+from analysis.calibration.profile import Interval, profile
+from scenarios import load_scenario
+
+RADIO_BPS = 200e6  # rate of a radio server in the proposal; the profiles only bound it from below
+VALLEY_FLOP_PER_S = (36e12, 38e12, 40e12, 42e12, 44e12)
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """A fit with radio and GPU rates held, and what its market comes to.
+
+    Attributes
+    ----------
+    gpu_flop_per_s : float
+    found : Fit
+    utilisation : float
+        Load of the busiest operator as a part of its capacity; 1 is saturation.
+    shadow_price_usd : float
+        The largest when Algorithm 1 ends.
+    """
+
+    gpu_flop_per_s: float
+    found: Fit
+    utilisation: float
+    shadow_price_usd: float
+
+
+@dataclass(frozen=True, eq=False)
+class Account:
+    """Everything that `python -m analysis.calibration` tells.
+
+    Attributes
+    ----------
+    problem, best : Problem, Fit
+        The full fit, users with the prior.
+    intervals : tuple of Interval
+        One for each parameter of it.
+    variants : dict
+        Name → (users (N,), fit with these): equal shares, without prior, whole users, truncated.
+    valley : tuple of Held
+        One for each of `VALLEY_FLOP_PER_S`.
+    proposal : Fit
+        Whole users, radio and GPU rates held, the rest fitted.
+    proposed_users : array (N,)
+    """
+
+    problem: Problem
+    best: Fit
+    intervals: tuple[Interval, ...]
+    variants: dict[str, tuple[FloatArray, Fit]]
+    valley: tuple[Held, ...]
+    proposal: Fit
+    proposed_users: FloatArray
+
+
+def calibrate(scenario_name: str = "teleoperation", processes: int = 2) -> Account:
+    """The whole calibration of a scenario; the number of processes changes nothing but time."""
+    scenario = load_scenario(scenario_name)
+    problem = paper_problem(scenario)
+    with _pool(processes) as pool:
+        no_prior = pool.submit(_free_fit, scenario_name)
+        bends = [pool.submit(_valley_fit, scenario_name, rate) for rate in VALLEY_FLOP_PER_S]
+        best = fit(problem)
+        jobs = [
+            pool.submit(_profile_of, scenario_name, best, which)
+            for which in range(len(problem.parameters))
+        ]
+        total = scenario.users.total
+        fitted = best.values[len(MARKET) :]
+        whole = largest_remainder(fitted / fitted.sum(), total).astype(float)
+        variants = {
+            name: (users, fit(paper_problem(scenario, users), starts=2))
+            for name, users in (
+                ("the same users, rounded to whole ones", whole),
+                ("the same users, truncated to whole ones", np.floor(fitted)),
+                ("equal shares", np.full(fitted.size, total / fitted.size)),
+            )
+        }
+        valley = tuple(job.result() for job in bends)
+        proposal, users = propose(scenario_name, valley)
+        free = no_prior.result()
+        variants["shares without their prior"] = free.values[len(MARKET) :], free
+        intervals = tuple(job.result() for job in jobs)
+    return Account(problem, best, intervals, variants, valley, proposal, users)
+
+
+def propose(scenario_name: str, valley: tuple[Held, ...]) -> tuple[Fit, FloatArray]:
+    """Fit at the lowest GPU rate without an active shadow price, users rounded, the rest again.
+
+    Raises
+    ------
+    ArithmeticError
+        When shadow prices are active all along the valley.
+    """
+    quiet = [held for held in valley if held.shadow_price_usd == 0]
+    if not quiet:
+        raise ArithmeticError("a shadow price is active at every GPU rate of the valley")
+    chosen = min(quiet, key=lambda held: held.gpu_flop_per_s)
+    scenario = load_scenario(scenario_name)
+    fitted = chosen.found.values[len(MARKET) :]
+    users = largest_remainder(fitted / fitted.sum(), scenario.users.total).astype(float)
+    problem = hold(paper_problem(scenario, users), _rates(chosen.gpu_flop_per_s))
+    return fit(problem, starts=2), users
+
+
+def hold(problem: Problem, values: Mapping[str, float]) -> Problem:
+    """Hold parameters by bounds a millionth apart: fewer parameters in all but name.
+
+    Examples
+    --------
+    >>> held = hold(paper_problem(load_scenario("teleoperation")), {GPU: 40e12})
+    >>> [p.name for p in held.parameters if p.high / p.low < 1.001]
+    ['GPU rate']
+    """
+    return replace(
+        problem,
+        parameters=tuple(
+            replace(
+                p,
+                low=values[p.name] * (1 - 1e-6),
+                high=values[p.name] * (1 + 1e-6),
+                start=values[p.name],
+            )
+            if p.name in values
+            else p
+            for p in problem.parameters
+        ),
+    )
+
+
+def _rates(gpu_flop_per_s: float) -> dict[str, float]:
+    return {UPLINK: RADIO_BPS, DOWNLINK: RADIO_BPS, GPU: gpu_flop_per_s}
+
+
+def _valley_fit(scenario_name: str, gpu_flop_per_s: float) -> Held:
+    scenario = load_scenario(scenario_name)
+    problem = hold(paper_problem(scenario), _rates(gpu_flop_per_s))
+    found = fit(problem, starts=2)
+    names = [parameter.name for parameter in problem.parameters]
+    market = with_values(Primitives.from_scenario(scenario), scenario, names, found.values)
+    state = deque(iterate(market), maxlen=1).pop()
+    load = state.match_probability @ market.demand_per_s
+    capacity = (market.servers * market.service_rate_per_s).min(axis=1)
+    utilisation, shadow = (load / capacity).max(), state.shadow_price_usd.max()
+    return Held(gpu_flop_per_s, found, float(utilisation), float(shadow))
+
+
+def _pool(processes: int) -> ProcessPoolExecutor:
+    # spawned, not forked: the parent may hold threads of the linear algebra library
+    return ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"))
+
+
+def _free_fit(scenario_name: str) -> Fit:
+    return fit(paper_problem(load_scenario(scenario_name), alpha=None), starts=2)
+
+
+def _profile_of(scenario_name: str, best: Fit, which: int) -> Interval:
+    return profile(paper_problem(load_scenario(scenario_name)), best, which)

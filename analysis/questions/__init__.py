@@ -1,0 +1,1 @@
+"""Three questions beyond the paper: a rent for users, the price of anarchy, better beliefs."""

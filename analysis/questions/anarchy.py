@@ -1,0 +1,129 @@
+"""The price of anarchy: welfare of a mechanism's outcome against a central planner's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from agents.mechanism import MECHANISMS, arrive
+from agents.outcome import expected_utilities
+from agents.planner import first_best_welfare, plan_market
+from agents.primitives import Primitives
+from agents.utility import social_welfare
+
+
+def price_of_anarchy(planned_usd_per_s: float, outcome_usd_per_s: float) -> float:
+    """Welfare of the planner over that of an outcome; NaN where the outcome's is not positive.
+
+    A ratio to nothing, or to a loss, says nothing; the difference in USD/s always does.
+
+    Examples
+    --------
+    >>> price_of_anarchy(3.0, 2.0), price_of_anarchy(3.0, -1.0)
+    (1.5, nan)
+    """
+    return planned_usd_per_s / outcome_usd_per_s if outcome_usd_per_s > 0 else float("nan")
+
+
+def anarchy_table(
+    primitives: Primitives,
+    mechanisms: Sequence[str] = MECHANISMS,
+    *,
+    seed: int = 0,
+    bound: bool = True,
+) -> pd.DataFrame:
+    """What each mechanism loses against the planner, a row per mechanism.
+
+    Parameters
+    ----------
+    primitives : Primitives
+    mechanisms : sequence of str
+    seed : int
+        Of the planner's random starts.
+    bound : bool
+        Whether to compute the planner's upper bound.
+
+    Returns
+    -------
+    DataFrame
+        mechanism; in USD/s operator_utility, social_welfare, best_menus (welfare of the same
+        matching under the planner's menus), planner (a plan found: a lower bound of the best),
+        planner_incentive_compatible, upper_bound; and the price of anarchy, of the plan found and
+        at the upper bound: the truth lies between.
+
+    Examples
+    --------
+    >>> from scenarios import load_scenario
+    >>> market = Primitives.from_scenario(load_scenario("teleoperation"))
+    >>> table = anarchy_table(market, ["mixed"], bound=False)
+    >>> bool(table["price_of_anarchy"].iloc[0] > 1)
+    True
+    """
+    outcomes = {}
+    for mechanism in mechanisms:
+        own = replace(
+            primitives, mechanism=primitives.mechanism.model_copy(update={"name": mechanism})
+        )
+        menu, matching = arrive(own)
+        rate = matching * own.demand_per_s
+        operators, users = expected_utilities(own, rate, menu)
+        welfare = social_welfare(operators, rate, users)
+        outcomes[mechanism] = (float(operators.sum()), welfare, matching)
+    known = [matching for _, _, matching in outcomes.values()]
+    planned = plan_market(primitives, known, seed=seed, bound=bound)
+    worth = first_best_welfare(primitives)
+    rows = []
+    for mechanism, (operators_usd_per_s, welfare, matching) in outcomes.items():
+        rows.append(
+            {
+                "mechanism": mechanism,
+                "operator_utility_usd_per_s": operators_usd_per_s,
+                "social_welfare_usd_per_s": welfare,
+                "best_menus_usd_per_s": worth(matching)[0],
+                "planner_usd_per_s": planned.first_best_usd_per_s,
+                "planner_incentive_compatible_usd_per_s": planned.welfare_usd_per_s,
+                "upper_bound_usd_per_s": planned.upper_bound_usd_per_s,
+                "price_of_anarchy": price_of_anarchy(planned.first_best_usd_per_s, welfare),
+                "price_of_anarchy_at_most": price_of_anarchy(
+                    planned.upper_bound_usd_per_s, welfare
+                ),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def split_table(primitives: Primitives, *, seed: int = 0) -> pd.DataFrame:
+    """Where Algorithm 1 and the planner send users, and what they agree: a row per operator, type.
+
+    Returns
+    -------
+    DataFrame
+        who ("mixed" or "planner"), operator, type, match_probability, latency_s,
+        load_over_capacity (load of all types up to this one, over the operator's bottleneck).
+    """
+    menu, matching = arrive(
+        replace(primitives, mechanism=primitives.mechanism.model_copy(update={"name": "mixed"}))
+    )
+    planned = plan_market(primitives, [matching], seed=seed, bound=False)
+    capacity = (primitives.servers * primitives.service_rate_per_s).min(axis=-1)
+    rows = []
+    for who, split, latency in (
+        ("mixed", matching, menu.latency_s),
+        ("planner", planned.match_probability, planned.menu.latency_s),
+    ):
+        load = np.cumsum(split * primitives.demand_per_s, axis=-1) / capacity[:, np.newaxis]
+        rows += [
+            {
+                "who": who,
+                "operator": m + 1,
+                "type": n + 1,
+                "match_probability": float(split[m, n]),
+                "latency_s": float(latency[m, n]),
+                "load_over_capacity": float(load[m, n]),
+            }
+            for m, n in np.ndindex(split.shape)
+        ]
+    return pd.DataFrame(rows)

@@ -1,0 +1,268 @@
+"""What a better belief is worth: the same market under each, as expected and as it turns out.
+
+Operators design menus, and users choose, by what they believe of violations. Here Algorithm 1 is
+played under every belief, and the traffic of the outcome is simulated at exactly the solved loads
+(`realised`). Realised utility puts the simulated probability in the place of the believed one and
+changes nothing else: a user's disutility stays that of the agreed latency, as in the paper's (15).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from agents.belief import BELIEFS
+from agents.mechanism import arrive
+from agents.menu import Menu
+from agents.primitives import Primitives
+from agents.utility import operator_profit, user_utility
+from analysis.intervals import clopper_pearson, mean_interval
+from analysis.questions.realised import Span, violation_rates
+
+FloatArray = NDArray[np.float64]
+
+REFERENCE = "chernoff"  # the paper's, against which the others are held
+NAMES = ("chernoff", "chernoff-optimised", "fifo", "priority", "measured")
+LEVEL = 0.95
+MARKET, OPERATOR, TYPE = "market", "operator", "type"
+#: Quantities of which less is better.
+LESS_IS_BETTER = ("violation probability",)
+NEVER_NEGATIVE = LESS_IS_BETTER
+#: Differences below this part of the believed figure are rounding, whatever the interval says.
+ROUNDING = 1e-12
+
+
+@dataclass(frozen=True, eq=False)
+class Play:
+    """A market under one belief: its terms, and how its agreements fared.
+
+    Attributes
+    ----------
+    belief : str
+    menu : Menu
+        Arrays (M, N), with the probabilities believed at the loads of the matching.
+    match_probability : array (M, N)
+    violation_rates : array (R, M, N)
+        As `realised.violation_rates` returns them.
+    """
+
+    belief: str
+    menu: Menu
+    match_probability: FloatArray
+    violation_rates: FloatArray
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain lists."""
+        return {
+            "belief": self.belief,
+            "latency_s": self.menu.latency_s.tolist(),
+            "price_usd": self.menu.price_usd.tolist(),
+            "violation_probability": self.menu.violation_probability.tolist(),
+            "match_probability": self.match_probability.tolist(),
+            "violation_rates": self.violation_rates.tolist(),
+        }
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> Play:
+        """Play of what `to_json` returned."""
+        menu = Menu(
+            *(
+                np.array(fields[name])
+                for name in ("latency_s", "price_usd", "violation_probability")
+            )
+        )
+        return cls(
+            fields["belief"],
+            menu,
+            np.array(fields["match_probability"]),
+            np.array(fields["violation_rates"]),
+        )
+
+
+def available() -> tuple[str, ...]:
+    """Beliefs that can be compared: those of `NAMES` that are there.
+
+    Examples
+    --------
+    >>> available()[0]
+    'chernoff'
+    """
+    return tuple(name for name in NAMES if name in BELIEFS)
+
+
+def play_belief(
+    primitives: Primitives, belief: str, *, seed: int, replications: int, span: Span
+) -> Play:
+    """Solve a market under a belief and simulate what it agrees on.
+
+    Plays of one market under one seed face the same tasks, whatever the belief.
+
+    Raises
+    ------
+    agents.belief.BeliefUnavailable
+    """
+    own = replace(primitives, mechanism=primitives.mechanism.model_copy(update={"belief": belief}))
+    menu, matching = arrive(own)
+    rates = violation_rates(
+        own, matching, menu.latency_s, seed=seed, replications=replications, span=span
+    )
+    return Play(belief, menu, matching, rates)
+
+
+def quantities(
+    primitives: Primitives, play: Play, violation_probability: FloatArray
+) -> dict[tuple[str, int, str], FloatArray]:
+    """Figures of a play at violation probabilities (..., M, N), each an array (...).
+
+    Returns
+    -------
+    dict
+        By scope ("market", "operator", "type"), its 1-based number (0 for the market) and the
+        quantity: utilities in USD/s, a user's utility in USD per task served.
+    """
+    rate = play.match_probability * primitives.demand_per_s
+    p = violation_probability
+    profit = rate * operator_profit(
+        play.menu.price_usd, p, primitives.violation_cost_usd, primitives.running_cost_usd
+    )
+    utility = rate * user_utility(
+        primitives.service_value_usd[:, np.newaxis],
+        primitives.latency_sensitivity_usd_per_s,
+        play.menu.latency_s,
+        play.menu.price_usd,
+        p,
+        primitives.refund_usd,
+    )
+    both = (-2, -1)
+    served = rate.sum()
+    found = {
+        (MARKET, 0, "operator utility"): profit.sum(axis=both),
+        (MARKET, 0, "user utility"): utility.sum(axis=both),
+        (MARKET, 0, "social welfare"): (profit + utility).sum(axis=both),
+        (MARKET, 0, "violation probability"): _per(rate * p, served, both),
+    }
+    for m in range(primitives.operators):
+        found[OPERATOR, m + 1, "operator utility"] = profit[..., m, :].sum(axis=-1)
+        found[OPERATOR, m + 1, "violation probability"] = _per(
+            rate[m] * p[..., m, :], rate[m].sum(), -1
+        )
+    for n in range(primitives.types):
+        users = rate[:, n].sum()
+        found[TYPE, n + 1, "user utility per task"] = _per(utility[..., n], users, -1)
+        found[TYPE, n + 1, "violation probability"] = _per(rate[:, n] * p[..., n], users, -1)
+    return found
+
+
+def _per(values: FloatArray, total: float, axis: int | tuple[int, int]) -> FloatArray:
+    """Sum over a total; 0 where there is none."""
+    summed = np.asarray(values.sum(axis=axis))
+    return summed / total if total > 0 else np.zeros_like(summed)
+
+
+def belief_table(primitives: Primitives, plays: Sequence[Play], horizon_s: float) -> pd.DataFrame:
+    """Expected and realised figures of every belief, a row per belief, scope and quantity.
+
+    Parameters
+    ----------
+    primitives : Primitives
+    plays : sequence of Play
+        Of one seed, one span and as many replications each.
+    horizon_s : float
+        Of a replication: tells from how many tasks the rates are.
+
+    Returns
+    -------
+    DataFrame
+        belief, scope, number, quantity, expected, realised, low, high (95 % t interval over
+        replications; where no violation was seen, from 0 to the limit of Clopper and Pearson for
+        as many tasks), verdict ("as believed", "better" or "worse": beyond an interval so wide
+        that of the whole table, were all as believed, 5 % would have one such row: Bonferroni);
+        over_chernoff, over_low, over_high: realised less that of the reference, replication by
+        replication, NaN for the reference itself and where it is not there.
+    """
+    realised = {play.belief: quantities(primitives, play, play.violation_rates) for play in plays}
+    rows = []
+    family = 1 - (1 - LEVEL) / sum(len(figures) for figures in realised.values())
+    for play in plays:
+        expected = quantities(primitives, play, play.menu.violation_probability)
+        limits, far = (_unseen(primitives, play, horizon_s, level) for level in (LEVEL, family))
+        for key, values in realised[play.belief].items():
+            interval = mean_interval(values, LEVEL)
+            low, high = limits.get(key, (interval.low, interval.high))
+            if key[2] in NEVER_NEGATIVE:  # a t interval does not know: what it has below 0 is cut
+                low = max(low, 0.0)
+            wide = mean_interval(values, family)
+            widest = far.get(key, (wide.low, wide.high))
+            other = realised.get(REFERENCE, {}).get(key)
+            paired = (np.nan,) * 3
+            if other is not None and play.belief != REFERENCE:
+                over = mean_interval(values - other, LEVEL)
+                paired = over.mean, over.low, over.high
+            believed = float(expected[key])
+            rows.append(
+                {
+                    "belief": play.belief,
+                    "scope": key[0],
+                    "number": key[1],
+                    "quantity": key[2],
+                    "expected": believed,
+                    "realised": interval.mean,
+                    "low": low,
+                    "high": high,
+                    "verdict": verdict(key[2], believed, *widest),
+                    "over_chernoff": paired[0],
+                    "over_low": paired[1],
+                    "over_high": paired[2],
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def _unseen(
+    primitives: Primitives, play: Play, horizon_s: float, level: float
+) -> dict[tuple[str, int, str], tuple[float, float]]:
+    """Intervals of the figures of a scope in which no violation was seen.
+
+    Replications that all say 0 have no spread, and a t interval of no width. Every figure is linear
+    in the violation probability, so its interval is its values at 0 and at the upper limit.
+    """
+    never, always = (
+        quantities(primitives, play, np.full(play.match_probability.shape, p)) for p in (0.0, 1.0)
+    )
+    seen = quantities(primitives, play, play.violation_rates.mean(axis=0))
+    rate = play.match_probability * primitives.demand_per_s
+    found = {}
+    for key in never:
+        scope, number, _ = key
+        if seen[scope, number, "violation probability"] > 0:
+            continue
+        rows = slice(None) if scope != OPERATOR else number - 1
+        columns = slice(None) if scope != TYPE else number - 1
+        tasks = float(rate[rows, columns].sum()) * horizon_s * len(play.violation_rates)
+        limit = clopper_pearson(0, tasks, level)[1] if tasks > 0 else 1.0
+        at_limit = float(never[key] + limit * (always[key] - never[key]))
+        low, high = sorted((float(never[key]), at_limit))
+        found[key] = low, high
+    return found
+
+
+def verdict(quantity: str, believed: float, low: float, high: float) -> str:
+    """Whether what happened is better or worse than what was believed, beyond its interval.
+
+    Examples
+    --------
+    >>> verdict("social welfare", 1.0, 1.2, 1.4), verdict("violation probability", 0.1, 0.2, 0.3)
+    ('better', 'worse')
+    >>> verdict("social welfare", 1.0, 0.9, 1.1)
+    'as believed'
+    """
+    near = ROUNDING * max(abs(believed), abs(low), abs(high))
+    if low - near <= believed <= high + near or np.isnan(low):
+        return "as believed"
+    above = low > believed
+    return "better" if above != (quantity in LESS_IS_BETTER) else "worse"

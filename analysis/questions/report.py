@@ -1,0 +1,207 @@
+"""Tables, figures and findings of the questions beyond the paper, from their cells."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from agents.primitives import Primitives
+from analysis.figure_style import png
+from analysis.questions import beliefs
+from analysis.questions import figures as question_figures
+from analysis.questions.cells import ANARCHY, BELIEFS, FITTED, RENT, SEED, SPAN, Cell
+from scenarios import load_scenario
+
+Answers = Mapping[Cell, Any]
+_REALISED = "{:.4g} (95 % interval {:.4g} to {:.4g})"
+
+
+def tables(answers: Answers) -> dict[str, pd.DataFrame]:
+    """All tables by the name of their file: those whose cells are there.
+
+    Returns
+    -------
+    dict
+        rent_curve, rent_best, rent_play, rent_own (margins of its own for every operator),
+        anarchy, anarchy_draws, anarchy_split, beliefs.
+    """
+    parts = {(cell.question, cell.part): answer for cell, answer in answers.items()}
+    found: dict[str, pd.DataFrame] = {}
+    for part in ("curve", "best"):
+        if (RENT, part) in parts:
+            found[f"rent_{part}"] = pd.DataFrame(parts[RENT, part])
+    if (RENT, "play") in parts:
+        play = parts[RENT, "play"]
+        found["rent_play"] = pd.DataFrame(play["rounds"]).assign(settled=play["settled"])
+    own = [answer for (question, part), answer in parts.items()
+           if question == RENT and part.startswith("own-margins")]  # fmt: skip
+    if own:
+        found["rent_own"] = pd.DataFrame(
+            [
+                {
+                    "goal": answer["goal"],
+                    **{f"margin_{m}_usd": x for m, x in enumerate(answer["margins_usd"], 1)},
+                    "operator_utility_usd_per_s": float(np.sum(answer["operators_usd_per_s"])),
+                    "social_welfare_usd_per_s": answer["welfare_usd_per_s"],
+                }
+                for answer in own
+            ]
+        )
+    if (ANARCHY, FITTED) in parts:
+        found["anarchy"] = pd.DataFrame(parts[ANARCHY, FITTED])
+        found["anarchy_split"] = pd.DataFrame(parts[ANARCHY, "split"])
+        found["anarchy_draws"] = pd.DataFrame(
+            [
+                {"draw": int(part.removeprefix("draw-")), **row}
+                for (question, part), rows in parts.items()
+                if question == ANARCHY and part.startswith("draw-")
+                for row in rows
+            ]
+        )
+    plays = [cell for cell in answers if cell.question == BELIEFS]
+    if plays:
+        market = load_scenario(tomllib.loads(plays[0].market))
+        ordered = sorted(plays, key=lambda cell: beliefs.NAMES.index(cell.part))
+        found["beliefs"] = beliefs.belief_table(
+            Primitives.from_scenario(market, SEED),
+            [beliefs.Play.from_json(answers[cell]) for cell in ordered],
+            SPAN.horizon_s,
+        )
+    return found
+
+
+def drawable(found: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
+    """Figures of the tables that are there, by name."""
+    figures = {}
+    if {"rent_curve", "rent_best", "rent_play"} <= set(found):
+        figures["rent"] = question_figures.rent(
+            found["rent_curve"], found["rent_best"], found["rent_play"], _planner(found)
+        )
+    if "anarchy" in found:
+        figures["anarchy"] = question_figures.anarchy(
+            found["anarchy"], found["anarchy_draws"], found["anarchy_split"]
+        )
+    if "beliefs" in found:
+        figures["beliefs"] = question_figures.beliefs(found["beliefs"])
+    return figures
+
+
+def _planner(found: Mapping[str, pd.DataFrame]) -> float:
+    return float(found["anarchy"]["planner_usd_per_s"].iloc[0]) if "anarchy" in found else np.nan
+
+
+def findings(found: Mapping[str, pd.DataFrame]) -> list[str]:
+    """What the tables say, a sentence or two each, numbers computed."""
+    sentences = []
+    if "rent_best" in found:
+        sentences += _rent_findings(found)
+    if "anarchy" in found:
+        sentences += _anarchy_findings(found)
+    if "beliefs" in found:
+        sentences += _belief_findings(found["beliefs"])
+    return sentences
+
+
+def _rent_findings(found: Mapping[str, pd.DataFrame]) -> list[str]:
+    sentences = []
+    for row in found["rent_best"].itertuples():
+        gain = row.with_usd_per_s - row.without_usd_per_s
+        part = gain / abs(row.without_usd_per_s) if row.without_usd_per_s else np.nan
+        who = "All operators" if row.who == 0 else f"Operator {row.who} alone"
+        sentences.append(
+            f"{who}: the margin best for {row.goal} is {1e6 * row.margin_usd:.3g} · 10⁻⁶ USD per "
+            f"task; it brings {gain:+.3g} USD/s ({part:+.1%}), to {row.with_usd_per_s:.4g}, and "
+            f"leaves {row.opt_out_type_1:.1%} of type 1 outside."
+        )
+    if "rent_own" in found:
+        sentences += [
+            f"With a margin of its own for every operator, the best for {row.goal}: operator "
+            f"utility {row.operator_utility_usd_per_s:.4g}, social welfare "
+            f"{row.social_welfare_usd_per_s:.4g} USD/s."
+            for row in found["rent_own"].itertuples()
+        ]
+    if "rent_play" in found:
+        play = found["rent_play"]
+        first, last = (play[play["round"] == end] for end in (0, play["round"].max()))
+        ended = "came to rest" if bool(play["settled"].iloc[0]) else "had not come to rest"
+        sentences.append(
+            f"Operators that choose margins for themselves {ended} after {last['round'].iloc[0]} "
+            f"rounds, at margins of {1e6 * last['margin_usd'].min():.3g} to "
+            f"{1e6 * last['margin_usd'].max():.3g} · 10⁻⁶ USD per task: operator utility falls "
+            f"from {first['utility_usd_per_s'].sum():.4g} to "
+            f"{last['utility_usd_per_s'].sum():.4g} USD/s, social welfare goes from "
+            f"{first['social_welfare_usd_per_s'].iloc[0]:.4g} to "
+            f"{last['social_welfare_usd_per_s'].iloc[0]:.4g}."
+        )
+    return sentences
+
+
+def _anarchy_findings(found: Mapping[str, pd.DataFrame]) -> list[str]:
+    table, draws = found["anarchy"], found["anarchy_draws"]
+    here = table.iloc[0]
+    gap = here["upper_bound_usd_per_s"] / here["planner_usd_per_s"] - 1
+    lost = 1 - here["planner_incentive_compatible_usd_per_s"] / here["planner_usd_per_s"]
+    private = f"costs {lost:.1g} of it" if lost > 1e-9 else "costs nothing"
+    sentences = [
+        f"A central planner reaches {here['planner_usd_per_s']:.5g} USD/s, and nobody more than "
+        f"{gap:.1g} of it above; that types are private {private}."
+    ]
+    for row in table.itertuples():
+        ratio = row.price_of_anarchy
+        text = (
+            f"price of anarchy {ratio:.4g}" if np.isfinite(ratio) else "no ratio: welfare is a loss"
+        )
+        own = draws[draws["mechanism"] == row.mechanism] if len(draws) else draws
+        spread = ""
+        if len(own):
+            part = own["social_welfare_usd_per_s"] / own["planner_usd_per_s"]
+            spread = (
+                f"; over {len(own)} draws of the shares it reaches {part.min():.0%} to "
+                f"{part.max():.0%} of the planner's welfare, median {part.median():.0%}"
+            )
+        sentences.append(
+            f"{row.mechanism}: welfare {row.social_welfare_usd_per_s:.4g} USD/s, {text}; the "
+            f"planner's menus at its matching give {row.best_menus_usd_per_s:.4g}{spread}."
+        )
+    return sentences
+
+
+def _belief_findings(table: pd.DataFrame) -> list[str]:
+    sentences = []
+    for name, rows in table.groupby("belief", sort=False):
+        whole = rows[rows["scope"] == beliefs.MARKET].set_index("quantity")
+        parts = [
+            f"{quantity} {whole.loc[quantity, 'expected']:.4g} expected, "
+            + _REALISED.format(*whole.loc[quantity, ["realised", "low", "high"]])
+            for quantity in ("operator utility", "social welfare", "violation probability")
+        ]
+        broken = rows[
+            (rows["scope"] != beliefs.MARKET)
+            & (rows["quantity"] == "violation probability")
+            & (rows["verdict"] == "worse")
+        ]
+        whom = ", ".join(f"{row.scope} {row.number}" for row in broken.itertuples())
+        sentences.append(
+            f"Belief {name}: {'; '.join(parts)}. Broken more often than believed, beyond doubt: "
+            f"{whom or 'none'}."
+        )
+    return sentences
+
+
+def write(directory: Path, answers: Answers) -> list[str]:
+    """Write a CSV per table, a PNG per figure and findings.md; return the findings."""
+    found = tables(answers)
+    for name, frame in found.items():
+        frame.to_csv(directory / f"{name}.csv", index=False)
+    for name, figure in drawable(found).items():
+        (directory / f"{name}.png").write_bytes(png(figure))
+    sentences = findings(found)
+    text = "\n".join(f"- {sentence}" for sentence in sentences)
+    (directory / "findings.md").write_text(f"# Beyond the paper\n\n{text}\n", encoding="utf-8")
+    return sentences

@@ -1,0 +1,1 @@
+"""The published tables and figures, ours beside theirs: every claim with a verdict."""

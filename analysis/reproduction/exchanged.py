@@ -1,0 +1,47 @@
+"""CT and MC with their rules of selection exchanged, which is how the paper's Table I looks.
+
+By the text of section VII-A the users of CT reselect under congestion and those of MC choose once
+by what is posted. Each of our two columns of Table I is then the other's published one. Exchanged,
+CT's users choose once and the menus stay, MC's reselect and the menus follow: the published columns
+come out, and this module says what the totals then are.
+"""
+
+from __future__ import annotations
+
+from agents.ct import assumed_menus
+from agents.mc import announced_utility, redesigned
+from agents.primitives import Primitives
+from agents.pure import at_induced_load, by_capacity, choose, indicator, reselect, tie_usd
+from analysis.reproduction.cells import Settled, settled_at
+
+
+def exchanged(primitives: Primitives) -> dict[str, Settled]:
+    """Outcomes of "ct" and "mc" when each selects as the other should.
+
+    Examples
+    --------
+    >>> from scenarios import load_scenario
+    >>> found = exchanged(Primitives.from_scenario(load_scenario("teleoperation")))
+    >>> (found["ct"].match_probability.argmax(axis=0) + 1).tolist()  # Table I, published
+    [1, 1, 3, 3, 3, 3, 3, 3]
+    >>> (found["mc"].match_probability.argmax(axis=0) + 1).tolist()
+    [1, 1, 1, 1, 1, 1, 1, 1]
+    """
+    _, posted = assumed_menus(primitives)
+    utility = announced_utility(primitives, posted)
+    tie = tie_usd(primitives, utility)
+    once = choose(utility, primitives.opt_out_utility_usd, by_capacity(primitives), tie)
+    chosen = indicator(once, primitives.operators)
+    selection = reselect(primitives, posted)
+    followed = redesigned(primitives, indicator(selection.matching, primitives.operators))
+    return {
+        "ct": settled_at(
+            primitives, at_induced_load(primitives, posted, chosen), chosen, converged=True
+        ),
+        "mc": settled_at(
+            primitives,
+            at_induced_load(primitives, followed.menu, followed.match_probability),
+            followed.match_probability,
+            selection.settled,
+        ),
+    }

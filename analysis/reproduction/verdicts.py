@@ -1,0 +1,38 @@
+"""Every published claim held against the reproduction: all rows, in the order of the paper."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from analysis.reproduction import published
+from analysis.reproduction.claim import Row
+from analysis.reproduction.claim_default import benchmark_rows, menu_row, table_rows, total_rows
+from analysis.reproduction.claim_gains import best_rows, gain_row, sign_rows
+from analysis.reproduction.claim_levels import level_row, refund_rows, ten_types_row
+
+
+def verdict_rows(frame: pd.DataFrame) -> list[Row]:
+    """All rows of the reproduction table.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        As `reproduction.totals` returns it. A claim whose cells are not in it is `not computed`.
+
+    Examples
+    --------
+    >>> {row.verdict for row in verdict_rows(pd.DataFrame())}
+    {'not computed'}
+    """
+    return [
+        *table_rows(frame),
+        *benchmark_rows(frame),
+        *total_rows(frame),
+        menu_row(frame),
+        *(level_row(frame, level) for level in published.LEVELS),
+        *(gain_row(frame, gain) for gain in published.GAINS),
+        ten_types_row(frame),
+        *refund_rows(frame),
+        *sign_rows(frame),
+        *best_rows(frame),
+    ]

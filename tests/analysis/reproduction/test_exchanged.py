@@ -1,0 +1,41 @@
+"""CT and MC with exchanged selection: each is the other's matching on its own kind of menu."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from agents.primitives import Primitives
+from analysis.reproduction.cells import settle_plainly
+from analysis.reproduction.exchanged import exchanged
+from scenarios import load_scenario
+
+
+@pytest.fixture(scope="module")
+def primitives():
+    return Primitives.from_scenario(load_scenario("teleoperation"))
+
+
+def test_matchings_are_exchanged_and_menus_are_not(primitives):
+    swapped = exchanged(primitives)
+    ct, mc = (settle_plainly(primitives, name) for name in ("ct", "mc"))
+    assert (swapped["ct"].match_probability == mc.match_probability).all()
+    assert (swapped["mc"].match_probability == ct.match_probability).all()
+    assert (swapped["ct"].menu.latency_s == ct.menu.latency_s).all()  # as posted
+    assert (swapped["mc"].menu.latency_s != mc.menu.latency_s).any()  # follow the other load
+
+
+def test_nothing_is_exchanged_where_both_rules_agree(primitives):
+    """One operator: everybody is there by either rule, so nothing changes."""
+    alone = replace(
+        primitives,
+        users=np.full(8, 2.0),
+        servers=primitives.servers[:1],
+        service_rate_per_s=primitives.service_rate_per_s[:1],
+        service_value_usd=primitives.service_value_usd[:1],
+    )
+    swapped = exchanged(alone)
+    for name in ("ct", "mc"):
+        found = settle_plainly(alone, name)
+        assert swapped[name].operator_usd_per_s == found.operator_usd_per_s
+        assert swapped[name].welfare_usd_per_s == found.welfare_usd_per_s
