@@ -53,7 +53,7 @@ def load_scenario(
     """
     name, tables = _read(source)
     if _kind_of(tables) == "pact":
-        use = "is a PACT scenario, for `airan-market pact`, and describes no operators"
+        use = "is a PACT scenario, for `airan-market pact` and `run`, and describes no operators"
         raise ScenarioError([Fault(name, "", "", use)])
     return _settle(name, tables, overrides, MARKET)
 

@@ -22,11 +22,13 @@ from scenarios.quantity import (
     OpenFraction,
     Positive,
     Says,
+    ServerCount,
     Slug,
+    StepCount,
     UpperFraction,
     UserCount,
 )
-from scenarios.schema import _Table, _unit  # one style of table for both kinds of scenario
+from scenarios.schema import WorkLawSetting, _Table, _unit  # one style for both kinds of scenario
 from scenarios.validation import Kind
 
 _COUNT = Annotated[int, Strict(), Ge(0), Le(1_000_000_000)]
@@ -56,7 +58,7 @@ class PactService(_Table):
     )
     latency_s: NonNegative | None = Field(
         default=None,
-        description="T, given directly; only shown",
+        description="T, given directly: shown, and in a run the mean time at the inference station",
         json_schema_extra=_unit("s"),
     )
     input_kb: NonNegative | None = Field(
@@ -116,6 +118,21 @@ class PactService(_Table):
         default=0.0,
         description="c_l, expected liability of a request at liability level 1, (7)",
         json_schema_extra=_unit("USD/request"),
+    )
+    links: ServerCount | None = Field(
+        default=None,
+        description="requests of this service that are transmitted at a time, each at rate_bps",
+        json_schema_extra=_unit("servers", "that of traffic"),
+    )
+    tokenisers: ServerCount | None = Field(
+        default=None,
+        description="requests of this service that are tokenised at a time",
+        json_schema_extra=_unit("servers", "that of traffic"),
+    )
+    inference_servers: ServerCount | None = Field(
+        default=None,
+        description="requests of this service that are computed at a time, each at rate_flop_per_s",
+        json_schema_extra=_unit("servers", "that of traffic"),
     )
 
 
@@ -301,6 +318,74 @@ class Pact(_Table):
     )
 
 
+class PactTraffic(_Table):
+    """Who asks how often in a run, and how many servers a service has."""
+
+    users: UserCount = Field(
+        default=300,
+        description="users of all tasks and types, rounded to whole ones by largest remainder",
+        json_schema_extra=_unit("users"),
+    )
+    requests_per_user_per_s: Positive = Field(
+        default=0.1,
+        description="requests that one user sends per second, as a Poisson process",
+        json_schema_extra=_unit("requests/(user s)"),
+    )
+    links: ServerCount = Field(
+        default=4,
+        description="requests that a service transmits at a time, each at rate_bps",
+        json_schema_extra=_unit("servers"),
+    )
+    tokenisers: ServerCount = Field(
+        default=4,
+        description="requests that a service tokenises at a time",
+        json_schema_extra=_unit("servers"),
+    )
+    inference_servers: ServerCount = Field(
+        default=4,
+        description="requests that a service computes at a time, each at rate_flop_per_s",
+        json_schema_extra=_unit("servers"),
+    )
+    law: WorkLawSetting = Field(
+        default="deterministic",
+        description="how the sizes of requests vary around those of the services: not at all, "
+        "exponential at every station, or a table: lognormal, or the tokens of real requests, "
+        "context for D_in and answer for D_out",
+        json_schema_extra=_unit("-"),
+    )
+    trust: Literal["promised", "measured"] = Field(
+        default="promised",
+        description="the quality by which users choose: what the menu promises, or, from round 2 "
+        "on, what was measured in the round before",
+        json_schema_extra=_unit("-"),
+    )
+    quality_tolerance: OpenFraction = Field(
+        default=0.01,
+        description="shortfall of quality up to which a promise counts as kept, for the largest "
+        "number of users",
+        json_schema_extra=_unit("1"),
+    )
+
+
+class PactSimulation(_Table):
+    """How the traffic of a run is played."""
+
+    rounds: StepCount = Field(
+        default=10, description="rounds of choice and traffic", json_schema_extra=_unit("rounds")
+    )
+    horizon_s: Positive = Field(
+        default=60.0, description="simulated time of one round", json_schema_extra=_unit("s")
+    )
+    warmup_s: NonNegative = Field(
+        default=5.0,
+        description="traffic before round 1, at its choices, that nobody pays for",
+        json_schema_extra=_unit("s"),
+    )
+    engine: Literal["simpy", "compiled"] = Field(
+        default="compiled", description="what simulates the stations", json_schema_extra=_unit("-")
+    )
+
+
 class PactScenario(_Table):
     """A PACT market, completely described: frozen, validated, every default resolved.
 
@@ -322,6 +407,16 @@ class PactScenario(_Table):
         description="name of the scenario, part of a run's directory", json_schema_extra=_unit("-")
     )
     pact: Pact = Field(description="services and types", json_schema_extra=_unit("-"))
+    traffic: PactTraffic = Field(
+        default_factory=PactTraffic,
+        description="what is asked of the services in a run",
+        json_schema_extra=_unit("-"),
+    )
+    simulation: PactSimulation = Field(
+        default_factory=PactSimulation,
+        description="how the traffic is played",
+        json_schema_extra=_unit("-"),
+    )
 
     @model_validator(mode="after")
     def _check_consistency(self) -> "PactScenario":

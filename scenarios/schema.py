@@ -86,7 +86,7 @@ class Users(_Table):
     )
 
 
-WORDS_OR_TABLES: Final = (("simulation", "arrivals"), ("task", "law"))
+WORDS_OR_TABLES: Final = (("simulation", "arrivals"), ("task", "law"), ("traffic", "law"))
 """The settings that may be a word or a table."""
 
 

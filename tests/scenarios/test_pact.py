@@ -216,7 +216,7 @@ def test_each_loader_refuses_the_other_kind_in_one_line() -> None:
     with pytest.raises(ScenarioError) as caught:
         load_scenario("pact")
     assert str(caught.value) == (
-        "pact: is a PACT scenario, for `airan-market pact`, and describes no operators"
+        "pact: is a PACT scenario, for `airan-market pact` and `run`, and describes no operators"
     )
     assert lines("teleoperation") == [
         "teleoperation: is an AI-RAN scenario, without a [pact] table, for `airan-market run` and "
