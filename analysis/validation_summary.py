@@ -131,6 +131,14 @@ def sentences(summary: dict[str, Any]) -> list[str]:
                 f"pairs; furthest off operator {law['operator']}, type {law['type']}, believed "
                 f"{probability(law['belief'])}, simulated {probability(law['probability'])}."
             )
+    for market in summary["markets"]:
+        if market["pairs_that_fail"]:
+            answer.append(
+                f"Variant {market['family']} {market['setting']}: the bound is below the exact law "
+                f"in {market['pairs_that_fail']} of {market['pairs']} pairs, at most "
+                f"{number(market['worst_ratio'], 3)} times (operator {market['worst_operator']}, "
+                f"type {market['worst_type']})."
+            )
     if summary["saturated"]:
         named = _listed(summary["saturated"])
         answer.append(f"Saturated, no stationary law (operator.type): {named}.")

@@ -4,6 +4,7 @@ import pytest
 from analysis import bound_markets
 from analysis.bound_markets import market_rows, market_table, summarise_markets, variants
 from analysis.theory_ladder import CHERNOFF, PRIORITY, ladder
+from analysis.validation_summary import sentences
 from scenarios import load_scenario
 
 
@@ -44,6 +45,14 @@ def test_fewer_and_faster_gpus_break_the_bound(shared, monkeypatch):
     assert ratios["12"] < 1 < ratios["3"] < ratios["1"]
     assert summary.loc[("pooled GPUs", "1"), "pairs_that_fail"] == 1
     assert summary.loc[("pooled GPUs", "12"), "pairs_that_fail"] == 0
+
+
+def test_variants_that_fail_are_told(found, shared, monkeypatch):
+    monkeypatch.setattr(bound_markets, "DIRICHLET", ())
+    markets = summarise_markets(market_table(shared)).to_dict("records")
+    told = [s for s in sentences({**found.summary, "markets": markets}) if s.startswith("Variant")]
+    assert len(told) == sum(market["pairs_that_fail"] > 0 for market in markets) >= 2
+    assert told[-1].startswith("Variant pooled GPUs 1: the bound is below the exact law in 1 of 2")
 
 
 def test_a_row_is_what_the_ladder_says(site):
