@@ -173,9 +173,11 @@ def validate(
         if wanted.markets:
             markets = market_table(scenario)
             steps("variants of the market")
-    except KeyboardInterrupt:
-        if truths[0] is None:
+    except (KeyboardInterrupt, SystemError) as error:
+        if not is_interruption(error):
             raise
+        if truths[0] is None:
+            raise KeyboardInterrupt from error
         status = INTERRUPTED
     found = Findings(
         scenario=scenario,
@@ -197,6 +199,24 @@ def validate(
     )
     found.summary.update(summarise_validation(found, wanted.level))
     return found
+
+
+def is_interruption(error: BaseException) -> bool:
+    """Whether an error is Ctrl-C, also when it came in the middle of a call of machine code.
+
+    A signal handler that raises while compiled code returns to Python makes the interpreter turn
+    KeyboardInterrupt into a SystemError "returned a result with an exception set", whose cause it
+    is; a call within a call does so twice.
+
+    Examples
+    --------
+    >>> is_interruption(KeyboardInterrupt()), is_interruption(SystemError("else"))
+    (True, False)
+    """
+    reason: BaseException | None = error
+    while isinstance(reason, SystemError):
+        reason = reason.__cause__
+    return isinstance(reason, KeyboardInterrupt)
 
 
 def _beyond_tasks(wanted: Wanted) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 
 from analysis.interruption import Interruption
 from analysis.manifest import write_json, write_text
-from analysis.validation import COMPLETE, Findings, Wanted, validate
+from analysis.validation import COMPLETE, Findings, Wanted, is_interruption, validate
 from analysis.validation_store import (
     APPROXIMATIONS,
     BEYOND,
@@ -92,13 +92,13 @@ def validate_into(
             )
         try:
             found = find(scenario, seed, wanted, on_step=on_step)
-        except KeyboardInterrupt:
+        except BaseException as fault:
             writer.discard()
-            return Validated("interrupted")
-        except BaseException:
-            writer.discard()
+            if is_interruption(fault):
+                return Validated("interrupted")
             raise
-        error, undrawn = None, False
+        error: Exception | None = None
+        undrawn = False
         with interruption.shield(swallow=found.status != COMPLETE):
             write_tables(writer, found)
         if found.status == COMPLETE:

@@ -114,7 +114,8 @@ def test_a_market_in_which_all_are_saturated_has_an_answer(monkeypatch, make_sit
     assert verdicts_text(found).count("saturated |") == 2
 
 
-def test_interrupted_after_an_operator_keeps_it(monkeypatch, make_site, edge):
+@pytest.mark.parametrize("in_machine_code", [False, True])
+def test_interrupted_after_an_operator_keeps_it(monkeypatch, make_site, edge, in_machine_code):
     sites = [make_site(own=(20.0, 20.0), agreed=(0.05, 0.1)) for _ in range(2)]
     object.__setattr__(sites[1], "operator", 1)
     monkeypatch.setattr(validation, "offered", lambda scenario, seed: sites)
@@ -122,6 +123,8 @@ def test_interrupted_after_an_operator_keeps_it(monkeypatch, make_site, edge):
 
     def stop(what, done, of):
         if done == 4:  # the first operator's replications and two types, then the second's
+            if in_machine_code:
+                raise SystemError("a result with an exception set") from KeyboardInterrupt()
             raise KeyboardInterrupt
 
     found = validate(edge, 1, Wanted(effort, map=False), on_step=stop)

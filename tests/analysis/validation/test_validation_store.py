@@ -82,11 +82,17 @@ def test_nothing_is_left_when_nothing_was_finished(edge, tmp_path):
     def stop(*arguments, **options):
         raise KeyboardInterrupt
 
+    def stop_in_machine_code(*arguments, **options):
+        inner = SystemError("returned a result with an exception set")
+        inner.__cause__ = KeyboardInterrupt()
+        raise SystemError("returned a result with an exception set") from inner
+
     def fail(*arguments, **options):
         raise ZeroDivisionError("no")
 
-    done = validate_into(edge, 1, tmp_path / "v", find=stop)
-    assert (done.status, done.path) == ("interrupted", None)
+    for stopping in (stop, stop_in_machine_code):
+        done = validate_into(edge, 1, tmp_path / "v", find=stopping)
+        assert (done.status, done.path) == ("interrupted", None)
     with pytest.raises(ZeroDivisionError):
         validate_into(edge, 1, tmp_path / "v", find=fail)
     assert list(tmp_path.iterdir()) == []
