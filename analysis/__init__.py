@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from analysis.manifest import RunError
     from analysis.run_store import Run, load_run
     from analysis.summary import summarise
-    from analysis.validation import Findings, Wanted, validate
-    from analysis.validation_store import load_validation
+    from analysis.validation.validate import Findings, Wanted, validate
+    from analysis.validation.store import load_validation
 
 __all__ = [
     "Findings",
@@ -31,15 +31,15 @@ __all__ = [
 ]
 
 _HOME = {
-    "Findings": "validation",
+    "Findings": "validation.validate",
     "Run": "run_store",
     "RunError": "manifest",
-    "Wanted": "validation",
+    "Wanted": "validation.validate",
     "figures": "",  # the module itself
     "load_run": "run_store",
-    "load_validation": "validation_store",
+    "load_validation": "validation.store",
     "summarise": "summary",
-    "validate": "validation",
+    "validate": "validation.validate",
 }
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from typer.main import get_command
@@ -21,10 +21,11 @@ from analysis.exits import DONE, FAILED, INTERRUPTED, emit, end_of, say, unexpec
 
 if TYPE_CHECKING:
     from analysis.play import Played
-    from analysis.validation_session import Validated
-    from scenarios import Scenario
+    from analysis.validation.session import Validated
+    from scenarios import PactScenario, Scenario
 
 NAME = "airan-market"
+Loaded = TypeVar("Loaded")
 
 app = typer.Typer(
     name=NAME,
@@ -118,20 +119,21 @@ def run(
 ) -> None:
     """Play the market: rounds of contract design and matching, each followed by traffic.
 
+    That of a PACT scenario too: users choose services, and every request is served.
+
     Leaves a run directory with tables, figures and report.html; its path is the last line of
     standard output.
     """
-    loaded = _load(
-        scenario,
-        settings,
-        {
-            "--engine": engine,
-            "--rounds": rounds,
-            "--horizon": horizon,
-            "--mechanism": mechanism,
-            "--belief": belief,
-        },
-    )
+    from scenarios import scenario_kind
+
+    short = {"--engine": engine, "--rounds": rounds, "--horizon": horizon}
+    of_operators = {"--mechanism": mechanism, "--belief": belief}
+    loaded: Scenario | PactScenario
+    if scenario_kind(scenario) == "pact":
+        _refuse_options(of_operators)
+        loaded = _load_pact(scenario, settings, short)
+    else:
+        loaded = _load(scenario, settings, short | of_operators)
     from analysis.play import play
     from analysis.progress import RoundProgress
 
@@ -150,10 +152,13 @@ def run(
     raise typer.Exit(_tell(played, quiet=quiet, as_json=as_json, debug=debug))
 
 
-def _has_to_compile(loaded: Scenario, *, traffic: bool) -> bool:
+def _has_to_compile(loaded: Scenario | PactScenario, *, traffic: bool) -> bool:
     """Whether the machine code that this scenario needs is still to be made, once a machine."""
+    from scenarios import Scenario
     from sim.machine_code import is_compiled
 
+    if not isinstance(loaded, Scenario):
+        return not is_compiled("sim.kernel")  # its capacity is always found with it
     of_belief = {
         "chernoff": "agents.compiled_design",
         "priority": "sim.preemptive_kernel",
@@ -318,9 +323,9 @@ def validate(
     """
     loaded = _load(scenario, settings, {"--mechanism": mechanism, "--belief": belief})
     from analysis.progress import StepProgress
-    from analysis.truth import Effort
-    from analysis.validation import KERNELS, Wanted
-    from analysis.validation_session import validate_into
+    from analysis.validation.truth import Effort
+    from analysis.validation.validate import KERNELS, Wanted
+    from analysis.validation.session import validate_into
     from sim.machine_code import is_compiled
 
     effort = Effort(replications, precision, tasks, paths, points, warmup)
@@ -420,12 +425,23 @@ def _load(source: str, settings: list[str] | None, short: dict[str, str | None])
 
     A fault of a setting that has a short option, when that was used, names the option.
     """
-    from scenarios import ScenarioError, load_scenario
+    from scenarios import load_scenario
+
+    return _with_short_options(load_scenario, source, settings, short)
+
+
+def _with_short_options(
+    load: Callable[[str, list[str]], Loaded],
+    source: str,
+    settings: list[str] | None,
+    short: dict[str, str | None],
+) -> Loaded:
+    from scenarios import ScenarioError
 
     used = {SHORT_FOR[option]: option for option, value in short.items() if value is not None}
     overrides = [f"{key}={short[option]}" for key, option in used.items()]
     try:
-        return load_scenario(source, [*(settings or []), *overrides])
+        return load(source, [*(settings or []), *overrides])
     except ScenarioError as error:
         raise ScenarioError(
             replace(fault, source=used[fault.key])
@@ -433,6 +449,26 @@ def _load(source: str, settings: list[str] | None, short: dict[str, str | None])
             else fault
             for fault in error.faults
         ) from error
+
+
+def _load_pact(
+    source: str, settings: list[str] | None, short: dict[str, str | None]
+) -> PactScenario:
+    """Load a PACT scenario as `_load` does that of operators."""
+    from scenarios import load_pact
+
+    return _with_short_options(load_pact, source, settings, short)
+
+
+def _refuse_options(options: dict[str, str | None]) -> None:
+    from scenarios import Fault, ScenarioError
+
+    reason = "is for AI-RAN scenarios, this is a PACT scenario"
+    given = {name: value for name, value in options.items() if value is not None}
+    if given:
+        raise ScenarioError(
+            [Fault(name, SHORT_FOR[name], f'"{value}"', reason) for name, value in given.items()]
+        )
 
 
 def _tell(played: Played, *, quiet: bool, as_json: bool, debug: bool) -> int:
@@ -471,7 +507,7 @@ def _tell_validated(done: Validated, *, quiet: bool, as_json: bool, debug: bool)
     if done.path is None or done.summary is None:
         say("interrupted before the first operator was simulated: nothing is kept")
         return INTERRUPTED
-    from analysis.validation_summary import sentences
+    from analysis.validation.summary import sentences
 
     for sentence in () if quiet else (*sentences(done.summary), *done.summary["notes"]):
         say(sentence)
@@ -493,7 +529,10 @@ def _tell_validated(done: Validated, *, quiet: bool, as_json: bool, debug: bool)
 
 
 def _say_summary(summary: dict[str, Any]) -> None:
-    from analysis.headline import headline
+    if summary.get("kind") == "pact":
+        from analysis.pact_run.headline import headline
+    else:
+        from analysis.headline import headline
 
     for sentence in [*headline(summary), *summary["notes"]]:
         say(sentence)

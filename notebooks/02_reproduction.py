@@ -199,8 +199,8 @@ for picture in pictures.values():
 # ## 4. Every claim
 #
 # The criteria were fixed before any number was looked at (`analysis.reproduction.claim`). A claim
-# about GSMC is judged twice: with a type split where a quota ends, as the text has it (`gsmc_unit = "user"`), and
-# with types kept whole, as Table I has them (`"type"`).
+# about GSMC is judged twice: with a type split where a quota ends, as the text has it
+# (`gsmc_unit = "user"`), and with types kept whole, as Table I has them (`"type"`).
 
 # %%
 tally = {

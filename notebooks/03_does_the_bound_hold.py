@@ -41,14 +41,14 @@ import pandas as pd
 from IPython.display import Markdown, display
 
 from analysis import Wanted, validate
-from analysis.bound_map import bound_map, failing_level, far_tail_fails
-from analysis.bound_map_figure import bound_map_figure
-from analysis.bound_markets import market_rows, variants
-from analysis.offered import offered
-from analysis.theory_ladder import CHERNOFF, PRIORITY
-from analysis.truth import Effort
-from analysis.validation_figures import decomposition, other_laws, tails
-from analysis.validation_verdicts import CAUSES
+from analysis.validation.bound_map import bound_map, failing_level, far_tail_fails
+from analysis.validation.bound_map_figure import bound_map_figure
+from analysis.validation.bound_markets import market_rows, variants
+from analysis.validation.figures import decomposition, other_laws, tails
+from analysis.validation.ladder import CHERNOFF, PRIORITY
+from analysis.validation.offered import offered
+from analysis.validation.truth import Effort
+from analysis.validation.verdicts import CAUSES
 from scenarios import load_scenario
 
 # a package below has progress bars that miss ipywidgets; no bar is shown here

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from analysis.offered import Offered, offered
-from analysis.truth import Effort
-from analysis.validation import Findings, Wanted, validate
+from analysis.validation.offered import Offered, offered
+from analysis.validation.truth import Effort
+from analysis.validation.validate import Findings, Wanted, validate
 from scenarios import Scenario, load_scenario
 
 LITTLE = Wanted(Effort(replications=20, relative=0.2, budget_tasks=3e5, paths=1280, points=3),

@@ -1,9 +1,17 @@
 import numpy as np
 import pytest
 
-from analysis.beyond import BURSTS, USUAL, Law, beyond_table, late_tasks, laws, summarise_beyond
 from analysis.intervals import cluster_proportion
-from analysis.theory_ladder import PRIORITY, ladder
+from analysis.validation.beyond import (
+    BURSTS,
+    USUAL,
+    Law,
+    beyond_table,
+    late_tasks,
+    laws,
+    summarise_beyond,
+)
+from analysis.validation.ladder import PRIORITY, ladder
 from scenarios import load_scenario
 from sim.arrival_laws import Poisson, Recorded
 from sim.laws import Deterministic, EmpiricalTasks, Exponential, Lognormal

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from analysis.bound_map import (
+from analysis.validation.bound_map import (
     bound_map,
     failing_level,
     far_tail_fails,

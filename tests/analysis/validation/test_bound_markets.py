@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from analysis import bound_markets
-from analysis.bound_markets import market_rows, market_table, summarise_markets, variants
-from analysis.theory_ladder import CHERNOFF, PRIORITY, ladder
-from analysis.validation_summary import sentences
+from analysis.validation import bound_markets
+from analysis.validation.bound_markets import market_rows, market_table, summarise_markets, variants
+from analysis.validation.ladder import CHERNOFF, PRIORITY, ladder
+from analysis.validation.summary import sentences
 from scenarios import load_scenario
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from agents.mechanism import solve
-from analysis.offered import LEAST_TAIL, grid, offered
+from analysis.validation.offered import LEAST_TAIL, grid, offered
 from scenarios import load_scenario
 from sim.preemptive import class_end_to_end_tail
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from analysis.intervals import cluster_proportion
-from analysis.validation_verdicts import (
+from analysis.validation.verdicts import (
     CAUSES,
     HOLDS,
     UNDECIDED,

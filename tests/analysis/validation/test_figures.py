@@ -3,12 +3,12 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from analysis.beyond import beyond_table, laws
-from analysis.bound_map import bound_map
-from analysis.bound_map_figure import _COLOURS, bound_map_figure
 from analysis.figure_style import png
-from analysis.theory_ladder import THEORIES
-from analysis.validation_figures import SAID, decomposition, drawable, other_laws, tails
+from analysis.validation.beyond import beyond_table, laws
+from analysis.validation.bound_map import bound_map
+from analysis.validation.bound_map_figure import _COLOURS, bound_map_figure
+from analysis.validation.figures import SAID, decomposition, drawable, other_laws, tails
+from analysis.validation.ladder import THEORIES
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from analysis.command import invoke
-from analysis.validation_store import load_validation
+from analysis.validation.store import load_validation
 
 ROOT = Path(__file__).parents[3]
 PROGRAM = [sys.executable, "-c", "from analysis.command import main; main()"]

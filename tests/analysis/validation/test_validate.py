@@ -2,12 +2,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import validation
-from analysis.theory_ladder import CHERNOFF, METHODS, PRIORITY, SIMULATED, THEORIES
-from analysis.validation import INTERRUPTED, Wanted, validate
-from analysis.validation_summary import sentences
-from analysis.validation_text import verdicts_text
-from analysis.validation_verdicts import CAUSES, HOLDS, VIOLATED
+from analysis.validation import validate as validation
+from analysis.validation.ladder import CHERNOFF, METHODS, PRIORITY, SIMULATED, THEORIES
+from analysis.validation.summary import sentences
+from analysis.validation.text import verdicts_text
+from analysis.validation.validate import INTERRUPTED, Wanted, validate
+from analysis.validation.verdicts import CAUSES, HOLDS, VIOLATED
 from scenarios import load_scenario
 
 

@@ -1,0 +1,1 @@
+"""Is the approximation true? Every queueing belief against exact laws and simulation."""

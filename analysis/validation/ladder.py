@@ -1,0 +1,70 @@
+"""The four answers of theory to how likely it is that a task takes longer than t.
+
+Each step down replaces one simplification by the truth, so that the error of the paper's belief
+splits into parts that add up on a log scale:
+
+    chernoff           eqs. (10)-(12), exponent fixed by ζ
+    chernoff_optimised the same bound with the best exponent at every latency
+    fifo_exact         eq. (9): the law that both bound, first come first served at λ_{m,n}
+    priority_exact     preemptive-resume priority at every stage, stages independent
+    simulated          the tandem itself (`analysis.validation.truth`)
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.validation.offered import Offered
+
+FloatArray = NDArray[np.float64]
+
+CHERNOFF, OPTIMISED, FIRST_COME, PRIORITY = (
+    "chernoff",
+    "chernoff_optimised",
+    "fifo_exact",
+    "priority_exact",
+)
+#: What is only theory, from the crudest to the finest.
+THEORIES = (CHERNOFF, OPTIMISED, FIRST_COME, PRIORITY)
+SIMULATED = "simulated"
+METHODS = (*THEORIES, SIMULATED)
+
+
+def ladder(site: Offered, latency_s: FloatArray) -> dict[str, FloatArray]:
+    """Tail of every type at an operator by each theory, as it would be charged: at most 1.
+
+    Parameters
+    ----------
+    site : Offered
+    latency_s : array (N, T)
+        s, positive.
+
+    Returns
+    -------
+    dict
+        Method → array (N, T). Where a type saturates the operator all are 1.
+
+    Examples
+    --------
+    >>> from analysis.validation.offered import offered
+    >>> from scenarios import load_scenario
+    >>> (site,) = offered(load_scenario("bound_fails"), seed=1)
+    >>> tails = ladder(site, site.agreed_s[:, np.newaxis])
+    >>> [f"{tails[method][1, 0]:.1e}" for method in THEORIES]  # what type 2 is promised
+    ['1.0e-03', '1.0e-03', '3.9e-05', '1.5e-01']
+    """
+    from sim.chernoff import chernoff_coefficients, chernoff_tail, optimised_tail
+    from sim.end_to_end import end_to_end_tail
+    from sim.preemptive import class_end_to_end_tail
+
+    load = site.load_per_s[:, np.newaxis]
+    stages = site.servers, site.service_rate_per_s
+    log_gain, exponent = chernoff_coefficients(*stages, load, site.zeta)
+    best, _ = optimised_tail(latency_s, *stages, load)
+    return {
+        CHERNOFF: np.minimum(chernoff_tail(latency_s, log_gain, exponent), 1.0),
+        OPTIMISED: np.minimum(best, 1.0),
+        FIRST_COME: end_to_end_tail(latency_s, *stages, load),
+        PRIORITY: class_end_to_end_tail(latency_s, *stages, site.own_rate_per_s),
+    }

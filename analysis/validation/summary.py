@@ -1,0 +1,214 @@
+"""A validation in figures and in sentences."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.headline import number, probability
+from analysis.validation.beyond import USUAL, summarise_beyond
+from analysis.validation.bound_map import summarise_map
+from analysis.validation.bound_markets import summarise_markets
+from analysis.validation.ladder import CHERNOFF, PRIORITY, THEORIES
+from analysis.validation.verdicts import (
+    CAUSES,
+    FAILS_FAR,
+    HOLDS,
+    IDLE,
+    NOT_SEEN,
+    SATURATED,
+    UNDECIDED,
+    VIOLATED,
+)
+
+if TYPE_CHECKING:
+    from analysis.validation.validate import Findings
+
+JUDGED = (HOLDS, VIOLATED, UNDECIDED)
+STATES = (*JUDGED, SATURATED, IDLE, NOT_SEEN)
+
+
+def summarise_validation(found: Findings, level: float) -> dict[str, Any]:
+    """Content of `summary.json`, which `validate --json` prints; nothing is NaN or infinite.
+
+    Parameters
+    ----------
+    found : Findings
+        Its `summary` is not looked at.
+    level : float
+        Of the verdicts of a table together.
+    """
+    verdicts = found.verdicts
+    paper = verdicts[verdicts["method"] == CHERNOFF]
+    judged = paper[paper["verdict"].isin(JUDGED)]
+    return _clean(
+        {
+            "scenario": found.scenario.name,
+            "seed": found.seed,
+            "status": found.status,
+            "mechanism": found.scenario.mechanism.name,
+            "belief": found.scenario.mechanism.belief,
+            "chernoff_zeta": found.scenario.mechanism.chernoff_zeta,
+            "level": level,
+            "pairs": len(paper),
+            "operators_simulated": found.simulated,
+            "replications": [
+                {"operator": site.operator + 1, **spent}
+                for site, spent in zip(found.sites, found.spent, strict=True)
+                if spent
+            ],
+            "verdicts": {
+                method: {
+                    state: int((verdicts[verdicts["method"] == method]["verdict"] == state).sum())
+                    for state in STATES
+                }
+                for method in THEORIES
+            },
+            "tails": {
+                method: {
+                    name: int(verdicts[verdicts["method"] == method][f"tail_{name}"].sum())
+                    for name in ("latencies", "holds", "violated", "undecided")
+                }
+                for method in THEORIES
+            },
+            "bound_violated": _places(judged[judged["verdict"] == VIOLATED]),
+            "bound_fails_in_far_tail": _names(paper, FAILS_FAR, "far_tail"),
+            "bound_slackest": _extreme(judged, "ratio", largest=True),
+            "bound_tightest": _extreme(judged, "ratio", largest=False),
+            "causes_median_decades": {
+                cause: float(judged[cause].median()) if judged[cause].notna().any() else None
+                for cause in CAUSES
+            },
+            "independent_stages": _independence(verdicts),
+            "saturated": _names(paper, SATURATED),
+            "no_traffic": _names(paper, IDLE),
+            "beyond": summarise_beyond(found.beyond).to_dict("records")
+            if len(found.beyond)
+            else [],
+            "map": summarise_map(found.map) if len(found.map) else None,
+            "markets": summarise_markets(found.markets).to_dict("records")
+            if len(found.markets)
+            else [],
+            "notes": list(found.notes),
+        }
+    )
+
+
+def sentences(summary: dict[str, Any]) -> list[str]:
+    """The findings in a few sentences, each read off the summary."""
+    counts = summary["verdicts"][CHERNOFF]
+    judged = sum(counts[state] for state in JUDGED)
+    answer = [
+        f"The paper's bound at the agreed latencies, of {judged} pairs of operator and type: holds "
+        f"in {counts[HOLDS]}, violated beyond doubt in {counts[VIOLATED]}, undecided in "
+        f"{counts[UNDECIDED]} (all verdicts together right with {summary['level']:.0%})."
+    ]
+    for place in summary["bound_violated"][:3]:
+        answer.append(f"Violated: {_place(place)}, {number(1 / place['ratio'], 3)} times as often.")
+    slackest = summary["bound_slackest"]
+    if slackest and slackest["ratio"] is not None and slackest["ratio"] > 1:
+        answer.append(f"Slackest: {_place(slackest)}, 1/{number(slackest['ratio'], 3)} of it.")
+    if summary["bound_fails_in_far_tail"]:
+        answer.append(
+            "At every latency that is long enough the bound fails (its exponent is larger than the "
+            "exact decay rate), operator.type: "
+            f"{_listed(summary['bound_fails_in_far_tail'])}."
+        )
+    independent = summary["independent_stages"]
+    if independent:
+        answer.append(
+            "Exact preemptive law with independent stages: "
+            f"{independent['median_percent']:.1f} % off the simulated estimate in the median pair, "
+            f"{independent['greatest_percent']:.1f} % at most, told apart from it beyond doubt in "
+            f"{independent['told_apart']} of {independent['pairs']}."
+        )
+    for law in summary["beyond"]:
+        if law["violated"] and law["law"] != USUAL:
+            answer.append(
+                f"{law['law']}: belief too low beyond doubt in {law['violated']} of {law['pairs']} "
+                f"pairs; furthest off operator {law['operator']}, type {law['type']}, believed "
+                f"{probability(law['belief'])}, simulated {probability(law['probability'])}."
+            )
+    for market in summary["markets"]:
+        if market["pairs_that_fail"]:
+            answer.append(
+                f"Variant {market['family']} {market['setting']}: the bound is below the exact law "
+                f"in {market['pairs_that_fail']} of {market['pairs']} pairs, at most "
+                f"{number(market['worst_ratio'], 3)} times (operator {market['worst_operator']}, "
+                f"type {market['worst_type']})."
+            )
+    if summary["saturated"]:
+        named = _listed(summary["saturated"])
+        answer.append(f"Saturated, no stationary law (operator.type): {named}.")
+    return answer
+
+
+def _listed(places: list[dict[str, int]]) -> str:
+    return ", ".join(f"{at['operator']}.{at['type']}" for at in places)
+
+
+def _place(place: dict[str, Any]) -> str:
+    return (
+        f"operator {place['operator']}, type {place['type']}, at "
+        f"{number(place['latency_s'], 3)} s: believed {_p(place['belief'])}, "
+        f"simulated {_p(place['truth'])}"
+    )
+
+
+def _p(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2e}"
+
+
+_FIELDS = [
+    "operator", "type", "latency_s", "load", "own_share", "belief", "truth", "truth_low",
+    "truth_high", "ratio",
+]  # fmt: skip
+
+
+def _places(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    return rows.sort_values("ratio")[_FIELDS].to_dict("records")
+
+
+def _extreme(rows: pd.DataFrame, column: str, *, largest: bool) -> dict[str, Any] | None:
+    known = rows[np.isfinite(rows[column].astype(float))]
+    if known.empty:
+        return None
+    place = known[column].idxmax() if largest else known[column].idxmin()
+    return known.loc[[place], _FIELDS].to_dict("records")[0]
+
+
+def _names(rows: pd.DataFrame, state: str, column: str = "verdict") -> list[dict[str, int]]:
+    chosen = rows[rows[column] == state]
+    return [
+        {"operator": int(o), "type": int(n)}
+        for o, n in zip(chosen["operator"], chosen["type"], strict=True)
+    ]
+
+
+def _independence(verdicts: pd.DataFrame) -> dict[str, Any] | None:
+    """How far the exact law of independent stages is from the tandem, and where it is proven."""
+    exact = verdicts[(verdicts["method"] == PRIORITY) & (verdicts["truth"] > 0)]
+    if exact.empty:
+        return None
+    apart = (exact["belief"] < exact["truth_low"]) | (exact["belief"] > exact["truth_high"])
+    return {
+        "pairs": len(exact),
+        "told_apart": int(apart.sum()),
+        "greatest_percent": float(100 * np.abs(exact["ratio"] - 1).max()),
+        "median_percent": float(100 * np.abs(exact["ratio"] - 1).median()),
+    }
+
+
+def _clean(value: Any) -> Any:
+    """Plain Python numbers, None for what is no number."""
+    if isinstance(value, dict):
+        return {key: _clean(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_clean(part) for part in value]
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,266 @@
+"""Is what operators believe true? Every approximation against simulation, by operator and type."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from analysis.validation import beyond as beyond_module
+from analysis.validation.bound_map import bound_map
+from analysis.validation.bound_markets import market_rows, market_table
+from analysis.validation.ladder import PRIORITY, ladder
+from analysis.validation.offered import Offered, grid, offered
+from analysis.validation.summary import summarise_validation
+from analysis.validation.tables import approximations, verdict_table
+from analysis.validation.truth import Effort, Truth, observe
+from analysis.validation.verdicts import FAMILY_LEVEL
+from scenarios import Scenario
+
+#: Modules of machine code that a validation needs.
+KERNELS = ("agents.compiled_design", "sim.kernel", "sim.preemptive_kernel", "sim.tagged_kernel")
+COMPLETE, INTERRUPTED = "complete", "interrupted"
+
+
+@dataclass(frozen=True, eq=False)
+class Findings:
+    """What a validation found.
+
+    Attributes
+    ----------
+    scenario : Scenario
+    seed : int
+    status : str
+        `complete`, or `interrupted` after Ctrl-C: tables hold what was finished.
+    sites : tuple of Offered
+        What each operator is offered at the solved loads.
+    simulated : int
+        Operators simulated.
+    approximations : DataFrame
+        See `analysis.validation.tables.approximations`.
+    verdicts : DataFrame
+        See `analysis.validation.tables.verdict_table`.
+    beyond : DataFrame
+        See `analysis.validation.beyond.beyond_table`; empty unless asked for.
+    map : DataFrame
+        See `bound_map.bound_map`, with the scenario's ζ; empty unless asked for.
+    places : DataFrame
+        Where the types of this market stand on the map: `bound_markets.market_rows`.
+    markets : DataFrame
+        See `analysis.validation.bound_markets.market_table`; empty unless asked for.
+    spent : tuple of dict
+        What the replications of each operator took (`analysis.validation.truth.Truth.spent`).
+    notes : tuple of str
+    summary : dict
+        See `analysis.validation.summary.summarise_validation`.
+    """
+
+    scenario: Scenario
+    seed: int
+    status: str
+    sites: tuple[Offered, ...]
+    simulated: int
+    approximations: pd.DataFrame
+    verdicts: pd.DataFrame
+    beyond: pd.DataFrame
+    map: pd.DataFrame
+    places: pd.DataFrame
+    markets: pd.DataFrame
+    spent: tuple[dict[str, Any], ...]
+    notes: tuple[str, ...]
+    summary: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a validation consists of, besides the verdicts themselves.
+
+    Attributes
+    ----------
+    effort : Effort
+    level : float
+        With which all intervals behind the verdicts of a table together cover their truths.
+    beyond : bool
+        Other laws of work and arrivals.
+    trace : Path, optional
+        Requests whose work and arrivals are tried among them.
+    map : bool
+        The map of where the bound holds.
+    markets : bool
+        Variants of the scenario, solved.
+    """
+
+    effort: Effort = field(default_factory=Effort)
+    level: float = FAMILY_LEVEL
+    beyond: bool = True
+    trace: Path | None = None
+    map: bool = True
+    markets: bool = False
+
+
+def validate(
+    scenario: Scenario,
+    seed: int = 1,
+    wanted: Wanted | None = None,
+    *,
+    on_step: Callable[[str, int, int], None] = lambda what, done, of: None,
+) -> Findings:
+    """Hold what the operators of a solved market believe against exact theory and simulation.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        Solved by its mechanism under its belief; traffic is offered exactly at the solved loads.
+    seed : int
+        Root of every random stream; the same seed gives the same findings.
+    wanted : Wanted, optional
+        By default everything but `markets`.
+    on_step : function
+        Told what was finished, how many steps are, and of how many.
+
+    Returns
+    -------
+    Findings
+        Plain frames. After Ctrl-C those of the operators that were finished; of the others the
+        theory.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        When no operator had been simulated.
+    sim.request_trace.TraceError
+        When the trace cannot be read.
+
+    Examples
+    --------
+    >>> from scenarios import load_scenario
+    >>> quick = Wanted(Effort(budget_tasks=1e5, paths=640, points=2), beyond=False, map=False)
+    >>> found = validate(load_scenario("bound_fails"), wanted=quick)
+    >>> paper = found.verdicts[found.verdicts["method"] == "chernoff"]
+    >>> paper["verdict"].tolist()
+    ['holds', 'violated beyond doubt']
+    """
+    wanted = Wanted() if wanted is None else wanted
+    sites = offered(scenario, seed)
+    laws = beyond_module.laws(scenario, wanted.trace) if wanted.beyond else []
+    steps = _Steps(
+        on_step,
+        sum(1 + site.looked_at.size for site in sites)
+        + len(laws) * len(sites)
+        + wanted.map
+        + wanted.markets,
+    )
+    latencies = [grid(site, wanted.effort.points) for site in sites]
+    tails = [ladder(site, latency) for site, latency in zip(sites, latencies, strict=True)]
+    truths: list[Truth | None] = [None] * len(sites)
+    other = mapped = markets = pd.DataFrame()
+    status = COMPLETE
+    try:
+        for m, site in enumerate(sites):
+            truths[m] = observe(
+                site, latencies[m], tails[m][PRIORITY], wanted.effort, seed=seed, on_step=steps
+            )
+        if laws:
+            other = beyond_module.beyond_table(
+                sites, laws, wanted.level, seed=seed, tasks=_beyond_tasks(wanted), on_done=steps
+            )
+        if wanted.map:
+            mapped = bound_map(zeta=scenario.mechanism.chernoff_zeta)
+            steps("map")
+        if wanted.markets:
+            markets = market_table(scenario)
+            steps("variants of the market")
+    except (KeyboardInterrupt, SystemError) as error:
+        if not is_interruption(error):
+            raise
+        if truths[0] is None:
+            raise KeyboardInterrupt from error
+        status = INTERRUPTED
+    found = Findings(
+        scenario=scenario,
+        seed=seed,
+        status=status,
+        sites=tuple(sites),
+        simulated=sum(truth is not None for truth in truths),
+        approximations=pd.concat(
+            [approximations(*row) for row in zip(sites, latencies, tails, truths, strict=True)],
+            ignore_index=True,
+        ),
+        verdicts=verdict_table(sites, tails, truths, wanted.level),
+        beyond=other,
+        map=mapped,
+        places=pd.DataFrame([row for site in sites for row in market_rows(site)]),
+        markets=markets,
+        spent=tuple({} if truth is None else truth.spent() for truth in truths),
+        notes=_notes(scenario, sites, truths, wanted),
+    )
+    found.summary.update(summarise_validation(found, wanted.level))
+    return found
+
+
+def is_interruption(error: BaseException) -> bool:
+    """Whether an error is Ctrl-C, also when it came in the middle of a call of machine code.
+
+    A signal handler that raises while compiled code returns to Python makes the interpreter turn
+    KeyboardInterrupt into a SystemError "returned a result with an exception set", whose cause it
+    is; a call within a call does so twice.
+
+    Examples
+    --------
+    >>> is_interruption(KeyboardInterrupt()), is_interruption(SystemError("else"))
+    (True, False)
+    """
+    reason: BaseException | None = error
+    while isinstance(reason, SystemError):
+        reason = reason.__cause__
+    return isinstance(reason, KeyboardInterrupt)
+
+
+def _beyond_tasks(wanted: Wanted) -> int:
+    """Tasks of each law and operator: a quarter of the budget, at the most the usual number."""
+    return int(min(beyond_module.TASKS, max(wanted.effort.budget_tasks / 4, 1)))
+
+
+class _Steps:
+    """Counts what is finished and tells of it."""
+
+    def __init__(self, tell: Callable[[str, int, int], None], of: int) -> None:
+        self._tell, self._of, self._done = tell, of, 0
+
+    def __call__(self, what: str) -> None:
+        self._done += 1
+        self._tell(what, self._done, self._of)
+
+
+def _notes(
+    scenario: Scenario, sites: list[Offered], truths: list[Truth | None], wanted: Wanted
+) -> tuple[str, ...]:
+    notes = []
+    if not beyond_module.is_usual(scenario):
+        where = "see the table of other laws" if wanted.beyond else "not tried"
+        notes.append(
+            "Verdicts are for Poisson arrivals and exponential work, which theory is about; this "
+            f"scenario's own laws: {where}."
+        )
+    for site, truth in zip(sites, truths, strict=True):
+        for types, what in (
+            (site.saturated, "saturated, no stationary law, every latency is exceeded in the end"),
+            (site.idle & ~site.saturated, "no tasks, nothing to simulate"),
+        ):
+            if types.any():
+                numbers = ", ".join(str(n + 1) for n in types.nonzero()[0])
+                notes.append(f"{site.name}, type {numbers}: {what}.")
+        if truth is None:
+            notes.append(f"{site.name}: not simulated.")
+        elif truth.plain is not None:
+            notes += [f"{site.name}: {note}" for note in truth.notes()]
+            dropped = truth.untrusted()
+            if dropped:
+                notes.append(
+                    f"{site.name}: {dropped} estimates of rare violations were dropped, because "
+                    "one batch carried most of their sum or none was late."
+                )
+    return tuple(notes)
