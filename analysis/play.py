@@ -11,10 +11,10 @@ import pandas as pd
 
 from analysis.interruption import Interruption
 from analysis.manifest import write_json
-from analysis.run_store import load_run
+from analysis.run_store import PactRun, load_run
 from analysis.run_writer import RunWriter, default_directory
 from analysis.summary import summarise
-from scenarios import Fault, Scenario, ScenarioError
+from scenarios import Fault, PactScenario, Scenario, ScenarioError
 
 NO_UNDER_WAY = "Tasks under way when the run failed are missing from tasks.parquet."
 
@@ -33,7 +33,7 @@ class PlayableMarket(Protocol):
         """Hand the tasks still under way to the task sink; a second call does nothing."""
 
     def tables(self) -> Any:
-        """Frames `rounds`, `market` and `operators` of the rounds finished."""
+        """Frames of the rounds finished, by name: those of the kind of run (`analysis.layout`)."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Played:
 
 
 def play(
-    scenario: Scenario,
+    scenario: Scenario | PactScenario,
     seed: int = 1,
     out: Path | None = None,
     *,
@@ -87,7 +87,7 @@ def play(
 
     Parameters
     ----------
-    scenario : Scenario
+    scenario : Scenario or PactScenario
         Whole users only (`users.whole_users`).
     seed : int
         Root of every random stream of the run.
@@ -102,7 +102,8 @@ def play(
     on_draw : callable, optional
         Called once, before figures and report are made.
     make_market : callable, optional
-        Called with the scenario, `seed=` and `task_sink=`; `agents.market.Market` unless told.
+        Called with the scenario, `seed=` and `task_sink=`; that of the kind of scenario unless
+        told: `agents.market.Market` or `agents.pact.simulation.PactSimulation`.
     interruptible : function, optional
         What a signal may cut off inside a round, because the market is as it was before the round
         until this returns; `sim.engine.simulate` unless told. Elsewhere in a round it waits.
@@ -116,10 +117,9 @@ def play(
     Exception
         Whatever the market raises before its first round is finished.
     """
-    if not scenario.users.whole_users:
+    if isinstance(scenario, Scenario) and not scenario.users.whole_users:
         allowed = "must be true: traffic comes from whole users (`solve` takes fractional ones)"
         raise ScenarioError([Fault(scenario.name, "users.whole_users", "false", allowed)])
-    from agents.market import Market  # Mesa and SciPy: not for those who only read runs
     from sim.engine import simulate
 
     with Interruption() as interruption:
@@ -130,7 +130,18 @@ def play(
         session = _Session(
             writer, interruption, interruptible or simulate, on_start, on_round, on_draw
         )
-        return session.play(make_market or Market, scenario, seed)
+        return session.play(make_market or _market_of(scenario), scenario, seed)
+
+
+def _market_of(scenario: Scenario | PactScenario) -> Callable[..., PlayableMarket]:
+    """What plays a scenario, imported only now: Mesa and SciPy are not for those who read runs."""
+    if isinstance(scenario, Scenario):
+        from agents.market import Market
+
+        return Market
+    from agents.pact.simulation import PactSimulation
+
+    return PactSimulation
 
 
 class _Session:
@@ -150,7 +161,9 @@ class _Session:
         self.on_start, self.on_round, self.on_draw = on_start, on_round, on_draw
         self.market: PlayableMarket | None = None
 
-    def play(self, make: Callable[..., PlayableMarket], scenario: Scenario, seed: int) -> Played:
+    def play(
+        self, make: Callable[..., PlayableMarket], scenario: Scenario | PactScenario, seed: int
+    ) -> Played:
         status, error = self._play_rounds(make, scenario, seed)
         if status == "complete":
             return self._end_complete()
@@ -158,7 +171,7 @@ class _Session:
             return self._end_early(status, error)
 
     def _play_rounds(
-        self, make: Callable[..., PlayableMarket], scenario: Scenario, seed: int
+        self, make: Callable[..., PlayableMarket], scenario: Scenario | PactScenario, seed: int
     ) -> tuple[str, Exception | None]:
         try:
             market = self.market = make(scenario, seed=seed, task_sink=self.writer.take)
@@ -227,24 +240,36 @@ class _Session:
         tables = self.market.tables()
         frames = {
             name: _finished_rounds(getattr(tables, name), self.writer.rounds)
-            for name in ("rounds", "market", "operators")
+            for name in self.writer.layout.frames
         }
         self.writer.finish(status, frames, [*self.market.notes, *(notes or [])], error)
 
 
 def _finished_rounds(frame: pd.DataFrame, rounds: int) -> pd.DataFrame:
-    return frame[frame["round"] <= rounds]
+    return frame[frame["round"] <= rounds] if "round" in frame else frame
 
 
 def write_summary(directory: Path) -> dict[str, Any]:
     """Write `summary.json` of a run directory and return its content."""
-    summary = summarise(load_run(directory))
+    run = load_run(directory)
+    if isinstance(run, PactRun):
+        from analysis.pact_run.summary import summarise as summarise_pact
+
+        summary = summarise_pact(run)
+    else:
+        summary = summarise(run)
     write_json(directory / "summary.json", summary)
     return summary
 
 
 def draw(directory: Path) -> None:
     """Write figures and report of a run directory."""
+    run = load_run(directory)
+    if isinstance(run, PactRun):
+        from analysis.pact_run.report import write_report as write_pact_report
+
+        write_pact_report(run)
+        return
     from analysis.report import write_report  # matplotlib takes a second to import
 
-    write_report(load_run(directory))
+    write_report(run)

@@ -11,12 +11,20 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.layout import Layout, kind_of_run, layout_of
 from analysis.manifest import Manifest, RunError, read_manifest, sha256
-from analysis.tables import SCHEMAS, read_table
+from analysis.tables import read_table
 from analysis.tally import tally_tasks
-from scenarios import Scenario, ScenarioError, load_scenario, scenario_hash
+from scenarios import (
+    PactScenario,
+    Scenario,
+    ScenarioError,
+    load_pact,
+    load_scenario,
+    scenario_hash,
+)
 
-__all__ = ["Run", "RunError", "load_run"]
+__all__ = ["PactRun", "Run", "RunError", "load_run"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +41,11 @@ class Run:
 
     path: Path
     manifest: Manifest
+
+    @cached_property
+    def layout(self) -> Layout:
+        """The tables of this kind of run."""
+        return layout_of("market")
 
     @cached_property
     def scenario(self) -> Scenario:
@@ -90,7 +103,7 @@ class Run:
             Naming the first file that is missing, of another size or hash than recorded, or
             not recorded at all.
         """
-        for name in SCHEMAS:
+        for name in self.layout.schemas:
             path = self._file(name)
             recorded = self.manifest.tables.get(path.name)
             if recorded is None:
@@ -113,8 +126,42 @@ class Run:
             raise RunError(f"{self._file(name)}: {reason}") from error
 
 
+@dataclass(frozen=True)
+class PactRun(Run):
+    """The directory of a PACT run; what follows here it has in place of operators and tally."""
+
+    @cached_property
+    def layout(self) -> Layout:
+        """The tables of this kind of run."""
+        return layout_of("pact")
+
+    @cached_property
+    def scenario(self) -> PactScenario:  # type: ignore[override]  # the other kind of market
+        """The scenario that was played, every default written out."""
+        try:
+            return load_pact(self.path / "scenario.toml")
+        except (ScenarioError, OSError) as error:
+            first = (str(error).splitlines() or ["unreadable"])[0]
+            raise RunError(f"{self.path / 'scenario.toml'}: {first}") from error
+
+    @cached_property
+    def items(self) -> pd.DataFrame:
+        """One row per round and service (columns of `items.parquet`)."""
+        return self._read("items")
+
+    @cached_property
+    def capacity(self) -> pd.DataFrame:
+        """One row per service (columns of `capacity.parquet`)."""
+        return self._read("capacity")
+
+    @cached_property
+    def capacity_curve(self) -> pd.DataFrame:
+        """Quality along numbers of users (columns of `capacity_curve.parquet`)."""
+        return self._read("capacity_curve")
+
+
 def load_run(directory: str | Path, *, verify: bool = False) -> Run:
-    """Open a run directory.
+    """Open a run directory, that of a PACT run as a `PactRun`.
 
     Parameters
     ----------
@@ -137,7 +184,8 @@ def load_run(directory: str | Path, *, verify: bool = False) -> Run:
     analysis.manifest.RunError: no-such-run: no such run directory
     """
     path = Path(directory)
-    run = Run(path, read_manifest(path))
+    manifest = read_manifest(path)
+    run = (PactRun if kind_of_run(path) == "pact" else Run)(path, manifest)
     if run.manifest.status == "running":
         raise RunError(f"{path}: still being written, or left behind by a killed run")
     if verify:

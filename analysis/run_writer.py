@@ -27,6 +27,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from analysis.layout import layout_of
 from analysis.manifest import (
     Manifest,
     RunError,
@@ -35,11 +36,11 @@ from analysis.manifest import (
     sha256,
     write_manifest,
 )
-from analysis.tables import SCHEMAS, TableWriter, write_table
-from scenarios import Scenario, dump_toml, scenario_hash
+from analysis.tables import TableWriter, write_table
+from scenarios import PactScenario, Scenario, dump_toml, scenario_hash
 
 
-def default_directory(scenario: Scenario, seed: int) -> Path:
+def default_directory(scenario: Scenario | PactScenario, seed: int) -> Path:
     """`runs/<scenario>-<seed>-<hash>`, the hash cut to ten digits."""
     return Path("runs") / f"{scenario.name}-{seed}-{scenario_hash(scenario)[:10]}"
 
@@ -51,7 +52,8 @@ class RunWriter:
     ----------
     target : Path
         Final name of the directory.
-    scenario : Scenario
+    scenario : Scenario or PactScenario
+        What is played decides which tables there are.
     seed : int
     force : bool
         Whether a complete run under that name may be replaced.
@@ -60,6 +62,8 @@ class RunWriter:
     ----------
     partial : Path
         Where files are written until `publish`.
+    layout : Layout
+        The tables of this kind of run.
     rounds : int
         Rounds committed.
     messages : list of str
@@ -71,7 +75,15 @@ class RunWriter:
         When the name is taken, or another process writes the same run.
     """
 
-    def __init__(self, target: Path, scenario: Scenario, seed: int, *, force: bool = False) -> None:
+    def __init__(
+        self,
+        target: Path,
+        scenario: Scenario | PactScenario,
+        seed: int,
+        *,
+        force: bool = False,
+    ) -> None:
+        self.layout = layout_of("market" if isinstance(scenario, Scenario) else "pact")
         self.target = Path(target)
         if not self.target.name or self.target.name == "..":
             raise RunError(f"{target}: a run directory needs a name of its own")
@@ -101,7 +113,7 @@ class RunWriter:
             raise
         (self.partial / "scenario.toml").write_text(dump_toml(scenario), encoding="utf-8")
         write_manifest(self.partial, self._manifest)
-        self._tasks = TableWriter(self.partial / "tasks.parquet", "tasks")
+        self._tasks = TableWriter(self.partial / "tasks.parquet", "tasks", self.layout.schemas)
 
     def take(self, tasks: pd.DataFrame) -> None:
         """Hold tasks until the round they ended in is committed (the market's task sink)."""
@@ -132,7 +144,7 @@ class RunWriter:
         status : str
             `complete`, `interrupted` or `failed`.
         frames : mapping of str to DataFrame
-            The tables `rounds`, `market` and `operators`.
+            The tables of the layout but `tasks`.
         notes : sequence of str
             Sentences a reader of the run should know.
         error : str, optional
@@ -141,13 +153,17 @@ class RunWriter:
         self._tasks.close()
         rows = {"tasks": self._tasks.rows}
         for name, frame in frames.items():
-            rows[name] = write_table(self.partial / f"{name}.parquet", name, frame)
+            rows[name] = write_table(
+                self.partial / f"{name}.parquet", name, frame, self.layout.schemas
+            )
         self._manifest = replace(
             self._manifest,
             status=status,
             rounds=self.rounds,
             wall_s=round(time.monotonic() - self._clock_s, 3),
-            tables={f"{name}.parquet": self._record(name, rows[name]) for name in SCHEMAS},
+            tables={
+                f"{name}.parquet": self._record(name, rows[name]) for name in self.layout.schemas
+            },
             notes=tuple(notes),
             error=error,
         )

@@ -77,7 +77,7 @@ def summarise(run: Results, level: float = LEVEL) -> dict[str, Any]:
     total = violation_table(run.rounds, run.tally, by=(), level=level)
     cells = violation_table(run.rounds, run.tally, level=level)
     counts = {word: int((cells["verdict"] == word).sum()) for word in (COVERS, TOO_LOW, UNDECIDED)}
-    return _plain(
+    return plain(
         {
             "schema_version": SCHEMA_VERSION,
             "scenario": manifest.scenario,
@@ -180,17 +180,17 @@ def _last(values: pd.Series) -> float:
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    return _plain(frame.to_dict("records"))
+    return plain(frame.to_dict("records"))
 
 
-def _plain(value: Any) -> Any:
-    """Only what JSON knows: NumPy numbers become Python's, NaN and infinities become null."""
+def plain(value: Any) -> Any:
+    """Only what JSON knows: NumPy numbers become Python's, NaN, NA and infinities become null."""
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, np.generic):
         value = value.item()
-    if isinstance(value, float) and not np.isfinite(value):
+    if value is pd.NA or (isinstance(value, float) and not np.isfinite(value)):
         return None
     return value

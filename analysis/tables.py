@@ -1,8 +1,11 @@
-"""The four Parquet tables of a run: their columns and types, and how frames become files."""
+"""The four Parquet tables of a run: their columns and types, and how frames become files.
+
+A run of another kind of market has tables of its own (`analysis.layout`), written in the same way.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -52,18 +55,32 @@ def _schema(columns: str) -> pa.Schema:
     return pa.schema(fields)
 
 
+def schemas_of(columns: Mapping[str, str]) -> dict[str, pa.Schema]:
+    """Arrow schemas of tables written as above.
+
+    Examples
+    --------
+    >>> schemas_of({"rounds": "round:int32 price_usd:double?"})["rounds"].names
+    ['round', 'price_usd']
+    """
+    return {name: _schema(text) for name, text in columns.items()}
+
+
 #: Arrow schema of each table by name, in the order of the manifest.
-SCHEMAS: dict[str, pa.Schema] = {name: _schema(columns) for name, columns in _COLUMNS.items()}
+SCHEMAS = schemas_of(_COLUMNS)
 
 # columns of tasks.parquet that repeat few values; every other one is a measurement of its own,
 # for which a dictionary only costs time
 _REPEATING = [
     "round", "operator", "type", "user", "agreed_latency_s", "price_usd", "violated", "refund_usd",
     "uplink_preemptions", "gpu_preemptions", "downlink_preemptions",
+    "service", "satisfied", "liability_usd",
 ]  # fmt: skip
 
 
-def to_arrow(frame: pd.DataFrame, name: str) -> pa.Table:
+def to_arrow(
+    frame: pd.DataFrame, name: str, schemas: Mapping[str, pa.Schema] = SCHEMAS
+) -> pa.Table:
     """Frame as an Arrow table with exactly the columns and types of the table `name`.
 
     NaN, None and NA become null where the column may be missing. No index and no pandas
@@ -82,7 +99,7 @@ def to_arrow(frame: pd.DataFrame, name: str) -> pa.Table:
     ...
     ValueError: market: missing columns temperature, residual, opted_out_users, ...
     """
-    schema = SCHEMAS[name]
+    schema = schemas[name]
     missing = [column for column in schema.names if column not in frame.columns]
     unknown = [str(column) for column in frame.columns if column not in schema.names]
     for fault, columns in (("missing", missing), ("unknown", unknown)):
@@ -127,7 +144,9 @@ class TableWriter:
     path : Path
         File to write.
     name : str
-        Name of the table, a key of `SCHEMAS`.
+        Name of the table, a key of the schemas.
+    schemas : mapping of str to Schema
+        Of the kind of run.
 
     Attributes
     ----------
@@ -135,21 +154,24 @@ class TableWriter:
         Rows written so far.
     """
 
-    def __init__(self, path: Path, name: str) -> None:
+    def __init__(self, path: Path, name: str, schemas: Mapping[str, pa.Schema] = SCHEMAS) -> None:
         self.name = name
+        self._schemas = schemas
+        schema = schemas[name]
+        repeating = [column for column in _REPEATING if column in schema.names]
         self.rows = 0
         self._writer = pq.ParquetWriter(
             path,
-            SCHEMAS[name],
+            schema,
             version="2.6",
             compression="zstd",
             compression_level=1,
-            use_dictionary=_REPEATING if name == "tasks" else True,
+            use_dictionary=repeating if name == "tasks" else True,
         )
 
     def write(self, frame: pd.DataFrame) -> None:
         """Append the rows of a frame; a frame without rows adds nothing."""
-        table = to_arrow(frame, self.name)
+        table = to_arrow(frame, self.name, self._schemas)
         if table.num_rows:
             self._writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
             self.rows += table.num_rows
@@ -170,8 +192,13 @@ class TableWriter:
         self.close()
 
 
-def write_table(path: Path, name: str, frame: pd.DataFrame) -> int:
+def write_table(
+    path: Path,
+    name: str,
+    frame: pd.DataFrame,
+    schemas: Mapping[str, pa.Schema] = SCHEMAS,
+) -> int:
     """Write a whole table; returns its number of rows."""
-    with TableWriter(path, name) as writer:
+    with TableWriter(path, name, schemas) as writer:
         writer.write(frame)
     return writer.rows

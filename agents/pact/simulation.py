@@ -58,6 +58,12 @@ class PactTables:
     tasks: pd.DataFrame | None = None
 
 
+def _discrete(scenario: PactScenario) -> PactScenario:
+    """The scenario with the menu that can be run: then no cost curve has to fit either."""
+    pact = scenario.pact.model_copy(update={"menu": "discrete"})
+    return scenario.model_copy(update={"pact": pact})
+
+
 class PactSimulation(mesa.Model):
     """Users and providers of one PACT scenario, round by round.
 
@@ -106,7 +112,7 @@ class PactSimulation(mesa.Model):
         self._wants_capacity = capacity
         self.scenario = scenario
         self._seed = seed
-        self.markets = markets_of(scenario)
+        self.markets = markets_of(_discrete(scenario))
         self.catalogue = catalogue_of(scenario, self.markets)
         self.theta_usd = np.concatenate([m.types.theta_usd for m in self.markets])
         self.market_of_type = np.repeat(

@@ -89,7 +89,6 @@ def test_it_leaves_tables_and_figures_and_never_overwrites_another_result(capsys
     ("arguments", "line"),
     [
         (["solve", "pact"], "pact: is a PACT scenario, for `airan-market pact`"),
-        (["run", "pact"], "pact: is a PACT scenario, for `airan-market pact`"),
         (["pact", "teleoperation"], "teleoperation: is an AI-RAN scenario"),
         (["pact", "mine.toml", "--set", "pact.types=[2, 1]"], "--set: pact.types = [2, 1]: must"),
         (

@@ -1,0 +1,75 @@
+"""A PACT run in a few sentences."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from analysis.headline import interval, number
+from analysis.pact_run.summary import ABOVE, AS_PROMISED, BELOW, UNKNOWN
+
+
+def headline(summary: dict[str, Any]) -> list[str]:
+    """The run in a few sentences, each of them read off the summary.
+
+    Parameters
+    ----------
+    summary : dict
+        As `analysis.pact_run.summary.summarise` gives it.
+    """
+    sentences = [
+        _side("The provider", summary["provider_utility_usd"]),
+        _side("Users", summary["user_utility_usd"]),
+    ]
+    if not summary["requests"]:
+        return [*sentences, "Nobody made a request."]
+    unmet = summary["liability_events"]
+    sentences.append(
+        f"{summary['requests']} requests of {summary['users']} users, {summary['users_out']} "
+        f"stayed out; {unmet} answers did not meet what was expected and cost "
+        f"{number(summary['liability_usd'])} USD in liability."
+    )
+    words = {
+        AS_PROMISED: "as promised for {} types",
+        BELOW: "below the promise for {}",
+        ABOVE: "above it for {}",
+        UNKNOWN: "undecided for {}",
+    }
+    counts = [words[word].format(count) for word, count in summary["verdicts"].items() if count]
+    sentences.append(f"Measured quality is {', '.join(counts)} (intervals over rounds).")
+    return sentences + _slowest(summary["items"]) + _capacity(summary["capacity"])
+
+
+def _side(who: str, entry: dict[str, Any]) -> str:
+    gap = entry["difference"]
+    return (
+        f"{who}: {number(entry['promised']['mean'])} USD a round promised by the menu, "
+        f"{number(entry['realised']['mean'])} realised"
+        + (f" (difference {interval(gap)})." if gap["low"] is not None else ".")
+    )
+
+
+def _slowest(items: list[dict[str, Any]]) -> list[str]:
+    """The service whose response time is furthest above its promise, if one is beyond doubt."""
+    late = [item for item in items if item["latency_s_verdict"] == ABOVE]
+    if not late:
+        return []
+    worst = max(late, key=lambda item: item["latency_s_measured"] - item["latency_s_promised"])
+    return [
+        f"Slowest against its promise: {worst['name']}, {number(worst['latency_s_measured'])} s "
+        f"instead of {number(worst['latency_s_promised'])} s; its {worst['busiest']} is busy "
+        f"{100 * worst['load']:.0f}% of the time."
+    ]
+
+
+def _capacity(capacity: dict[str, Any] | None) -> list[str]:
+    if capacity is None:
+        return []
+    if capacity["users"] is None:
+        return ["No number of users breaks a promise."]
+    theory = capacity["users_theory"]
+    return [
+        f"Every promise holds within {number(capacity['tolerance'])} of quality up to "
+        f"{capacity['users']} users ({capacity['users_low']} to {capacity['users_high']}"
+        + ("" if theory is None else f"; {theory} by theory")
+        + f"); the first to fall short is {capacity['name']}."
+    ]
