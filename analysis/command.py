@@ -21,7 +21,7 @@ from analysis.exits import DONE, FAILED, INTERRUPTED, emit, end_of, say, unexpec
 
 if TYPE_CHECKING:
     from analysis.play import Played
-    from analysis.validation_session import Validated
+    from analysis.validation.session import Validated
     from scenarios import PactScenario, Scenario
 
 NAME = "airan-market"
@@ -323,9 +323,9 @@ def validate(
     """
     loaded = _load(scenario, settings, {"--mechanism": mechanism, "--belief": belief})
     from analysis.progress import StepProgress
-    from analysis.truth import Effort
-    from analysis.validation import KERNELS, Wanted
-    from analysis.validation_session import validate_into
+    from analysis.validation.truth import Effort
+    from analysis.validation.validate import KERNELS, Wanted
+    from analysis.validation.session import validate_into
     from sim.machine_code import is_compiled
 
     effort = Effort(replications, precision, tasks, paths, points, warmup)
@@ -507,7 +507,7 @@ def _tell_validated(done: Validated, *, quiet: bool, as_json: bool, debug: bool)
     if done.path is None or done.summary is None:
         say("interrupted before the first operator was simulated: nothing is kept")
         return INTERRUPTED
-    from analysis.validation_summary import sentences
+    from analysis.validation.summary import sentences
 
     for sentence in () if quiet else (*sentences(done.summary), *done.summary["notes"]):
         say(sentence)
