@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from scenarios import keys_markdown, load_scenario
+from agents.pact import solve_pact
+from scenarios import keys_markdown, load_pact, load_scenario
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -30,9 +31,11 @@ def test_the_python_of_the_readme_runs() -> None:
     assert namespace["outcome"].iterations > 0
 
 
-def test_the_scenario_of_the_readme_loads() -> None:
-    (text,) = blocks("toml")
-    assert load_scenario(tomllib.loads(text)).name == "small"
+def test_the_scenarios_of_the_readme_load() -> None:
+    services, market = blocks("toml")
+    assert load_scenario(tomllib.loads(market)).name == "small"
+    outcome = solve_pact(load_pact(tomllib.loads(services)))
+    assert len(outcome.markets[0].market.services.names) == 2
 
 
 @pytest.mark.parametrize("command", commands(), ids=" ".join)
