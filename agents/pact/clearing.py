@@ -86,7 +86,8 @@ class PactClearing:
         Start of each round, and the end of the last; round 0 is the warm-up.
     type_of_user : array (U,) of int
         0-based over the types of all tasks.
-    types : int
+    market_of_type, number_of_type : array (K,) of int
+        0-based task of a type, and the type's number in it.
 
     Attributes
     ----------
@@ -101,13 +102,16 @@ class PactClearing:
         rounds: int,
         starts_s: FloatArray,
         type_of_user: IntArray,
-        types: int,
+        market_of_type: IntArray,
+        number_of_type: IntArray,
     ) -> None:
         self._catalogue = catalogue
         self._starts_s = starts_s
         self._type_of_user = type_of_user
+        self._market_of_type = market_of_type
+        self._number_of_type = number_of_type
         services = len(catalogue.names)
-        self.by_type = Booked.nothing(rounds, types)
+        self.by_type = Booked.nothing(rounds, market_of_type.size)
         self.by_service = Booked.nothing(rounds, services)
         self.busy_s = np.zeros((rounds + 1, services, len(STATIONS)))
         self._price_usd = np.full((rounds + 1, services), np.nan)
@@ -157,7 +161,8 @@ class PactClearing:
             {
                 "task": trace.task + 1,
                 "round": round_,
-                "type": type_ + 1,
+                "market": self._market_of_type[type_] + 1,
+                "type": self._number_of_type[type_] + 1,
                 "user": trace.user + 1,
                 "service": service + 1,
                 "arrival_s": trace.arrival_s,

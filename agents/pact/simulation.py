@@ -33,12 +33,14 @@ TaskSink = Callable[[pd.DataFrame], None]
 
 @dataclass(frozen=True, eq=False)
 class PactTables:
-    """Tables of a run; numbers of rounds, types, services and users are 1-based.
+    """Tables of a run; numbers of rounds, tasks (`market`), types, services, users are 1-based.
+
+    Types are numbered in their task, services and users over all tasks, task after task.
 
     Attributes
     ----------
     rounds : DataFrame
-        One row per round and type (of all tasks, one after another): the item that its users took,
+        One row per round, task and type: the item that its users took,
         what it promised and what it was.
     market : DataFrame
         One row per round.
@@ -118,6 +120,7 @@ class PactSimulation(mesa.Model):
         self.market_of_type = np.repeat(
             np.arange(len(self.markets)), [m.types.size for m in self.markets]
         )
+        self.number_of_type = np.concatenate([np.arange(m.types.size) for m in self.markets])
         shares = np.concatenate([m.share * m.types.probability for m in self.markets])
         self.users_by_type = largest_remainder(shares, scenario.traffic.users)
         self.type_of_user = np.repeat(np.arange(shares.size), self.users_by_type)
@@ -145,7 +148,12 @@ class PactSimulation(mesa.Model):
             for k in self.type_of_user
         ]
         self.clearing = PactClearing(
-            self.catalogue, simulation.rounds, self._starts_s, self.type_of_user, shares.size
+            self.catalogue,
+            simulation.rounds,
+            self._starts_s,
+            self.type_of_user,
+            self.market_of_type,
+            self.number_of_type,
         )
         self.service_of_type = np.full((simulation.rounds + 1, shares.size), OUT)
         self.shown_quality = np.full((simulation.rounds + 1, len(self.catalogue.names)), np.nan)

@@ -28,7 +28,7 @@ MONEY = (
 
 
 def rounds_table(market: PactSimulation) -> pd.DataFrame:
-    """One row per round and type.
+    """One row per round, task and type.
 
     Promised utilities are those of as many requests as were made, at the promised quality and the
     expected cost; realised ones are at the quality that the type's requests of the round had, with
@@ -61,7 +61,7 @@ def rounds_table(market: PactSimulation) -> pd.DataFrame:
     columns = {
         "round": np.repeat(rounds, types),
         "market": np.tile(market.market_of_type + 1, rounds.size),
-        "type": np.tile(np.arange(1, types + 1), rounds.size),
+        "type": np.tile(market.number_of_type + 1, rounds.size),
         "theta_usd": np.tile(market.theta_usd, rounds.size),
         "users": np.where(took, market.users_by_type, 0),
         "service": pd.array(np.where(took, service + 1, 0).ravel(), dtype="Int64"),

@@ -41,7 +41,7 @@ def promises(types: pd.DataFrame, tasks: Sequence[str] = (), level: float = 0.95
             pair[0].set_ylabel("quality of a type's requests")
             pair[1].set_ylabel("mean response time (ms)")
             for axis in pair:
-                _by_type(axis, market, tasks)
+                _by_type(axis, own, tasks)
         _legend(figure, axes[0])
     return figure
 
@@ -62,7 +62,7 @@ def profit(types: pd.DataFrame, tasks: Sequence[str] = (), level: float = 0.95) 
                 trio, ("provider's profit", "user's utility", "liability"), strict=True
             ):
                 axis.set_ylabel(f"{label} (USD/request)")
-                _by_type(axis, market, tasks)
+                _by_type(axis, own, tasks)
         _legend(figure, axes[0])
     return figure
 
@@ -154,8 +154,9 @@ def _quality_by_users(axis: Axes, own: pd.DataFrame, row: pd.Series, level: floa
     axis.axhline(row["quality_promised"], color="0.35", linestyle="--", label="promised")
     axis.axhline(row["quality_promised"] - row["tolerance"], color="0.35", linestyle=":",
                  label="tolerated")  # fmt: skip
-    axis.axvspan(row["users_low"], row["users_high"], color=other, alpha=0.35, linewidth=0,
-                 hatch="//", label="users that the promise bears")  # fmt: skip
+    low, high = (max(row[f"users_{end}"], 1) for end in ("low", "high"))  # 0 is on no log axis
+    axis.axvspan(low, high, color=other, alpha=0.35, linewidth=0, hatch="//",
+                 label="users that the promise bears")  # fmt: skip
 
 
 def _beside(axis: Axes, own: pd.DataFrame, what: str, factor: float, level: float) -> None:
@@ -179,11 +180,12 @@ def _measured(
     )  # fmt: skip
 
 
-def _by_type(axis: Axes, market: int, tasks: Sequence[str]) -> None:
+def _by_type(axis: Axes, own: pd.DataFrame, tasks: Sequence[str]) -> None:
+    axis.set_xlim(own["type"].min() - 0.6, own["type"].max() + 0.6)
     axis.set_xlabel("user type (1 = values quality least)")
     axis.ticklabel_format(axis="y", useOffset=False)
     if len(tasks) > 1:
-        axis.set_title(operator_labels(len(tasks), tasks)[market - 1])
+        axis.set_title(operator_labels(len(tasks), tasks)[int(own["market"].iloc[0]) - 1])
     whole_ticks(axis)
 
 

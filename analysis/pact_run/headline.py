@@ -28,14 +28,12 @@ def headline(summary: dict[str, Any]) -> list[str]:
         f"stayed out; {unmet} answers did not meet what was expected and cost "
         f"{number(summary['liability_usd'])} USD in liability."
     )
-    words = {
-        AS_PROMISED: "as promised for {} types",
-        BELOW: "below the promise for {}",
-        ABOVE: "above it for {}",
-        UNKNOWN: "undecided for {}",
-    }
-    counts = [words[word].format(count) for word, count in summary["verdicts"].items() if count]
-    sentences.append(f"Measured quality is {', '.join(counts)} (intervals over rounds).")
+    words = {AS_PROMISED: "as promised", BELOW: "below", ABOVE: "above", UNKNOWN: "undecided"}
+    counts = [f"{count} {words[word]}" for word, count in summary["verdicts"].items() if count]
+    sentences.append(
+        f"Measured quality against the promise, of {len(summary['types'])} types: "
+        f"{', '.join(counts)} (intervals over rounds)."
+    )
     return sentences + _slowest(summary["items"]) + _capacity(summary["capacity"])
 
 
@@ -56,8 +54,8 @@ def _slowest(items: list[dict[str, Any]]) -> list[str]:
     worst = max(late, key=lambda item: item["latency_s_measured"] - item["latency_s_promised"])
     return [
         f"Slowest against its promise: {worst['name']}, {number(worst['latency_s_measured'])} s "
-        f"instead of {number(worst['latency_s_promised'])} s; its {worst['busiest']} is busy "
-        f"{100 * worst['load']:.0f}% of the time."
+        f"instead of {number(worst['latency_s_promised'])} s; its {worst['busiest']} is asked "
+        f"for {100 * worst['load']:.0f}% of what it can serve."
     ]
 
 

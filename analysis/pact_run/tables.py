@@ -36,7 +36,7 @@ SCHEMAS = schemas_of(
         service:int32 users:int64 quality_promised:double quality_measured:double
         quality_low:double quality_high:double quality_theory:double?""",
         "tasks": """
-        task:int64 round:int32 type:int32 user:int32 service:int32 arrival_s:double
+        task:int64 round:int32 market:int32 type:int32 user:int32 service:int32 arrival_s:double
         transmission_service_s:double tokenisation_service_s:double inference_service_s:double
         transmission_end_s:double tokenisation_end_s:double inference_end_s:double
         latency_s:double satisfied:bool

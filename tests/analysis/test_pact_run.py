@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from agents.pact import capacity
@@ -12,6 +13,7 @@ from agents.pact.simulation import PactSimulation
 from analysis import load_run
 from analysis.command import invoke
 from analysis.headline import number
+from analysis.pact_run import figures
 from analysis.pact_run.headline import headline
 from analysis.pact_run.summary import (
     ABOVE,
@@ -199,6 +201,71 @@ def test_a_run_in_which_nobody_takes_part_is_told(tmp_path, capsys) -> None:
     assert invoke(["run", str(file), "--out", str(tmp_path / "none")]) == 0
     assert "Nobody made a request." in capsys.readouterr().err
     assert {path.name for path in (tmp_path / "none" / "figures").iterdir()} == {"totals.png"}
+
+
+TWO_TASKS = """
+name = "two"
+[pact]
+types = [1, 2, 4]
+[[pact.tasks]]
+name = "chat <b>"
+share = 0.7
+[[pact.tasks]]
+name = "code"
+share = 0.3
+types = [2, 6]
+[[pact.services]]
+name = "fast & cheap"
+task = "chat <b>"
+quality = 0.6
+latency_s = 0.3
+cost_usd = 0.02
+[[pact.services]]
+name = "coder $1"
+task = "code"
+quality = 0.7
+latency_s = 0.5
+cost_usd = 0.1
+inference_servers = 1
+[traffic]
+users = 50
+[simulation]
+rounds = 1
+horizon_s = 20
+"""
+
+
+def test_tasks_have_rows_and_panels_of_their_own(tmp_path) -> None:
+    """In one round there is no interval over rounds: told, not guessed."""
+    (tmp_path / "two.toml").write_text(TWO_TASKS)
+    out = tmp_path / "two"
+    assert invoke(["run", str(tmp_path / "two.toml"), "--out", str(out), "-q"]) == 0
+    run = load_run(out)
+    assert isinstance(run, PactRun)
+    table = type_table(run.rounds)
+    assert table[["market", "type"]].to_numpy().tolist() == [[1, 1], [1, 2], [1, 3], [2, 1], [2, 2]]
+    assert (table["quality_verdict"] == UNKNOWN).all()
+    tasks = ["chat <b>", "code"]
+    figure = figures.promises(table, tasks)
+    assert [axis.get_title() for axis in figure.axes] == ["1: chat <b>"] * 2 + ["2: code"] * 2
+    drawn = figure.axes[2].lines[0].get_ydata()
+    assert list(drawn) == table.loc[table["market"] == 2, "quality_promised"].tolist()
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "fast &amp; cheap" in page
+    assert "<b>" not in page
+
+
+def test_the_capacity_figure_has_a_panel_for_every_service_with_a_bound(run: PactRun) -> None:
+    names = [service.name for service in run.scenario.pact.services]
+    table = run.capacity.copy()
+    table.loc[0, ["users", "users_low", "users_high"]] = pd.NA
+    figure = figures.capacity(table, run.capacity_curve, names, 90)
+    assert len(figure.axes) == len(run.capacity) - 1
+    for axis, service in zip(figure.axes, table["service"].iloc[1:], strict=True):
+        points = run.capacity_curve[run.capacity_curve["service"] == service]
+        bars = axis.containers[0].lines[0]
+        assert bars.get_xdata().tolist() == points["users"].tolist()
+        assert bars.get_ydata().tolist() == points["quality_measured"].tolist()
 
 
 def test_a_ratio_is_a_mean_when_counts_are_equal() -> None:

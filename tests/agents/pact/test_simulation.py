@@ -107,7 +107,9 @@ def test_two_requests_by_hand():
     """One inference server of 0.2 s; requests at 1.0 and 1.1 s: latencies 0.2 and 0.3 s."""
     small = scenario(services=({**EASY}, GOOD))
     catalogue = catalogue_of(small, markets_of(small))
-    clearing = PactClearing(catalogue, 1, np.array([0.0, 0.5, 9.0]), np.array([0, 1]), 2)
+    clearing = PactClearing(
+        catalogue, 1, np.array([0.0, 0.5, 9.0]), np.arange(2), np.zeros(2, int), np.arange(2)
+    )
     clearing.agree(1, np.array([0]), np.array([0.7]))
     clearing.draw_answers(np.array([0.1, 0.3]))  # A = 0.2: met, unmet
     work = Workload(
@@ -378,7 +380,12 @@ def test_tasks_have_users_of_their_own():
     assert last["market"].tolist() == [1, 1, 2, 2]
     assert last["users"].tolist() == [30, 30, 10, 10]
     assert set(last["service"]) == {1, 2, 3}
+    assert last["type"].tolist() == [1, 2, 1, 2]
     assert (last.loc[last["market"] == 2, "service"] == 3).all()
+    coders = tables.tasks[tables.tasks["market"] == 2]
+    assert set(coders["type"]) == {1, 2}
+    assert (coders["service"] == 3).all()
+    assert coders["user"].min() == 61
 
 
 def test_a_closed_run_is_over():
