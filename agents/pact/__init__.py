@@ -12,10 +12,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from agents.pact.market import PactMarket
     from agents.pact.outcome import PactOutcome, solve_pact
+    from agents.pact.simulation import PactSimulation
 
-__all__ = ["PactMarket", "PactOutcome", "solve_pact"]
+__all__ = ["PactMarket", "PactOutcome", "PactSimulation", "solve_pact"]
 
-_HOMES = {"PactMarket": "market", "PactOutcome": "outcome", "solve_pact": "outcome"}
+_HOMES = {
+    "PactMarket": "market",
+    "PactOutcome": "outcome",
+    "PactSimulation": "simulation",
+    "solve_pact": "outcome",
+}
 
 
 def __getattr__(name: str) -> Any:
