@@ -11,12 +11,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from analysis import figures
-    from analysis.manifest import RunError
-    from analysis.run_store import Run, load_run
-    from analysis.summary import summarise
-    from analysis.validation.validate import Findings, Wanted, validate
+    from analysis.runs import figures
+    from analysis.runs.manifest import RunError
+    from analysis.runs.store import Run, load_run
+    from analysis.runs.summary import summarise
     from analysis.validation.store import load_validation
+    from analysis.validation.validate import Findings, Wanted, validate
 
 __all__ = [
     "Findings",
@@ -32,13 +32,13 @@ __all__ = [
 
 _HOME = {
     "Findings": "validation.validate",
-    "Run": "run_store",
-    "RunError": "manifest",
+    "Run": "runs.store",
+    "RunError": "runs.manifest",
     "Wanted": "validation.validate",
-    "figures": "",  # the module itself
-    "load_run": "run_store",
+    "figures": "runs",  # a module
+    "load_run": "runs.store",
     "load_validation": "validation.store",
-    "summarise": "summary",
+    "summarise": "runs.summary",
     "validate": "validation.validate",
 }
 
@@ -47,6 +47,7 @@ def __getattr__(name: str) -> Any:
     """Import a public name when it is first asked for (PEP 562)."""
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if not _HOME[name]:
-        return import_module(f"{__name__}.{name}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    home = f"{__name__}.{_HOME[name]}"
+    return (
+        import_module(f"{home}.{name}") if name == "figures" else getattr(import_module(home), name)
+    )

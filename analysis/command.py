@@ -20,7 +20,7 @@ from typer.main import get_command
 from analysis.exits import DONE, FAILED, INTERRUPTED, emit, end_of, say, unexpected_line
 
 if TYPE_CHECKING:
-    from analysis.play import Played
+    from analysis.runs.play import Played
     from analysis.validation.session import Validated
     from scenarios import PactScenario, Scenario
 
@@ -134,8 +134,8 @@ def run(
         loaded = _load_pact(scenario, settings, short)
     else:
         loaded = _load(scenario, settings, short | of_operators)
-    from analysis.play import play
     from analysis.progress import RoundProgress
+    from analysis.runs.play import play
 
     with RoundProgress(loaded.simulation.rounds, quiet=quiet) as progress:
         if _has_to_compile(loaded, traffic=True):
@@ -214,8 +214,8 @@ def report(
 
     The tables are first compared with the hashes in the manifest.
     """
-    from analysis.play import draw, write_summary
-    from analysis.run_store import load_run
+    from analysis.runs.play import draw, write_summary
+    from analysis.runs.store import load_run
 
     load_run(directory, verify=True)
     summary = write_summary(directory)
@@ -323,9 +323,9 @@ def validate(
     """
     loaded = _load(scenario, settings, {"--mechanism": mechanism, "--belief": belief})
     from analysis.progress import StepProgress
+    from analysis.validation.session import validate_into
     from analysis.validation.truth import Effort
     from analysis.validation.validate import KERNELS, Wanted
-    from analysis.validation.session import validate_into
     from sim.machine_code import is_compiled
 
     effort = Effort(replications, precision, tasks, paths, points, warmup)
@@ -383,7 +383,7 @@ def pact(
     fields: dict[str, Any] = outcome.to_json()
     told: list[str] = []
     if other is not None:
-        from analysis.pact_rivals import rivalry, rivalry_json, rivalry_sentences, write_rivalry
+        from analysis.pact.rivals import rivalry, rivalry_json, rivalry_sentences, write_rivalry
 
         found = rivalry(loaded, other)
         names = (loaded.name, f"rival {other.name}")
@@ -391,7 +391,7 @@ def pact(
         told = rivalry_sentences(found, names)
     directory = None
     if out is not None or claims or not as_json:
-        from analysis.pact_report import publish
+        from analysis.pact.report import publish
 
         directory = publish(loaded, outcome, out, claims=claims, force=force, quiet=quiet)
         if other is not None:
@@ -399,7 +399,7 @@ def pact(
     if as_json:
         emit(json.dumps(fields, indent=2))
         return
-    from analysis.pact_text import pact_text
+    from analysis.pact.text import pact_text
 
     emit(pact_text(outcome))
     for sentence in told:
@@ -532,7 +532,7 @@ def _say_summary(summary: dict[str, Any]) -> None:
     if summary.get("kind") == "pact":
         from analysis.pact_run.headline import headline
     else:
-        from analysis.headline import headline
+        from analysis.runs.headline import headline
 
     for sentence in [*headline(summary), *summary["notes"]]:
         say(sentence)

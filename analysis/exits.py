@@ -33,7 +33,7 @@ def is_input_error(error: BaseException) -> bool:
 
     Examples
     --------
-    >>> from analysis.manifest import RunError
+    >>> from analysis.runs.manifest import RunError
     >>> is_input_error(RunError("x: no such run")), is_input_error(ValueError("x"))
     (True, False)
     """

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from analysis.headline import number, probability
+from analysis.runs.headline import number, probability
 
 WIDTH = 100
 

@@ -43,8 +43,8 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis import figures, load_run
 from analysis.figure_style import style
-from analysis.play import play
-from analysis.violations import violation_table
+from analysis.runs.play import play
+from analysis.runs.violations import violation_table
 from scenarios import load_scenario
 from sim import simulate
 from sim.workload import Workload

@@ -53,12 +53,12 @@ from agents.pact import solve_pact
 from agents.pact.liability import break_even
 from analysis import load_run
 from analysis.figure_style import colours, panels, style, whole_ticks
-from analysis.pact_claims import CLAIMS, judge
-from analysis.pact_figures import liability, menus, own_items, services, utilities
-from analysis.pact_report import liability_table, service_table
+from analysis.pact.claims import CLAIMS, judge
+from analysis.pact.figures import liability, menus, own_items, services, utilities
+from analysis.pact.report import liability_table, service_table
 from analysis.pact_run import figures
 from analysis.pact_run.summary import summarise, type_table
-from analysis.play import play
+from analysis.runs.play import play
 from scenarios import load_pact
 
 # a package below has progress bars that miss ipywidgets; no bar is shown here

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from analysis.figure_style import colours, operator_labels, panels, style, whole_ticks
-from analysis.figures import BELIEVED
 from analysis.intervals import mean_interval
+from analysis.runs.figures import BELIEVED
 
 _APART = 0.14  # promised and measured stand this far left and right of their type
 _WIDTH_IN = 5.2

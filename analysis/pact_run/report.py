@@ -12,15 +12,15 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from matplotlib.figure import Figure
 
-from analysis.figures import save
-from analysis.headline import interval, number, probability
-from analysis.manifest import write_text
 from analysis.pact_run import figures
 from analysis.pact_run.headline import headline
 from analysis.pact_run.summary import services_in_order, summarise, type_table
-from analysis.run_store import PactRun
+from analysis.runs.figures import save
+from analysis.runs.headline import interval, number, probability
+from analysis.runs.manifest import write_text
+from analysis.runs.store import PactRun
 
-TEMPLATE = "pact_run.html.j2"
+TEMPLATE = "report.html.j2"
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def render(run: PactRun, summary: dict[str, Any], images: list[tuple[Picture, st
     )
     environment.filters |= {"number": number, "probability": probability, "interval": interval}
     template = environment.from_string(
-        files("analysis").joinpath(TEMPLATE).read_text(encoding="utf-8")
+        files("analysis.pact_run").joinpath(TEMPLATE).read_text(encoding="utf-8")
     )
     return template.render(
         summary=summary,

@@ -17,8 +17,8 @@ from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
 from analysis.intervals import MeanInterval, cluster_proportion, mean_interval
-from analysis.run_store import PactRun
-from analysis.summary import LEVEL, SCHEMA_VERSION, plain
+from analysis.runs.store import PactRun
+from analysis.runs.summary import LEVEL, SCHEMA_VERSION, plain
 
 AS_PROMISED, BELOW, ABOVE, UNKNOWN = "as promised", "below", "above", "undecided"
 ROUNDING = 1e-9  # latencies are differences of clock times

@@ -1,8 +1,8 @@
-"""The Parquet tables of a PACT run: their columns and types, in the manner of `analysis.tables`."""
+"""The Parquet tables of a PACT run: columns and types, in the manner of `analysis.runs.tables`."""
 
 from __future__ import annotations
 
-from analysis.tables import schemas_of
+from analysis.runs.tables import schemas_of
 
 _TOTALS = """
         requests:int64 ended:int64 satisfied:int64 liability_events:int64"""

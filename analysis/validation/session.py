@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from analysis.interruption import Interruption
-from analysis.manifest import write_json, write_text
+from analysis.runs.interruption import Interruption
+from analysis.runs.manifest import write_json, write_text
 from analysis.validation.store import (
     APPROXIMATIONS,
     BEYOND,

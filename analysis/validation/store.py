@@ -1,6 +1,6 @@
 """The directory of a validation: written under another name, renamed when it has ended.
 
-As with runs (`analysis.run_writer`): a complete validation is replaced only with `force`; one that
+As with runs (`analysis.runs.writer`): a complete validation is replaced only with `force`; one that
 was interrupted takes the final name when that is free and `NAME.interrupted` when it is not; what
 is no validation is never touched. What a killed process left under the hidden name is removed by
 the next one that asks for the same result.
@@ -21,7 +21,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.manifest import FILE_NAME, RunError, package_versions, sha256, write_json
+from analysis.runs.manifest import FILE_NAME, RunError, package_versions, sha256, write_json
 from scenarios import Scenario, dump_toml, load_scenario, scenario_hash
 
 KIND = "validation"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from analysis.headline import number, probability
+from analysis.runs.headline import number, probability
 from analysis.validation.beyond import USUAL, summarise_beyond
 from analysis.validation.bound_map import summarise_map
 from analysis.validation.bound_markets import summarise_markets

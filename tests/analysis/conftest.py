@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import play as play_module
-from analysis.play import play
-from analysis.run_store import Run, load_run
-from analysis.tables import SCHEMAS
+from analysis.runs import play as play_module
+from analysis.runs.play import play
+from analysis.runs.store import Run, load_run
+from analysis.runs.tables import SCHEMAS
 from scenarios import Scenario, load_scenario
 
 SCENARIO = {

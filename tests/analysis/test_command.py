@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from analysis.command import invoke
-from analysis.run_store import load_run
+from analysis.runs.store import load_run
 from scenarios import dump_toml
 
 ROOT = Path(__file__).parents[2]
@@ -232,7 +232,7 @@ def test_drawing_that_fails_keeps_the_run(toy_file, capsys, monkeypatch):
     def fail(directory):
         raise RuntimeError("no ink")
 
-    monkeypatch.setattr("analysis.play.draw", fail)
+    monkeypatch.setattr("analysis.runs.play.draw", fail)
     assert invoke(["run", toy_file, "--out", "mine", "--quiet"]) == 1
     assert "RuntimeError: no ink (all rounds are kept in mine)" in capsys.readouterr().err
     load_run("mine", verify=True)
@@ -290,7 +290,7 @@ def test_a_reader_of_the_help_that_goes_away_is_no_traceback(here, command):
 
 
 def test_report_draws_an_interrupted_run(here, capsys, monkeypatch, toy_file, fake_market):
-    from analysis.play import play
+    from analysis.runs.play import play
 
     def interrupted(self, number):
         if number == 3:

@@ -6,7 +6,7 @@ import sys
 import pandas as pd
 import pytest
 
-from analysis.manifest import RunError
+from analysis.runs.manifest import RunError
 from analysis.validation.session import validate_into
 from analysis.validation.store import ValidationWriter, load_validation
 

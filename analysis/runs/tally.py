@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from analysis.tables import to_pandas
+from analysis.runs.tables import to_pandas
 
 KEYS = ["round", "batch", "operator", "type"]
 COUNTS = ["tasks", "decided", "violations", "price_usd", "refund_usd"]

@@ -22,10 +22,11 @@ from agents.pact.liability import break_even, sweep
 from agents.pact.market import PactMarket
 from agents.pact.outcome import PactOutcome, SolvedMarket
 from agents.pact.valuation import Valuation
-from analysis import pact_claims, pact_figures
 from analysis.exits import say
 from analysis.figure_style import png
-from analysis.manifest import RunError, package_versions
+from analysis.pact import claims as pact_claims
+from analysis.pact import figures as pact_figures
+from analysis.runs.manifest import RunError, package_versions
 from scenarios import PactScenario, dump_toml, scenario_hash
 
 OUTCOME = "pact.json"

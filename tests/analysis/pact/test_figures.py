@@ -6,8 +6,9 @@ import pytest
 
 from agents.pact.market import markets_of
 from agents.pact.outcome import SolvedMarket
-from analysis import pact_figures, pact_report
-from analysis.pact_report import liability_table, menu_table, scale_table, service_table
+from analysis.pact import figures as pact_figures
+from analysis.pact import report as pact_report
+from analysis.pact.report import liability_table, menu_table, scale_table, service_table
 from scenarios import load_pact
 
 

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from agents.pact.competition import Competition, compete
 from agents.pact.market import markets_of
 from analysis.figure_style import DASHES, HATCHES, MARKERS, colours, panels, png, style, whole_ticks
-from analysis.headline import number
+from analysis.runs.headline import number
 from scenarios import Fault, PactScenario, ScenarioError, scenario_hash
 
 

@@ -1,6 +1,6 @@
 """The four Parquet tables of a run: their columns and types, and how frames become files.
 
-A run of another kind of market has tables of its own (`analysis.layout`), written in the same way.
+A run of another kind of market has tables of its own (`analysis.runs.layout`), written in the same way.
 """
 
 from __future__ import annotations

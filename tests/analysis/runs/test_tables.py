@@ -3,8 +3,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from analysis.tables import SCHEMAS, TableWriter, read_table, to_arrow, write_table
-from analysis.tally import tally, tally_tasks
+from analysis.runs.tables import SCHEMAS, TableWriter, read_table, to_arrow, write_table
+from analysis.runs.tally import tally, tally_tasks
 
 MARKET = pd.DataFrame(
     {

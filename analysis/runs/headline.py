@@ -6,7 +6,7 @@ from collections.abc import Callable
 from math import inf
 from typing import Any
 
-from analysis.violations import TOO_LOW
+from analysis.runs.violations import TOO_LOW
 
 
 def headline(summary: dict[str, Any]) -> list[str]:
@@ -15,7 +15,7 @@ def headline(summary: dict[str, Any]) -> list[str]:
     Parameters
     ----------
     summary : dict
-        As `analysis.summary.summarise` gives it.
+        As `analysis.runs.summary.summarise` gives it.
     """
     sentences = [
         _totals("All operators together", summary["operator_utility_usd_per_s"], summary["rounds"]),

@@ -9,7 +9,7 @@ from typing import Literal
 
 import pyarrow as pa
 
-from analysis.tables import SCHEMAS
+from analysis.runs.tables import SCHEMAS
 from scenarios import ScenarioError, scenario_kind
 
 RunKind = Literal["market", "pact"]

@@ -5,10 +5,10 @@ from functools import partial
 
 import pytest
 
-from analysis import play as play_module
-from analysis.interruption import Interruption
-from analysis.play import NO_UNDER_WAY
-from analysis.run_store import load_run
+from analysis.runs import play as play_module
+from analysis.runs.interruption import Interruption
+from analysis.runs.play import NO_UNDER_WAY
+from analysis.runs.store import load_run
 from scenarios import ScenarioError
 
 

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from agents.pact import audit
-from analysis import pact_claims, pact_report
 from analysis.command import invoke
+from analysis.pact import claims as pact_claims
+from analysis.pact import report as pact_report
 
 MINE = """\
 name = "mine"

@@ -12,11 +12,11 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from matplotlib.figure import Figure
 
-from analysis import figures
-from analysis.headline import headline, interval, number, probability
-from analysis.manifest import write_text
-from analysis.run_store import Run
-from analysis.summary import summarise
+from analysis.runs import figures
+from analysis.runs.headline import headline, interval, number, probability
+from analysis.runs.manifest import write_text
+from analysis.runs.store import Run
+from analysis.runs.summary import summarise
 
 TEMPLATE = "report.html.j2"
 
@@ -61,7 +61,7 @@ def render(run: Run, summary: dict[str, Any], images: list[tuple[Picture, str]])
     ----------
     run : Run
     summary : dict
-        As `analysis.summary.summarise` gives it.
+        As `analysis.runs.summary.summarise` gives it.
     images : list of (Picture, str)
         Figures with their PNG in base64.
     """
@@ -70,7 +70,7 @@ def render(run: Run, summary: dict[str, Any], images: list[tuple[Picture, str]])
     )
     environment.filters |= {"number": number, "probability": probability, "interval": interval}
     template = environment.from_string(
-        files("analysis").joinpath(TEMPLATE).read_text(encoding="utf-8")
+        files("analysis.runs").joinpath(TEMPLATE).read_text(encoding="utf-8")
     )
     return template.render(
         summary=summary,

@@ -41,7 +41,7 @@ def violation_table(
     rounds : DataFrame
         Columns of `rounds.parquet`.
     tally : DataFrame
-        As `analysis.tally.tally` gives it; round 0 is left out.
+        As `analysis.runs.tally.tally` gives it; round 0 is left out.
     by : sequence of str
         What a row stands for: `("operator", "type")`, `("operator",)` or `()` for the market.
     level : float

@@ -3,8 +3,8 @@ import shutil
 
 import pytest
 
-from analysis.manifest import RunError
-from analysis.run_store import load_run
+from analysis.runs.manifest import RunError
+from analysis.runs.store import load_run
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.layout import Layout, kind_of_run, layout_of
-from analysis.manifest import Manifest, RunError, read_manifest, sha256
-from analysis.tables import read_table
-from analysis.tally import tally_tasks
+from analysis.runs.layout import Layout, kind_of_run, layout_of
+from analysis.runs.manifest import Manifest, RunError, read_manifest, sha256
+from analysis.runs.tables import read_table
+from analysis.runs.tally import tally_tasks
 from scenarios import (
     PactScenario,
     Scenario,
@@ -78,7 +78,7 @@ class Run:
 
     @cached_property
     def tally(self) -> pd.DataFrame:
-        """Tasks counted by round, batch, operator and type; see `analysis.tally`."""
+        """Tasks counted by round, batch, operator and type; see `analysis.runs.tally`."""
         return tally_tasks(self._file("tasks"), by_second=self.manifest.rounds == 1)
 
     @cached_property
@@ -181,7 +181,7 @@ def load_run(directory: str | Path, *, verify: bool = False) -> Run:
     >>> load_run("no-such-run")
     Traceback (most recent call last):
     ...
-    analysis.manifest.RunError: no-such-run: no such run directory
+    analysis.runs.manifest.RunError: no-such-run: no such run directory
     """
     path = Path(directory)
     manifest = read_manifest(path)

@@ -27,8 +27,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.layout import layout_of
-from analysis.manifest import (
+from analysis.runs.layout import layout_of
+from analysis.runs.manifest import (
     Manifest,
     RunError,
     package_versions,
@@ -36,7 +36,7 @@ from analysis.manifest import (
     sha256,
     write_manifest,
 )
-from analysis.tables import TableWriter, write_table
+from analysis.runs.tables import TableWriter, write_table
 from scenarios import PactScenario, Scenario, dump_toml, scenario_hash
 
 

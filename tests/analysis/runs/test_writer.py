@@ -10,19 +10,19 @@ from pathlib import Path
 
 import pytest
 
-from analysis.manifest import RunError, read_manifest
-from analysis.play import play
-from analysis.run_store import load_run
-from analysis.run_writer import RunWriter, default_directory
+from analysis.runs.manifest import RunError, read_manifest
+from analysis.runs.play import play
+from analysis.runs.store import load_run
+from analysis.runs.writer import RunWriter, default_directory
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def child(script: str, cwd: Path) -> subprocess.Popen:
     """A Python process that can import the fake market."""
-    head = f"import sys; sys.path[:0] = [{str(ROOT)!r}, {str(Path(__file__).parent)!r}]\n"
+    head = f"import sys; sys.path[:0] = [{str(ROOT)!r}, {str(Path(__file__).parents[1])!r}]\n"
     head += "import os, signal\nfrom conftest import FakeMarket, toy_scenario\n"
-    head += "from analysis.play import play\nfrom functools import partial\n"
+    head += "from analysis.runs.play import play\nfrom functools import partial\n"
     return subprocess.Popen(
         [sys.executable, "-c", head + textwrap.dedent(script)],
         cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from agents.pact.contract import Contract
 from agents.pact.outcome import PactOutcome, SolvedMarket
-from analysis.headline import number
+from analysis.runs.headline import number
 
 WIDTH = 100
 

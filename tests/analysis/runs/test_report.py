@@ -4,9 +4,9 @@ from html.parser import HTMLParser
 
 import pytest
 
-from analysis.headline import headline, number, probability
-from analysis.report import write_report
-from analysis.run_store import Run, load_run
+from analysis.runs.headline import headline, number, probability
+from analysis.runs.report import write_report
+from analysis.runs.store import Run, load_run
 
 
 class Page(HTMLParser):

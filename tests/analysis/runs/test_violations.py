@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from analysis.intervals import cluster_proportion
-from analysis.violations import COVERS, TOO_LOW, UNDECIDED, verdict, violation_table
+from analysis.runs.violations import COVERS, TOO_LOW, UNDECIDED, verdict, violation_table
 
 
 def cells(rows: list[tuple]) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -9,11 +9,11 @@ from typing import Any, Protocol
 
 import pandas as pd
 
-from analysis.interruption import Interruption
-from analysis.manifest import write_json
-from analysis.run_store import PactRun, load_run
-from analysis.run_writer import RunWriter, default_directory
-from analysis.summary import summarise
+from analysis.runs.interruption import Interruption
+from analysis.runs.manifest import write_json
+from analysis.runs.store import PactRun, load_run
+from analysis.runs.writer import RunWriter, default_directory
+from analysis.runs.summary import summarise
 from scenarios import Fault, PactScenario, Scenario, ScenarioError
 
 NO_UNDER_WAY = "Tasks under way when the run failed are missing from tasks.parquet."
@@ -33,7 +33,7 @@ class PlayableMarket(Protocol):
         """Hand the tasks still under way to the task sink; a second call does nothing."""
 
     def tables(self) -> Any:
-        """Frames of the rounds finished, by name: those of the kind of run (`analysis.layout`)."""
+        """Frames of the rounds finished, by name: those of the kind of run (`analysis.runs.layout`)."""
 
 
 @dataclass(frozen=True)
@@ -270,6 +270,6 @@ def draw(directory: Path) -> None:
 
         write_pact_report(run)
         return
-    from analysis.report import write_report  # matplotlib takes a second to import
+    from analysis.runs.report import write_report  # matplotlib takes a second to import
 
     write_report(run)

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.intervals import mean_interval
-from analysis.manifest import Manifest
-from analysis.violations import COVERS, TOO_LOW, UNDECIDED, violation_table
+from analysis.runs.manifest import Manifest
+from analysis.runs.violations import COVERS, TOO_LOW, UNDECIDED, violation_table
 from scenarios import Scenario
 
 SCHEMA_VERSION = 1
@@ -42,7 +42,7 @@ class Results(Protocol):
 
     @property
     def tally(self) -> pd.DataFrame:
-        """As `analysis.tally.tally` gives it."""
+        """As `analysis.runs.tally.tally` gives it."""
 
 
 def summarise(run: Results, level: float = LEVEL) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def summarise(run: Results, level: float = LEVEL) -> dict[str, Any]:
           rounds follow the iterations of the mechanism, so a mean mixes in the way to its outcome;
         - `operators`: per operator its name, the same utilities, load and violations;
         - `violations`: `total` and `cells` (per operator and type), see
-          `analysis.violations.violation_table`; `verdicts` counts the cells by verdict;
+          `analysis.runs.violations.violation_table`; `verdicts` counts the cells by verdict;
         - `tasks`: tasks under contract, undecided ones, warm-up tasks;
         - `opted_out_users`: in the last round, and the mean over rounds with interval;
         - `money`: what users paid and operators received, what operators refunded and users

@@ -31,7 +31,7 @@ from analysis.figure_style import (
     whole_ticks,
 )
 from analysis.intervals import mean_interval
-from analysis.violations import violation_table
+from analysis.runs.violations import violation_table
 
 __all__ = ["matching", "menus", "save", "utilities", "violations"]
 
@@ -126,7 +126,7 @@ def violations(
 ) -> Figure:
     """Believed against simulated probability of a violation, a panel per operator, log axis.
 
-    Bars are the intervals of `analysis.violations.violation_table`. Where no violation was
+    Bars are the intervals of `analysis.runs.violations.violation_table`. Where no violation was
     seen there is no estimate to draw on a log axis: an arrow hangs from the upper limit.
 
     Parameters
@@ -134,7 +134,7 @@ def violations(
     rounds : DataFrame
         Columns of `rounds.parquet`.
     tally : DataFrame
-        As `analysis.tally.tally` gives it.
+        As `analysis.runs.tally.tally` gives it.
     names : sequence of str, optional
         Names of the operators.
     level : float

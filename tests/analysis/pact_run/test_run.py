@@ -12,7 +12,6 @@ from agents.pact import capacity
 from agents.pact.simulation import PactSimulation
 from analysis import load_run
 from analysis.command import invoke
-from analysis.headline import number
 from analysis.pact_run import figures
 from analysis.pact_run.headline import headline
 from analysis.pact_run.summary import (
@@ -25,8 +24,9 @@ from analysis.pact_run.summary import (
     type_table,
     verdict,
 )
-from analysis.play import NO_UNDER_WAY, play
-from analysis.run_store import PactRun, RunError
+from analysis.runs.headline import number
+from analysis.runs.play import NO_UNDER_WAY, play
+from analysis.runs.store import PactRun, RunError
 from scenarios import load_pact
 
 SHORT = ["simulation.rounds=3", "simulation.horizon_s=15", "traffic.users=90"]

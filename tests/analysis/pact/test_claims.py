@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from agents.pact.market import PactMarket, markets_of
-from analysis import pact_claims
-from analysis.pact_claims import (
+from analysis.pact import claims as pact_claims
+from analysis.pact.claims import (
     AXES,
     CLAIMS,
     all_at_once,
