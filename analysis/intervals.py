@@ -1,4 +1,9 @@
-"""Confidence intervals that stay honest when tasks of one round resemble each other."""
+"""Confidence intervals that stay honest when tasks of one round resemble each other.
+
+They take what the clusters show of that resemblance. Where an event is so rare that only few bursts
+of it were seen, that is too little, and the intervals are too short; replications that also look
+at less rare events do better (`analysis.replication.exceedance`).
+"""
 
 from __future__ import annotations
 

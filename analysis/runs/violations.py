@@ -34,7 +34,8 @@ def violation_table(
     one round, its seconds (such an interval does not see what differs between rounds).
 
     Each row's interval holds with probability `level` by itself; of many rows about
-    1 − `level` miss.
+    1 − `level` miss, and more where violations are rare and come in few bursts: then
+    `airan-market validate` tells more.
 
     Parameters
     ----------

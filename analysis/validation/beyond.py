@@ -1,36 +1,30 @@
 """How wrong the beliefs get when work is not exponential and arrivals are not Poisson.
 
 Every law has the loads of the solved market; only the variability differs. Bursts and recorded
-arrivals are shared by all types of an operator, as they are in a market. The intervals take
-replications for what is independent, not tasks.
+arrivals are shared by all types of an operator, as they are in a market. The intervals are those of
+`analysis.replication`, which know that late tasks come in bursts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from analysis.intervals import cluster_proportion
+from analysis.replication.replicate import replicate
+from analysis.replication.replications import Replications
 from analysis.validation.offered import Offered
 from analysis.validation.verdicts import VIOLATED, family_level, verdicts
-from sim.arrival_laws import ArrivalLaw, Bursts, Poisson, Recorded, marked_arrivals
-from sim.engine import simulate
+from sim.arrival_laws import ArrivalLaw, Bursts, Poisson, Recorded
+from sim.case import StationCase
 from sim.laws import Deterministic, EmpiricalTasks, Exponential, Lognormal, TaskLaw
-from sim.processors import processors
-from sim.streams import stream
-from sim.workload import Workload
 
 if TYPE_CHECKING:
     from scenarios import Scenario
-
-IntArray = NDArray[np.int64]
 
 USUAL = "Poisson, exponential"  # what the theory is about; in the table to compare with
 #: A coefficient of variation of 2 is between the measured work of LLM requests and heavy tails.
@@ -110,22 +104,20 @@ def is_usual(scenario: Scenario) -> bool:
     return scenario.task.law == "exponential" and scenario.simulation.arrivals == "poisson"
 
 
-def late_tasks(
+def play_law(
     site: Offered,
     law: Law,
-    latency_s: NDArray[np.float64],
     *,
     seed: int,
     replications: int = REPLICATIONS,
     tasks: int = TASKS,
-) -> tuple[IntArray, IntArray]:
-    """Tasks that took longer than a latency, and tasks, by replication and type, (R, N) each.
+) -> Replications | None:
+    """Replications of an operator's traffic under other laws, judged at the agreed latencies.
 
     Parameters
     ----------
     site : Offered
     law : Law
-    latency_s : array (N,)
     seed : int
         Equal seeds give other laws the same chance where they can use it, and any number of
         threads the same answer.
@@ -133,39 +125,26 @@ def late_tasks(
         R, each from an empty system.
     tasks : int
         To be expected in all replications together, the warm-up included.
+
+    Returns
+    -------
+    Replications or None
+        With one latency a type, (N, 1); types that cannot be looked at have no tasks. None when
+        that is so for all of them.
     """
-    rates = np.where(np.isin(np.arange(site.types), site.looked_at), site.own_rate_per_s, 0.0)
+    looked_at = np.isin(np.arange(site.types), site.looked_at)
+    rates = np.where(looked_at, site.own_rate_per_s, 0.0)
     if not rates.any():
-        return np.zeros((2, replications, site.types), dtype=np.int64)  # type: ignore[return-value]
+        return None
     horizon_s = tasks / replications / float(rates.sum())
-
-    def play(replication: int) -> tuple[IntArray, IntArray]:
-        keys = site.operator, replication
-        arrival_s, type_ = marked_arrivals(
-            law.arrivals, stream(seed, "beyond arrivals", *keys), rates, 0.0, horizon_s
-        )
-        nobody = np.zeros(arrival_s.size, dtype=np.int64)
-        work = law.work.work(stream(seed, "beyond work", *keys), arrival_s.size)
-        workload = Workload(
-            task=np.arange(arrival_s.size), arrival_s=arrival_s, type=type_, operator=nobody,
-            user=nobody, service_s=work / site.service_rate_per_s,
-        )  # fmt: skip
-        # at its end every measured task is done, or later than its latency
-        until_s = horizon_s + float(latency_s.max()) + 1e-9 * horizon_s
-        trace, state = simulate(
-            workload, site.servers[np.newaxis], until_s=until_s, engine="compiled"
-        )
-        types = np.concatenate([trace.type, state.type])
-        arrived_s = np.concatenate([trace.arrival_s, state.arrival_s])
-        took_s = np.concatenate([trace.latency_s, np.full(len(state), np.inf)])
-        measured = arrived_s >= WARM_UP_PART * horizon_s
-        late = measured & (took_s > latency_s[types])
-        count = [np.bincount(types[chosen], minlength=site.types) for chosen in (late, measured)]
-        return count[0], count[1]
-
-    with ThreadPoolExecutor(processors()) as pool:
-        counted = list(pool.map(play, range(replications)))
-    return np.array([late for late, _ in counted]), np.array([all_ for _, all_ in counted])
+    return replicate(
+        StationCase(site.servers, site.service_rate_per_s, rates, law.work, law.arrivals),
+        np.where(looked_at, site.agreed_s, 0.0)[:, np.newaxis],
+        seed=seed,
+        replications=replications,
+        horizon_s=horizon_s,
+        warmup=WARM_UP_PART * horizon_s,
+    )
 
 
 def beyond_table(
@@ -187,7 +166,7 @@ def beyond_table(
     level : float
         With which all intervals of the table together cover their truths (Bonferroni).
     seed, replications, tasks
-        As in `late_tasks`, for each operator and law.
+        As in `play_law`, for each operator and law.
     on_done : function
         Told of each law and operator as it is finished.
 
@@ -203,11 +182,11 @@ def beyond_table(
     rows = []
     for law in laws:
         for site in places:
-            late, counted = late_tasks(
-                site, law, site.agreed_s, seed=seed, replications=replications, tasks=tasks
-            )
+            found = play_law(site, law, seed=seed, replications=replications, tasks=tasks)
+            if found is None:
+                continue
+            seen, low, high = (band[:, 0] for band in found.interval(each))
             for n in site.looked_at:
-                seen = cluster_proportion(late[:, n], counted[:, n], each)
                 belief = float(site.belief[n])
                 rows.append(
                     {
@@ -216,13 +195,13 @@ def beyond_table(
                         "type": int(n) + 1,
                         "latency_s": site.agreed_s[n],
                         "belief": belief,
-                        "probability": seen.estimate,
-                        "ci_low": seen.low,
-                        "ci_high": seen.high,
-                        "verdict": str(verdicts(belief, seen.low, seen.high)),
-                        "ratio": belief / seen.estimate if seen.estimate > 0 else np.inf,
+                        "probability": seen[n],
+                        "ci_low": low[n],
+                        "ci_high": high[n],
+                        "verdict": str(verdicts(belief, low[n], high[n])),
+                        "ratio": belief / seen[n] if seen[n] > 0 else np.inf,
                         "replications": replications,
-                        "tasks": int(counted[:, n].sum()),
+                        "tasks": int(found.tasks[:, n].sum()),
                     }
                 )
             on_done(f"{law.name}, {site.name}")
