@@ -43,6 +43,24 @@ def is_input_error(error: BaseException) -> bool:
     )
 
 
+def is_interruption(error: BaseException) -> bool:
+    """Whether an error is Ctrl-C, also when it came in the middle of a call of machine code.
+
+    A signal handler that raises while compiled code returns to Python makes the interpreter turn
+    KeyboardInterrupt into a SystemError "returned a result with an exception set", whose cause it
+    is; a call within a call does so twice.
+
+    Examples
+    --------
+    >>> is_interruption(KeyboardInterrupt()), is_interruption(SystemError("else"))
+    (True, False)
+    """
+    reason: BaseException | None = error
+    while isinstance(reason, SystemError):
+        reason = reason.__cause__
+    return isinstance(reason, KeyboardInterrupt)
+
+
 def fault_lines(error: BaseException) -> list[str]:
     """The lines that tell the user of an error, one per fault.
 
@@ -98,7 +116,7 @@ def gone() -> NoReturn:
 
 def end_of(error: BaseException, *, debug: bool = False) -> int:
     """Tell the user of an error and return the exit status it stands for."""
-    if isinstance(error, KeyboardInterrupt):
+    if is_interruption(error):
         say("interrupted")
         return INTERRUPTED
     # faults of usage: an unknown option, a missing argument, a word where a number is wanted

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import pandas as pd
 
+from analysis.exits import is_interruption
 from analysis.runs.interruption import Interruption
 from analysis.runs.manifest import write_json
 from analysis.runs.store import PactRun, load_run
@@ -190,7 +191,7 @@ class _Session:
         except KeyboardInterrupt:
             return "interrupted", None
         except Exception as error:
-            return "failed", error
+            return ("interrupted", None) if is_interruption(error) else ("failed", error)
         return "complete", None
 
     def _end_complete(self) -> Played:
@@ -204,7 +205,8 @@ class _Session:
         except KeyboardInterrupt:
             drawing_interrupted = True
         except Exception as fault:  # the tables are complete and are kept whatever drawing does
-            error = fault
+            drawing_interrupted = is_interruption(fault)
+            error = None if drawing_interrupted else fault
         with self.interruption.shield(swallow=True):
             path = self.writer.publish()
         messages = tuple(self.writer.messages)

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from analysis.exits import is_interruption
 from analysis.runs.interruption import Interruption
 from analysis.runs.manifest import write_json, write_text
 from analysis.validation.store import (
@@ -18,7 +19,7 @@ from analysis.validation.store import (
     ValidationWriter,
     default_directory,
 )
-from analysis.validation.validate import COMPLETE, Findings, Wanted, is_interruption, validate
+from analysis.validation.validate import COMPLETE, Findings, Wanted, validate
 from scenarios import Scenario
 
 

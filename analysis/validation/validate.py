@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.exits import is_interruption
 from analysis.validation import beyond as beyond_module
 from analysis.validation.bound_map import bound_map
 from analysis.validation.bound_markets import market_rows, market_table
@@ -199,24 +200,6 @@ def validate(
     )
     found.summary.update(summarise_validation(found, wanted.level))
     return found
-
-
-def is_interruption(error: BaseException) -> bool:
-    """Whether an error is Ctrl-C, also when it came in the middle of a call of machine code.
-
-    A signal handler that raises while compiled code returns to Python makes the interpreter turn
-    KeyboardInterrupt into a SystemError "returned a result with an exception set", whose cause it
-    is; a call within a call does so twice.
-
-    Examples
-    --------
-    >>> is_interruption(KeyboardInterrupt()), is_interruption(SystemError("else"))
-    (True, False)
-    """
-    reason: BaseException | None = error
-    while isinstance(reason, SystemError):
-        reason = reason.__cause__
-    return isinstance(reason, KeyboardInterrupt)
 
 
 def _beyond_tasks(wanted: Wanted) -> int:

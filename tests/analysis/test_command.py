@@ -357,6 +357,15 @@ def test_solve_prints_a_table_for_people(capsys):
     assert max(len(line) for line in text.splitlines() if not line.startswith("- ")) <= 100
 
 
+def test_ctrl_c_inside_machine_code_is_ctrl_c(capsys, monkeypatch):
+    def interrupted(*arguments, **settings):
+        raise SystemError("a result with an exception set") from KeyboardInterrupt()
+
+    monkeypatch.setattr("agents.mechanism.solve", interrupted)
+    assert invoke(["solve", "teleoperation", "--quiet"]) == 3
+    assert capsys.readouterr().err == "interrupted\n"
+
+
 @pytest.mark.usefixtures("undrawn")
 def test_run_of_the_real_market_is_reproducible_to_the_byte(here, capsys):
     for name in ("a", "b"):

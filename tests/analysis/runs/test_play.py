@@ -41,6 +41,37 @@ def test_interrupted_in_mid_round_keeps_the_finished_rounds(
     assert not (played.path / "report.html").exists()
 
 
+def test_interrupted_inside_machine_code_keeps_the_finished_rounds(
+    play, tmp_path, scenario, fake_market
+):
+    """There Python tells of Ctrl-C by a SystemError, sometimes by two in a row."""
+
+    def before_round(number: int) -> None:
+        if number == 3:
+            try:
+                raise SystemError("a result with an exception set") from KeyboardInterrupt()
+            except SystemError as error:
+                raise SystemError("a result with an exception set") from error
+
+    played = play(
+        scenario,
+        out=tmp_path / "run",
+        make_market=partial(fake_market, before_round=before_round),
+    )
+    assert (played.status, played.rounds, played.error) == ("interrupted", 2, None)
+    load_run(played.path, verify=True)
+
+
+def test_another_system_error_is_a_failure(play, tmp_path, scenario, fake_market):
+    def before_round(number: int) -> None:
+        if number == 3:
+            raise SystemError("something else") from ValueError()
+
+    market = partial(fake_market, before_round=before_round)
+    played = play(scenario, out=tmp_path / "run", make_market=market)
+    assert (played.status, played.rounds) == ("failed", 2)
+
+
 def test_the_finished_rounds_are_those_of_the_uninterrupted_run(
     play, tmp_path, scenario, fake_market, run
 ):
