@@ -13,10 +13,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.envelope import EnvelopePieces, FirstComeLaw
+from agents.envelope import FirstComeLaw
 from agents.screening import ExponentialPieces, Pieces
+from agents.tail_belief import believe_tails
 from sim.domain import arrival_rates
-from sim.end_to_end import end_to_end_tail
 from sim.measurement import Trial
 
 FloatArray = NDArray[np.float64]
@@ -101,54 +101,6 @@ class ChernoffBelief:
         )
 
 
-@dataclass(frozen=True)
-class FirstComeBelief:
-    """The exact tail of the queue that the paper bounds, eq. (9).
-
-    Parameters
-    ----------
-    servers, service_rate_per_s : array (..., 1, S)
-    load_per_s : array (..., N)
-
-    Examples
-    --------
-    >>> belief = FirstComeBelief(np.array([[1]]), np.array([[7.0]]), np.array([3.0, 8.0]))
-    >>> belief.probability(np.array([0.5, 0.5])).round(12).tolist()  # exp(−4 · 0.5); saturated
-    [0.135335283237, 1.0]
-    """
-
-    servers: FloatArray
-    service_rate_per_s: FloatArray
-    load_per_s: FloatArray
-
-    @property
-    def saturated(self) -> NDArray[np.bool_]:
-        """Where the load reaches the capacity of some stage."""
-        capacity = (self.servers * self.service_rate_per_s).min(axis=-1)
-        return self.load_per_s >= capacity
-
-    def raw(self, latency_s: FloatArray) -> FloatArray:
-        """Evaluate the exact tail, a probability."""
-        return end_to_end_tail(latency_s, self.servers, self.service_rate_per_s, self.load_per_s)
-
-    def probability(self, latency_s: FloatArray) -> FloatArray:
-        """Return the tail: nothing to cap."""
-        return self.raw(latency_s)
-
-    def pieces(
-        self, slope: FloatArray, weight: FloatArray, lower_s: float, upper_s: float
-    ) -> EnvelopePieces:
-        """Numerical: the tail is not convex near 0, see `envelope`."""
-        stages = (*self.load_per_s.shape, self.servers.shape[-1])
-        law = FirstComeLaw(
-            np.broadcast_to(self.servers, stages),
-            np.broadcast_to(self.service_rate_per_s, stages),
-            self.load_per_s,
-        )
-        free = np.logical_or.accumulate(self.saturated, axis=-1)
-        return EnvelopePieces.over(law, slope, weight, free, lower_s, upper_s)
-
-
 def believe(
     name: str,
     servers: FloatArray,
@@ -210,23 +162,23 @@ def _chernoff(
 def _first_come(
     servers: FloatArray, rates: FloatArray, load_per_s: FloatArray, zeta: float, trial: Trial
 ) -> Belief:
-    return FirstComeBelief(servers, rates, load_per_s)
+    return believe_tails(FirstComeLaw, servers, rates, load_per_s)
 
 
 def _optimised(
     servers: FloatArray, rates: FloatArray, load_per_s: FloatArray, zeta: float, trial: Trial
 ) -> Belief:
-    from agents.optimised_belief import OptimisedBelief
+    from agents.optimised_law import OptimisedLaw
 
-    return OptimisedBelief(servers, rates, arrival_rates(load_per_s, "load_per_s"))
+    return believe_tails(OptimisedLaw, servers, rates, load_per_s)
 
 
 def _priority(
     servers: FloatArray, rates: FloatArray, load_per_s: FloatArray, zeta: float, trial: Trial
 ) -> Belief:
-    from agents.priority_belief import PriorityBelief
+    from agents.priority_law import PriorityLaw
 
-    return PriorityBelief(servers, rates, arrival_rates(load_per_s, "load_per_s"))
+    return believe_tails(PriorityLaw, servers, rates, load_per_s)
 
 
 def _measured(

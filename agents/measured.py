@@ -33,7 +33,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.envelope import EnvelopePieces
+from agents.tail_belief import TailBelief
 from sim.domain import arrival_rates
 from sim.measurement import Trial
 from sim.sample_tail import LEVELS, SampleTail
@@ -52,41 +52,16 @@ Stages = tuple[tuple[float, ...], tuple[float, ...]]
 
 
 @dataclass(frozen=True)
-class MeasuredBelief:
-    """Tails that an operator measured, see the module.
+class MeasuredLaw:
+    """The laws of K types, flattened, as `envelope.Law`.
 
-    Parameters
+    Attributes
     ----------
     tails : SampleTail
-        (..., N), whatever where saturated.
-    saturated : array (..., N) of bool
+        (K,), whatever where saturated.
     """
 
     tails: SampleTail
-    saturated: NDArray[np.bool_]
-
-    def raw(self, latency_s: FloatArray) -> FloatArray:
-        """Probability of a longer latency."""
-        return np.where(self.saturated, 1.0, self.tails.probability(latency_s))
-
-    def probability(self, latency_s: FloatArray) -> FloatArray:
-        """Return the tail: nothing to cap."""
-        return self.raw(latency_s)
-
-    def pieces(
-        self, slope: FloatArray, weight: FloatArray, lower_s: float, upper_s: float
-    ) -> EnvelopePieces:
-        """Numerical: the tail is not convex near 0, see `envelope`."""
-        free = np.logical_or.accumulate(self.saturated, axis=-1)
-        return EnvelopePieces.over(MeasuredLaw(self.tails), slope, weight, free, lower_s, upper_s)
-
-
-class MeasuredLaw:
-    """The laws of many types, flattened, as `envelope.Law`."""
-
-    def __init__(self, tails: SampleTail) -> None:
-        self._quantile_s = tails.quantile_s.reshape(-1, LEVELS.size)
-        self._excess_s = tails.excess_s.reshape(-1)
 
     def tail(self, latency_s: FloatArray, which: IntArray) -> FloatArray:
         """P(T > latency_s) under the laws `which`."""
@@ -97,12 +72,12 @@ class MeasuredLaw:
         return self._of(which).density(latency_s)
 
     def _of(self, which: IntArray) -> SampleTail:
-        return SampleTail(self._quantile_s[which], self._excess_s[which])
+        return SampleTail(self.tails.quantile_s[which], self.tails.excess_s[which])
 
 
 def measured_belief(
     servers: FloatArray, rates: FloatArray, load_per_s: FloatArray, trial: Trial
-) -> MeasuredBelief:
+) -> TailBelief:
     """Belief at cumulative loads.
 
     Parameters
@@ -116,7 +91,7 @@ def measured_belief(
 
     Returns
     -------
-    MeasuredBelief
+    TailBelief
         With arrays (..., N).
 
     Raises
@@ -143,12 +118,7 @@ def measured_belief(
     operator = np.broadcast_to(operator[..., np.newaxis], load.shape)
     stages = [_stages(c, mu) for c, mu in zip(_rows(servers), _rows(rates), strict=True)]
     tails = _interpolated(stages, operator.reshape(-1), above.reshape(-1), depth.reshape(-1), trial)
-    return MeasuredBelief(
-        SampleTail(
-            tails.quantile_s.reshape(*load.shape, LEVELS.size), tails.excess_s.reshape(load.shape)
-        ),
-        saturated,
-    )
+    return TailBelief(MeasuredLaw(tails), saturated)
 
 
 def _rows(array: FloatArray) -> FloatArray:

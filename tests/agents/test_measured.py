@@ -93,7 +93,7 @@ def test_a_saturated_type_and_its_neighbours():
 def test_near_saturation_latencies_grow_as_in_heavy_traffic():
     """Half the spare capacity, twice the latency; without a jump where trials end."""
     depth = np.array([GREATEST, GREATEST + np.log(2.0), GREATEST + np.log(4.0)])
-    tails = [measured_belief(SERVERS, RATES, load_at([d]), TRIAL).tails for d in depth]
+    tails = [measured_belief(SERVERS, RATES, load_at([d]), TRIAL).law.tails for d in depth]
     for factor, tail in zip((1, 2, 4), tails, strict=True):
         assert tail.quantile_s == pytest.approx(factor * tails[0].quantile_s, rel=1e-9)
         assert tail.excess_s == pytest.approx(factor * tails[0].excess_s, rel=1e-9)

@@ -11,7 +11,6 @@ from agents.envelope import bends
 from agents.mechanism import MECHANISMS, settle
 from agents.menu import design_menu
 from agents.primitives import Primitives
-from agents.priority_belief import PriorityBelief
 from agents.pure import type_utility
 from agents.screening import maximise_monotone
 from scenarios import load_scenario
@@ -97,7 +96,7 @@ def test_a_density_can_rise_twice() -> None:
 
 
 def test_line_touches_the_tail_from_below() -> None:
-    belief = PriorityBelief(SERVERS[:1, np.newaxis], RATES[:1, np.newaxis], LOADS[:1])
+    belief = believe("priority", SERVERS[:1], RATES[:1], LOADS[:1], 0.9)
     which = np.arange(4)
     bend = bends(belief.law, which, LOWER, UPPER)
     density = belief.law.density(bend, which)
