@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -140,15 +141,16 @@ def run(
     with RoundProgress(loaded.simulation.rounds, quiet=quiet) as progress:
         if _has_to_compile(loaded, traffic=True):
             progress.compiling()
-        played = play(
-            loaded,
-            seed,
-            out,
-            force=force,
-            on_start=progress.started,
-            on_round=progress.finished,
-            on_draw=progress.drawing,
-        )
+        with _faults_of(scenario, loaded.name):
+            played = play(
+                loaded,
+                seed,
+                out,
+                force=force,
+                on_start=progress.started,
+                on_round=progress.finished,
+                on_draw=progress.drawing,
+            )
     raise typer.Exit(_tell(played, quiet=quiet, as_json=as_json, debug=debug))
 
 
@@ -374,12 +376,13 @@ def pact(
     from scenarios import load_pact
 
     loaded = load_pact(scenario, settings or [])
+    other = None if rival is None else load_pact(rival)
     from agents.pact import solve_pact
 
-    outcome = solve_pact(loaded)
+    with _faults_of(scenario, loaded.name):
+        outcome = solve_pact(loaded)
     for note in () if quiet else outcome.notes():
         say(note)
-    other = None if rival is None else load_pact(rival)
     fields: dict[str, Any] = outcome.to_json()
     told: list[str] = []
     if other is not None:
@@ -447,6 +450,20 @@ def _with_short_options(
             replace(fault, source=used[fault.key])
             if fault.source == "--set" and fault.key in used
             else fault
+            for fault in error.faults
+        ) from error
+
+
+@contextmanager
+def _faults_of(source: str, name: str) -> Iterator[None]:
+    """Tell faults that show only in use by the file they are in, not by the scenario's name."""
+    from scenarios import ScenarioError
+
+    try:
+        yield
+    except ScenarioError as error:
+        raise ScenarioError(
+            replace(fault, source=source) if fault.source == name else fault
             for fault in error.faults
         ) from error
 

@@ -26,6 +26,14 @@ INPUT_ERRORS = frozenset(
     }
 )
 _FLOORS = ("scenarios", "sim", "agents", "analysis")
+#: A file or a directory that was named is not there, is in the way, or cannot be written.
+NO_SUCH_PLACE = (
+    FileNotFoundError,
+    FileExistsError,
+    NotADirectoryError,
+    IsADirectoryError,
+    PermissionError,
+)
 
 
 def is_input_error(error: BaseException) -> bool:
@@ -125,6 +133,9 @@ def end_of(error: BaseException, *, debug: bool = False) -> int:
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "airan-market"
         say(f"{command}: {one_line(message())} (see {command} --help)")
+        return BAD_INPUT
+    if isinstance(error, NO_SUCH_PLACE) and error.filename is not None:
+        say(f"{error.filename}: {one_line(error.strerror or type(error).__name__).lower()}")
         return BAD_INPUT
     if is_input_error(error):
         for line in fault_lines(error):

@@ -6,4 +6,5 @@ from analysis.calibration.account import calibrate
 from analysis.calibration.text import account_text
 
 if __name__ == "__main__":
+    sys.stderr.write("fitting and profiling: this takes some two minutes\n")
     sys.stdout.write(account_text(calibrate()) + "\n")

@@ -86,11 +86,11 @@ def validate_into(
     """
     wanted = Wanted() if wanted is None else wanted
     settings = asdict(wanted) | {"trace": None if wanted.trace is None else wanted.trace.name}
+    unusual = None if wanted == Wanted() else settings
     with Interruption() as interruption:
         with interruption.shield():
-            writer = ValidationWriter(
-                out or default_directory(scenario, seed), scenario, seed, settings, force=force
-            )
+            directory = out or default_directory(scenario, seed, unusual)
+            writer = ValidationWriter(directory, scenario, seed, settings, force=force)
         try:
             found = find(scenario, seed, wanted, on_step=on_step)
         except BaseException as fault:

@@ -8,6 +8,7 @@ the next one that asks for the same result.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -35,9 +36,18 @@ APPROXIMATIONS, VERDICTS, BEYOND, MAP, MARKETS = (
 )
 
 
-def default_directory(scenario: Scenario, seed: int) -> Path:
-    """`runs/validate-<scenario>-<seed>-<hash>`, the hash cut to ten digits."""
-    return Path("runs") / f"validate-{scenario.name}-{seed}-{scenario_hash(scenario)[:10]}"
+def default_directory(
+    scenario: Scenario, seed: int, settings: Mapping[str, Any] | None = None
+) -> Path:
+    """`runs/validate-<scenario>-<seed>-<hash>`, the hash cut to ten digits.
+
+    The hash is that of the scenario, and of what else was asked for where that is not the usual.
+    """
+    mark = scenario_hash(scenario)
+    if settings:
+        text = mark + json.dumps(settings, sort_keys=True, default=str)
+        mark = hashlib.sha256(text.encode()).hexdigest()
+    return Path("runs") / f"validate-{scenario.name}-{seed}-{mark[:10]}"
 
 
 class ValidationWriter:

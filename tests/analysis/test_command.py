@@ -378,3 +378,34 @@ def test_run_of_the_real_market_is_reproducible_to_the_byte(here, capsys):
     assert Path("c/tasks.parquet").read_bytes() == Path("a/tasks.parquet").read_bytes()
     assert invoke(["run", "teleoperation", "--seed", "2", "--out", "d", "-q", *SHORT]) == 0
     assert Path("d/tasks.parquet").read_bytes() != Path("a/tasks.parquet").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["run", "teleoperation", "--quiet", "--out", "{file}/run"],
+        ["reproduce", "--only", "table1", "--quiet", "--out", "{file}"],
+        ["validate", "bound_fails", "--quiet", "--out", "{file}/validation"],
+    ],
+)
+def test_a_place_that_cannot_be_written_is_one_line(tmp_path, capsys, arguments):
+    file = tmp_path / "a file"
+    file.write_text("kept")
+    assert invoke([word.format(file=file) for word in arguments]) == 2
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert str(file) in told
+    assert file.read_text() == "kept"
+
+
+def test_faults_that_show_only_in_use_name_the_file(tmp_path, capsys):
+    file = tmp_path / "services.toml"
+    services = "".join(
+        f'[[pact.services]]\nname = "{name}"\nquality = {quality}\ncost_usd = {cost}\n'
+        for name, quality, cost in (("a", 0.4, 0.5), ("b", 0.9, 0.1))
+    )
+    file.write_text(f'name = "mine"\n[pact]\ntypes = [1, 2]\n{services}')
+    assert invoke(["pact", str(file), "--quiet", "--out", str(tmp_path / "out")]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith(f"{file}: pact.services[2].cost_usd = 0.1: ")
+    assert told.count("\n") == 1

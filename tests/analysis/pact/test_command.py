@@ -94,7 +94,7 @@ def test_it_leaves_tables_and_figures_and_never_overwrites_another_result(capsys
         (["pact", "mine.toml", "--set", "pact.types=[2, 1]"], "--set: pact.types = [2, 1]: must"),
         (
             ["pact", "mine.toml", "--set", "pact.services[2].cost_usd=0.01"],
-            "mine: pact.services[2].cost_usd = 0.01: costs must not decrease",
+            "mine.toml: pact.services[2].cost_usd = 0.01: costs must not decrease",
         ),
         (
             ["pact", "pact", "--set", "pact.cost_curve.form=quadratic"],

@@ -8,7 +8,7 @@ import pytest
 
 from analysis.runs.manifest import RunError
 from analysis.validation.session import validate_into
-from analysis.validation.store import ValidationWriter, load_validation
+from analysis.validation.store import ValidationWriter, default_directory, load_validation
 
 
 @pytest.fixture
@@ -145,3 +145,11 @@ def test_leftovers_of_a_killed_process_are_removed_and_those_of_a_living_one_are
     # a replacement that was cut off is undone before anything else
     assert left == sorted(["v", f".v.partial-{alive}", writer.partial.name])
     writer.discard()
+
+
+def test_what_else_was_asked_for_has_a_directory_of_its_own(found):
+    usual = default_directory(found.scenario, 1)
+    with_trace = default_directory(found.scenario, 1, {"trace": "requests.csv"})
+    assert usual != with_trace != default_directory(found.scenario, 1, {"trace": "other.csv"})
+    assert with_trace == default_directory(found.scenario, 1, {"trace": "requests.csv"})
+    assert usual.name.startswith(f"validate-{found.scenario.name}-1-")
