@@ -4,6 +4,7 @@ A law of one number (`WorkLaw`) has moments in closed form; a law of a task (`Ta
 demands at all three stages, independent or not. The laws of arrivals are in `sim.arrival_laws`.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from math import factorial
 from typing import Protocol
@@ -43,14 +44,16 @@ class TaskLaw(Protocol):
         ...
 
 
-class _SameEverywhere:
+class _SameEverywhere(ABC):
     """A law of one number as a law of a task: the same at every stage, independently."""
 
+    @abstractmethod
     def draw(self, rng: np.random.Generator, shape: Shape) -> FloatArray:
-        raise NotImplementedError
+        """Independent values."""
 
+    @abstractmethod
     def moment(self, order: int) -> float:
-        raise NotImplementedError
+        """E[X^order], order >= 1."""
 
     def work(self, rng: np.random.Generator, tasks: int) -> FloatArray:
         """Demands of independent tasks, (tasks, 3), independent of each other."""

@@ -5,22 +5,18 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
 from matplotlib.figure import Figure
 
 from analysis.pact_run import figures
 from analysis.pact_run.headline import headline
 from analysis.pact_run.summary import services_in_order, summarise, type_table
 from analysis.runs.figures import save
-from analysis.runs.headline import interval, number, probability
 from analysis.runs.manifest import write_text
+from analysis.runs.report import page_template
 from analysis.runs.store import PactRun
-
-TEMPLATE = "report.html.j2"
 
 
 @dataclass(frozen=True)
@@ -51,14 +47,7 @@ def write_report(run: PactRun) -> Path:
 
 def render(run: PactRun, summary: dict[str, Any], images: list[tuple[Picture, str]]) -> str:
     """The page as text; every text that comes from the scenario is escaped."""
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {"number": number, "probability": probability, "interval": interval}
-    template = environment.from_string(
-        files("analysis.pact_run").joinpath(TEMPLATE).read_text(encoding="utf-8")
-    )
-    return template.render(
+    return page_template("analysis.pact_run").render(
         summary=summary,
         manifest=run.manifest,
         simulation=run.scenario.simulation,

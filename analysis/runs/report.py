@@ -9,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
 from matplotlib.figure import Figure
 
 from analysis.runs import figures
@@ -54,6 +54,15 @@ def write_report(run: Run) -> Path:
     return page
 
 
+def page_template(package: str) -> Template:
+    """The page `report.html.j2` of a package, with the filters that numbers need."""
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"number": number, "probability": probability, "interval": interval}
+    return environment.from_string(files(package).joinpath(TEMPLATE).read_text(encoding="utf-8"))
+
+
 def render(run: Run, summary: dict[str, Any], images: list[tuple[Picture, str]]) -> str:
     """The page as text; every text that comes from the scenario is escaped.
 
@@ -65,14 +74,7 @@ def render(run: Run, summary: dict[str, Any], images: list[tuple[Picture, str]])
     images : list of (Picture, str)
         Figures with their PNG in base64.
     """
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {"number": number, "probability": probability, "interval": interval}
-    template = environment.from_string(
-        files("analysis.runs").joinpath(TEMPLATE).read_text(encoding="utf-8")
-    )
-    return template.render(
+    return page_template("analysis.runs").render(
         summary=summary,
         manifest=run.manifest,
         simulation=run.scenario.simulation,
