@@ -43,6 +43,7 @@ BELIEVED: dict[str, Any] = {
 }
 _APART = 0.12  # believed and simulated stand this far left and right of their type
 _ARROW = 0.6  # an arrow from an upper limit reaches down to (1 - this) of it
+DECADE_BELOW = 10.0  # the axis of probabilities ends this factor below its lowest mark
 _ENTRY_IN = 2.1  # width of a legend entry, inches
 _SMALLEST_LABELLED = 0.08  # a bar segment below this height has no room for its number
 
@@ -127,7 +128,9 @@ def violations(
     """Believed against simulated probability of a violation, a panel per operator, log axis.
 
     Bars are the intervals of `analysis.runs.violations.violation_table`. Where no violation was
-    seen there is no estimate to draw on a log axis: an arrow hangs from the upper limit.
+    seen there is no estimate to draw on a log axis: an arrow hangs from the upper limit. The axis
+    ends a decade below the lowest mark; a bar that reaches further leaves it there, because few
+    rounds give lower limits of 1e-12 that would squeeze all else together.
 
     Parameters
     ----------
@@ -153,6 +156,9 @@ def violations(
             whole_ticks(axis)
         for axis in axes[:: min(len(axes), 3)]:
             axis.set_ylabel("probability of a violation")
+        marks = table[["believed", "simulated", "high"]].to_numpy()
+        if (marks > 0).any():
+            axes[0].set_ylim(bottom=marks[marks > 0].min() / DECADE_BELOW)
         _shared_legend(figure, axes)
     return figure
 

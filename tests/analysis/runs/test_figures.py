@@ -105,6 +105,19 @@ def test_violations_draw_the_intervals_of_the_table(run):
         assert ends == pytest.approx(mine[["low", "high"]].to_numpy(), rel=1e-9)
 
 
+def test_a_lower_limit_of_next_to_nothing_does_not_squeeze_the_rest(run):
+    """One violation in one round of the run: the interval of its type reaches far down."""
+    rare = run.tally.assign(violations=0)
+    mine = (rare["operator"] == 1) & (rare["type"] == 1) & (rare["round"] == 1)
+    rare.loc[mine & ~mine.cumsum().gt(1), "violations"] = 1
+    table = violation_table(run.rounds, rare)
+    figure = figures.violations(run.rounds, rare)
+    bottom = figure.axes[0].get_ylim()[0]
+    marks = table[["believed", "simulated", "high"]].to_numpy()
+    assert bottom == pytest.approx(marks[marks > 0].min() / 10)
+    assert figure.axes[-1].get_ylim()[0] == bottom
+
+
 def test_no_violation_is_drawn_as_an_upper_limit(run):
     clean = run.tally.assign(
         violations=run.tally["violations"].where(run.tally["operator"] != 1, 0)
