@@ -25,7 +25,7 @@ INPUT_ERRORS = frozenset(
         "EffortError",
     }
 )
-_FLOORS = ("scenarios", "sim", "agents", "analysis")
+_OURS = "airan_market"
 #: A file or a directory that was named is not there, is in the way, or cannot be written.
 NO_SUCH_PLACE = (
     FileNotFoundError,
@@ -41,12 +41,12 @@ def is_input_error(error: BaseException) -> bool:
 
     Examples
     --------
-    >>> from analysis.runs.manifest import RunError
+    >>> from airan_market.analysis.store.manifest import RunError
     >>> is_input_error(RunError("x: no such run")), is_input_error(ValueError("x"))
     (True, False)
     """
     return any(
-        kind.__name__ in INPUT_ERRORS and kind.__module__.partition(".")[0] in _FLOORS
+        kind.__name__ in INPUT_ERRORS and kind.__module__.partition(".")[0] == _OURS
         for kind in type(error).__mro__
     )
 
@@ -74,7 +74,7 @@ def fault_lines(error: BaseException) -> list[str]:
 
     Examples
     --------
-    >>> from scenarios import Fault, ScenarioError
+    >>> from airan_market.scenarios import Fault, ScenarioError
     >>> fault_lines(ScenarioError([Fault("a.toml", "users.total", "0", "must be at least 1")]))
     ['a.toml: users.total = 0: must be at least 1']
     """

@@ -41,13 +41,13 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from analysis import figures, load_run
-from analysis.figure_style import style
-from analysis.runs.play import play
-from analysis.runs.violations import violation_table
-from scenarios import load_scenario
-from sim import simulate
-from sim.workload import Workload
+from airan_market.analysis import figures, load_run
+from airan_market.analysis.figure_style import style
+from airan_market.analysis.play import play
+from airan_market.analysis.runs.violations import violation_table
+from airan_market.scenarios import load_scenario
+from airan_market.sim import simulate
+from airan_market.sim.workload import Workload
 
 # a package below has progress bars that miss ipywidgets; no bar is shown here
 warnings.filterwarnings("ignore", message="IProgress not found")

@@ -41,10 +41,10 @@ import pandas as pd
 from IPython.display import Markdown, display
 from matplotlib.ticker import PercentFormatter
 
-from agents.primitives import Primitives
-from analysis.calibration.account import VALLEY_FLOP_PER_S, hold
-from analysis.calibration.fit import fit
-from analysis.calibration.market import (
+from airan_market.agents.primitives.primitives import Primitives
+from airan_market.analysis.calibration.account import VALLEY_FLOP_PER_S, hold
+from airan_market.analysis.calibration.fit import fit
+from airan_market.analysis.calibration.market import (
     DOWNLINK,
     GPU,
     MARKET,
@@ -54,16 +54,28 @@ from analysis.calibration.market import (
     published_numbers,
     with_values,
 )
-from analysis.calibration.profile import allowed_rise, profile
-from analysis.figure_style import colours, panels, style
-from analysis.reproduction.cells import Cell, cells, primitives_of, reproduce, scenario_of, totals
-from analysis.reproduction.claim import FAILS, SPLIT, SWEEP_NAMES, WHOLE, counts, table
-from analysis.reproduction.claim_draws import draws_of, gains
-from analysis.reproduction.exchanged import exchanged
-from analysis.reproduction.figures import drawable
-from analysis.reproduction.published import TABLE_I_BENCHMARKS, TOTALS, default_totals, table_i
-from analysis.reproduction.verdicts import verdict_rows
-from scenarios import load_scenario
+from airan_market.analysis.calibration.profile import allowed_rise, profile
+from airan_market.analysis.figure_style import colours, panels, style
+from airan_market.analysis.reproduction.cells import (
+    Cell,
+    cells,
+    primitives_of,
+    reproduce,
+    scenario_of,
+    totals,
+)
+from airan_market.analysis.reproduction.claim import FAILS, SPLIT, SWEEP_NAMES, WHOLE, counts, table
+from airan_market.analysis.reproduction.claim_draws import draws_of, gains
+from airan_market.analysis.reproduction.exchanged import exchanged
+from airan_market.analysis.reproduction.figures import drawable
+from airan_market.analysis.reproduction.published import (
+    TABLE_I_BENCHMARKS,
+    TOTALS,
+    default_totals,
+    table_i,
+)
+from airan_market.analysis.reproduction.verdicts import verdict_rows
+from airan_market.scenarios import load_scenario
 
 # a package below has progress bars that miss ipywidgets; no bar is shown here
 warnings.filterwarnings("ignore", message="IProgress not found")
@@ -307,7 +319,7 @@ say(
 #
 # What the paper leaves out was fitted to Table I and the two totals by bounded least squares,
 # residuals in units of the printed rounding. The account of the whole fit, users included, takes
-# minutes: `python -m analysis.calibration`. Here the users are kept at their fitted numbers and
+# minutes: `python -m airan_market.analysis.calibration`. Here the users are kept at their fitted numbers and
 # the five numbers of the market are fitted again, each with the range in which the others make up
 # for it (95 % profile).
 

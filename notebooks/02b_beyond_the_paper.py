@@ -26,7 +26,7 @@
 #    profits and who is cheated?
 #
 # The answers come first, with the numbers of this very run; the pictures and the reasons follow.
-# `python -m analysis.questions` computes the same with more effort (all beliefs, price play to its
+# `python -m airan_market.analysis.questions` computes the same with more effort (all beliefs, price play to its
 # end, draws of the users' shares) and leaves tables and figures.
 
 # %%
@@ -39,13 +39,13 @@ import numpy as np
 import pandas as pd
 from IPython.display import Markdown, display
 
-from agents.primitives import Primitives
-from analysis.cell_store import fill
-from analysis.questions import beliefs, rent
-from analysis.questions import figures as question_figures
-from analysis.questions.cells import cells, compute
-from analysis.questions.report import findings, tables
-from scenarios import load_scenario
+from airan_market.agents.primitives.primitives import Primitives
+from airan_market.analysis.questions import beliefs, rent
+from airan_market.analysis.questions import figures as question_figures
+from airan_market.analysis.questions.cells import cells, compute
+from airan_market.analysis.questions.report import findings, tables
+from airan_market.analysis.store.cell_store import fill
+from airan_market.scenarios import load_scenario
 
 warnings.filterwarnings("ignore", message="IProgress not found")
 

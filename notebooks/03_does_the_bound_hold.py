@@ -40,16 +40,16 @@ import numpy as np
 import pandas as pd
 from IPython.display import Markdown, display
 
-from analysis import Wanted, validate
-from analysis.validation.bound_map import bound_map, failing_level, far_tail_fails
-from analysis.validation.bound_map_figure import bound_map_figure
-from analysis.validation.bound_markets import market_rows, variants
-from analysis.validation.figures import decomposition, other_laws, tails
-from analysis.validation.ladder import CHERNOFF, PRIORITY
-from analysis.validation.offered import offered
-from analysis.validation.truth import Effort
-from analysis.validation.verdicts import CAUSES
-from scenarios import load_scenario
+from airan_market.analysis import Wanted, validate
+from airan_market.analysis.validation.bound_map import bound_map, failing_level, far_tail_fails
+from airan_market.analysis.validation.bound_map_figure import bound_map_figure
+from airan_market.analysis.validation.bound_markets import market_rows, variants
+from airan_market.analysis.validation.figures import decomposition, other_laws, tails
+from airan_market.analysis.validation.ladder import CHERNOFF, PRIORITY
+from airan_market.analysis.validation.offered import offered
+from airan_market.analysis.validation.truth import Effort
+from airan_market.analysis.validation.verdicts import CAUSES
+from airan_market.scenarios import load_scenario
 
 # a package below has progress bars that miss ipywidgets; no bar is shown here
 warnings.filterwarnings("ignore", message="IProgress not found")

@@ -49,17 +49,17 @@ import numpy as np
 import pandas as pd
 from IPython.display import Markdown, display
 
-from agents.pact import solve_pact
-from agents.pact.liability import break_even
-from analysis import load_run
-from analysis.figure_style import colours, panels, style, whole_ticks
-from analysis.pact.claims import CLAIMS, judge
-from analysis.pact.figures import liability, menus, own_items, services, utilities
-from analysis.pact.report import liability_table, service_table
-from analysis.pact_run import figures
-from analysis.pact_run.summary import summarise, type_table
-from analysis.runs.play import play
-from scenarios import load_pact
+from airan_market.agents.pact import solve_pact
+from airan_market.agents.pact.policy.liability import break_even
+from airan_market.analysis import load_run
+from airan_market.analysis.figure_style import colours, panels, style, whole_ticks
+from airan_market.analysis.pact.claims import CLAIMS, judge
+from airan_market.analysis.pact.figures import liability, menus, own_items, services, utilities
+from airan_market.analysis.pact.report import liability_table, service_table
+from airan_market.analysis.pact_run import figures
+from airan_market.analysis.pact_run.summary import summarise, type_table
+from airan_market.analysis.play import play
+from airan_market.scenarios import load_pact
 
 # a package below has progress bars that miss ipywidgets; no bar is shown here
 warnings.filterwarnings("ignore", message="IProgress not found")
@@ -202,7 +202,9 @@ figures.capacity(run.capacity, run.capacity_curve, names, run.scenario.traffic.u
 # the answer (queues of the kind M/M/c in a row), and it must lie in the interval.
 
 # %%
-from agents.pact.simulation import PactSimulation  # brings Mesa, whose warning is filtered above
+from airan_market.agents.pact.run.model import (
+    PactSimulation,  # brings Mesa, whose warning is filtered above
+)
 
 rows = []
 for law in ("deterministic", "exponential", "{lognormal_cv = 2.0}"):

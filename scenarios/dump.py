@@ -17,7 +17,7 @@ def dump_toml(scenario: BaseModel) -> str:
 
     Examples
     --------
-    >>> from scenarios import load_scenario
+    >>> from airan_market.scenarios import load_scenario
     >>> text = dump_toml(load_scenario("teleoperation"))
     >>> print(*text.splitlines()[:5], sep=chr(10))
     schema_version = 1
@@ -46,7 +46,7 @@ def scenario_hash(scenario: BaseModel) -> str:
 
     Examples
     --------
-    >>> from scenarios import load_scenario
+    >>> from airan_market.scenarios import load_scenario
     >>> as_shipped = scenario_hash(load_scenario("teleoperation"))
     >>> scenario_hash(load_scenario("teleoperation", ["users.total=150"])) == as_shipped
     True

@@ -9,9 +9,9 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from scenarios.fault import KeyPath, value_text
-from scenarios.quantity import Says
-from scenarios.schema import Scenario
+from airan_market.scenarios.fault import KeyPath, value_text
+from airan_market.scenarios.schema.market import Scenario
+from airan_market.scenarios.schema.quantity import Says
 
 
 class KeyDescription(NamedTuple):

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel
 
-from scenarios.fault import Fault, ScenarioError, key_text, value_text
-from scenarios.override import SOURCE, Overridden
-from scenarios.schema import Scenario
-from scenarios.tables import plain, value_at
-from scenarios.validation import MARKET, Kind, Model, check
+from airan_market.scenarios.fault import Fault, ScenarioError, key_text, value_text
+from airan_market.scenarios.override import SOURCE, Overridden
+from airan_market.scenarios.schema.kind import Kind, Model
+from airan_market.scenarios.schema.market import Scenario
+from airan_market.scenarios.tables import plain, value_at
+from airan_market.scenarios.validation import MARKET, check
 
 if TYPE_CHECKING:
-    from scenarios.pact import PactScenario
+    from airan_market.scenarios.schema.pact import PactScenario
 
 
 def load_scenario(
@@ -49,7 +50,7 @@ def load_scenario(
     >>> load_scenario("teleoperation", ["users.total=0"])
     Traceback (most recent call last):
         ...
-    scenarios.fault.ScenarioError: --set: users.total = 0: must be a whole number from 1 to 10000000
+    airan_market.scenarios.fault.ScenarioError: --set: users.total = 0: must be a whole number from 1 to 10000000
     """
     name, tables = _read(source)
     if _kind_of(tables) == "pact":
@@ -71,10 +72,10 @@ def load_pact(
     >>> load_pact({"name": "mine", "pact": {"types": [1, 2], "services": [service]}})
     Traceback (most recent call last):
         ...
-    scenarios.fault.ScenarioError: mapping: pact.services[1].quality = 1.5: must be a finite \
+    airan_market.scenarios.fault.ScenarioError: mapping: pact.services[1].quality = 1.5: must be a finite \
 number from 0 to 1
     """
-    from scenarios.pact import PACT
+    from airan_market.scenarios.schema.pact import PACT
 
     name, tables = _read(source)
     if "pact" not in tables and {"users", "operators"} & tables.keys():
@@ -130,12 +131,16 @@ def shipped_scenarios() -> dict[str, str]:
 
 
 def _shipped_names() -> list[str]:
-    files = (file.name for file in resources.files("scenarios").iterdir())
+    files = (file.name for file in resources.files("airan_market.scenarios").iterdir())
     return sorted(name.removesuffix(".toml") for name in files if name.endswith(".toml"))
 
 
 def _shipped_text(name: str) -> str:
-    return resources.files("scenarios").joinpath(f"{name}.toml").read_text(encoding="utf-8")
+    return (
+        resources.files("airan_market.scenarios")
+        .joinpath(f"{name}.toml")
+        .read_text(encoding="utf-8")
+    )
 
 
 def _first_comment(text: str) -> str:

@@ -6,9 +6,9 @@ import tomllib
 from collections.abc import Sequence
 from typing import Any
 
-from scenarios.fault import Fault, KeyPath, key_text, value_text
-from scenarios.schema import WORDS_OR_TABLES
-from scenarios.tables import value_at
+from airan_market.scenarios.fault import Fault, KeyPath, key_text, value_text
+from airan_market.scenarios.schema.market import WORDS_OR_TABLES
+from airan_market.scenarios.tables import value_at
 
 SOURCE = "--set"
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from scenarios.fault import KeyPath
+from airan_market.scenarios.fault import KeyPath
 
 
 def plain(value: Any) -> Any:

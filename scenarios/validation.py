@@ -1,39 +1,17 @@
 """From plain tables to a scenario, or to every fault that stands between them."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from collections.abc import Collection, Mapping
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from scenarios.consistency import Finding, Settings, contradictions
-from scenarios.fault import KeyPath
-from scenarios.keys import allowed_at, unknown_key
-from scenarios.schema import WORDS_OR_TABLES, Mechanism, Scenario, Simulation
-from scenarios.tables import value_at
-
-Model = TypeVar("Model", bound=BaseModel)
-
-
-@dataclass(frozen=True)
-class Kind(Generic[Model]):
-    """A kind of scenario: its schema, and what its schema cannot say.
-
-    Attributes
-    ----------
-    model
-        The schema of the whole file.
-    contradictions
-        Checks between settings.
-    filled
-        The tables of the file whose defaults these checks read.
-    """
-
-    model: type[Model]
-    contradictions: Callable[[Settings], Iterator[Finding]]
-    filled: Mapping[str, type[BaseModel]]
-
+from airan_market.scenarios.fault import KeyPath
+from airan_market.scenarios.keys import allowed_at, unknown_key
+from airan_market.scenarios.schema.consistency import Finding, Settings, contradictions
+from airan_market.scenarios.schema.kind import Kind, Model
+from airan_market.scenarios.schema.market import WORDS_OR_TABLES, Mechanism, Scenario, Simulation
+from airan_market.scenarios.tables import value_at
 
 MARKET = Kind(Scenario, contradictions, {"mechanism": Mechanism, "simulation": Simulation})
 

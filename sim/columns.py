@@ -7,9 +7,7 @@ from typing import Annotated, Any, Self
 import numpy as np
 import numpy.typing as npt
 
-IntArray = npt.NDArray[np.int64]
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
+from airan_market.sim.arrays import BoolArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True)

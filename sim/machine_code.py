@@ -13,7 +13,7 @@ def is_compiled(module: str) -> bool:
     Parameters
     ----------
     module : str
-        Its dotted name, "sim.kernel" say.
+        Its dotted name, "airan_market.sim.engines.kernel" say.
 
     Raises
     ------
@@ -22,7 +22,7 @@ def is_compiled(module: str) -> bool:
 
     Examples
     --------
-    >>> is_compiled("sim.erlang")  # nothing in it is compiled
+    >>> is_compiled("airan_market.sim.theory.erlang")  # nothing in it is compiled
     False
     """
     spec = find_spec(module)

@@ -6,8 +6,9 @@ from typing import Annotated, Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from sim.columns import Amounts, Column, Flags, FloatArray, IntArray, MaybeAmounts, Numbers
-from sim.workload import STAGES, TaskColumns
+from airan_market.sim.arrays import FloatArray, IntArray
+from airan_market.sim.columns import Amounts, Column, Flags, MaybeAmounts, Numbers
+from airan_market.sim.workload import STAGES, TaskColumns
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,8 @@ from typing import Annotated, Self
 
 import numpy as np
 
-from sim.columns import Amounts, Column, Columns, FloatArray, IntArray, Numbers
+from airan_market.sim.arrays import FloatArray, IntArray
+from airan_market.sim.columns import Amounts, Column, Columns, Numbers
 
 STAGES = ("uplink", "gpu", "downlink")
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from agents.pact import solve_pact
-from scenarios import keys_markdown, load_pact, load_scenario
+from airan_market.agents.pact import solve_pact
+from airan_market.scenarios import keys_markdown, load_pact, load_scenario
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -40,11 +40,11 @@ def test_the_scenarios_of_the_readme_load() -> None:
 
 @pytest.mark.parametrize("command", commands(), ids=" ".join)
 def test_every_command_and_option_of_the_readme_exists(command: list[str]) -> None:
-    from analysis.command import app
+    from airan_market.analysis.cli.command import app
 
     registered = {info.name or info.callback.__name__: info for info in app.registered_commands}
     assert command[1] in registered
-    source = Path(ROOT / "analysis" / "command.py").read_text(encoding="utf-8")
+    source = Path(ROOT / "analysis" / "cli" / "command.py").read_text(encoding="utf-8")
     for word in command[2:]:
         if word.startswith("--"):
             assert f'"{word}"' in source

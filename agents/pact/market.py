@@ -5,15 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from agents.pact.contract import Contract, continuous_contract, continuous_first_best
-from agents.pact.cost_curve import CostCurve, CostCurveError, fit_curve
-from agents.pact.discrete import discrete_contract, discrete_first_best
-from agents.pact.services import Services, services_of
-from agents.pact.types import Types
-from agents.pact.valuation import Valuation, ValuationError, valuation
-from scenarios import Fault, ScenarioError
-from scenarios.fault import value_text
-from scenarios.pact import PactScenario, PactTask, PactValuation
+from airan_market.agents.pact.contract.contract import (
+    Contract,
+    continuous_contract,
+    continuous_first_best,
+)
+from airan_market.agents.pact.contract.cost_curve import CostCurve, CostCurveError, fit_curve
+from airan_market.agents.pact.contract.discrete import discrete_contract, discrete_first_best
+from airan_market.agents.pact.contract.types import Types
+from airan_market.agents.pact.contract.valuation import Valuation, ValuationError, valuation
+from airan_market.agents.pact.service.services import Services, services_of
+from airan_market.scenarios import Fault, ScenarioError
+from airan_market.scenarios.fault import value_text
+from airan_market.scenarios.schema.pact import PactScenario, PactTask, PactValuation
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ class PactMarket:
 
     Examples
     --------
-    >>> from scenarios import load_pact
+    >>> from airan_market.scenarios import load_pact
     >>> market = markets_of(load_pact("pact"))[0]
     >>> market.contract(0.0).provider_utility_usd > market.contract(1.0).provider_utility_usd
     True
@@ -145,13 +149,13 @@ def markets_of(scenario: PactScenario) -> tuple[PactMarket, ...]:
 
     Examples
     --------
-    >>> from scenarios import load_pact
+    >>> from airan_market.scenarios import load_pact
     >>> [market.types.size for market in markets_of(load_pact("pact"))]
     [15]
     >>> markets_of(load_pact("pact", ["pact.cost_curve.form=quadratic"]))
     Traceback (most recent call last):
         ...
-    scenarios.fault.ScenarioError: pact: pact.cost_curve.form = "quadratic": the quadratic curve \
+    airan_market.scenarios.fault.ScenarioError: pact: pact.cost_curve.form = "quadratic": the quadratic curve \
 decreases at q = 0 (slope -8.175)
     """
     tasks = scenario.pact.tasks or (None,)

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from agents.pact.certificates import Certificate, check_contract
-from agents.pact.contract import Contract
-from agents.pact.liability import BreakEven, crossing
-from agents.pact.market import PactMarket, markets_of
-from agents.pact.services import dominated
-from scenarios.pact import PactScenario
+from airan_market.agents.pact.contract.certificates import Certificate, check_contract
+from airan_market.agents.pact.contract.contract import Contract
+from airan_market.agents.pact.market import PactMarket, markets_of
+from airan_market.agents.pact.policy.liability import BreakEven, crossing
+from airan_market.agents.pact.service.services import dominated
+from airan_market.scenarios.schema.pact import PactScenario
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class PactOutcome:
 
         Examples
         --------
-        >>> from scenarios import load_pact
+        >>> from airan_market.scenarios import load_pact
         >>> fields = solve_pact(load_pact("pact")).to_json()
         >>> list(fields)[:4]
         ['services', 'types', 'provider_utility', 'social_welfare']
@@ -145,7 +145,7 @@ def solve_pact(scenario: PactScenario) -> PactOutcome:
 
     Examples
     --------
-    >>> from scenarios import load_pact
+    >>> from airan_market.scenarios import load_pact
     >>> outcome = solve_pact(load_pact("pact"))
     >>> all(found.holds for found in outcome.markets[0].certificates().values())
     True

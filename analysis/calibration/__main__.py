@@ -1,9 +1,9 @@
-"""Print the whole account: ``python -m analysis.calibration``."""
+"""Print the whole account: ``python -m airan_market.analysis.calibration``."""
 
 import sys
 
-from analysis.calibration.account import calibrate
-from analysis.calibration.text import account_text
+from airan_market.analysis.calibration.account import calibrate
+from airan_market.analysis.calibration.text import account_text
 
 if __name__ == "__main__":
     sys.stderr.write("fitting and profiling: this takes some two minutes\n")

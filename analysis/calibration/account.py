@@ -1,6 +1,6 @@
 """What the AI-RAN paper leaves out, found from its Table I and its two default totals.
 
-Run `python -m analysis.calibration` for the whole account; equal inputs print equal text.
+Run `python -m airan_market.analysis.calibration` for the whole account; equal inputs print equal text.
 `market` says what is fitted to what, `fit` how, `profile` what the data pin down of it.
 
 **The proposal** for the default market is not the point of least cost. The published numbers leave
@@ -21,13 +21,21 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from agents.assignment import largest_remainder
-from agents.mixed import iterate
-from agents.primitives import Primitives
-from analysis.calibration.fit import Fit, FloatArray, Problem, fit
-from analysis.calibration.market import DOWNLINK, GPU, MARKET, UPLINK, paper_problem, with_values
-from analysis.calibration.profile import Interval, profile
-from scenarios import load_scenario
+from airan_market.agents.mechanism.mixed import iterate
+from airan_market.agents.primitives.population import largest_remainder
+from airan_market.agents.primitives.primitives import Primitives
+from airan_market.analysis.calibration.fit import Fit, Problem, fit
+from airan_market.analysis.calibration.market import (
+    DOWNLINK,
+    GPU,
+    MARKET,
+    UPLINK,
+    paper_problem,
+    with_values,
+)
+from airan_market.analysis.calibration.profile import Interval, profile
+from airan_market.scenarios import load_scenario
+from airan_market.sim.arrays import FloatArray
 
 RADIO_BPS = 200e6  # rate of a radio server in the proposal; the profiles only bound it from below
 VALLEY_FLOP_PER_S = (36e12, 38e12, 40e12, 42e12, 44e12)
@@ -55,7 +63,7 @@ class Held:
 
 @dataclass(frozen=True, eq=False)
 class Account:
-    """Everything that `python -m analysis.calibration` tells.
+    """Everything that `python -m airan_market.analysis.calibration` tells.
 
     Attributes
     ----------

@@ -11,11 +11,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import least_squares
 from scipy.stats import qmc
 
-FloatArray = NDArray[np.float64]
+from airan_market.sim.arrays import FloatArray
 
 ROUNDING_VARIANCE = 1.0 / 3.0  # of a uniform error, in squared half units
 _DIFFERENCE = 1e-5  # relative step of the numerical Jacobian; the model is smooth to 1e-9

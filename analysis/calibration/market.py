@@ -15,19 +15,20 @@ from dataclasses import replace
 import numpy as np
 from scipy.stats import beta
 
-from agents.mixed import designed_menus, iterate
-from agents.outcome import expected_utilities
-from agents.primitives import Primitives
-from agents.utility import social_welfare
-from analysis.calibration.fit import FloatArray, Parameter, Problem
-from analysis.calibration.profile import LEVEL
-from analysis.reproduction.published import (
+from airan_market.agents.mechanism.mixed import designed_menus, iterate
+from airan_market.agents.primitives.primitives import Primitives
+from airan_market.agents.primitives.utility import social_welfare
+from airan_market.agents.solution.outcome import expected_utilities
+from airan_market.analysis.calibration.fit import Parameter, Problem
+from airan_market.analysis.calibration.profile import LEVEL
+from airan_market.analysis.reproduction.published import (
     default_totals,
     default_totals_rounding,
     table_i,
     table_i_rounding,
 )
-from scenarios import Scenario
+from airan_market.scenarios import Scenario
+from airan_market.sim.arrays import FloatArray
 
 UPLINK, GPU, DOWNLINK = "uplink rate", "GPU rate", "downlink rate"
 VALUE, TEMPERATURE = "service value", "last temperature"
@@ -110,7 +111,7 @@ def published_numbers(primitives: Primitives) -> FloatArray:
 
     Examples
     --------
-    >>> from scenarios import load_scenario
+    >>> from airan_market.scenarios import load_scenario
     >>> market = Primitives.from_scenario(load_scenario("teleoperation"))
     >>> numbers = published_numbers(market)
     >>> numbers.shape, [round(p, 2) for p in numbers[:3].tolist()]

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import f as f_distribution
 
-from analysis.calibration.fit import Fit, FloatArray, Parameter, Problem, bounds_of, descend
+from airan_market.analysis.calibration.fit import Fit, Parameter, Problem, bounds_of, descend
+from airan_market.sim.arrays import FloatArray
 
 LEVEL = 0.95
 _SMALLEST_STEP = 1e-4  # of a profile, as a part of the search interval

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from analysis.calibration.account import RADIO_BPS, Account, Held
-from analysis.calibration.fit import Fit
-from analysis.calibration.market import MARKET, largest_table_error, prior_range
-from analysis.calibration.profile import LEVEL, Interval, allowed_rise
-from analysis.reproduction.published import default_totals, table_i
+from airan_market.analysis.calibration.account import RADIO_BPS, Account, Held
+from airan_market.analysis.calibration.fit import Fit
+from airan_market.analysis.calibration.market import MARKET, largest_table_error, prior_range
+from airan_market.analysis.calibration.profile import LEVEL, Interval, allowed_rise
+from airan_market.analysis.reproduction.published import default_totals, table_i
 
 
 def account_text(account: Account) -> str:

@@ -18,11 +18,11 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
-from agents.pact.certificates import check_contract
-from agents.pact.contract import Contract
-from agents.pact.market import PactMarket
-from agents.pact.types import Types
-from agents.pact.valuation import valuation
+from airan_market.agents.pact.contract.certificates import check_contract
+from airan_market.agents.pact.contract.contract import Contract
+from airan_market.agents.pact.contract.types import Types
+from airan_market.agents.pact.contract.valuation import valuation
+from airan_market.agents.pact.market import PactMarket
 
 #: Smallest change that counts as one: below it is rounding.
 CHANGE = 1e-9

@@ -12,9 +12,17 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from agents.pact.contract import Contract
-from agents.pact.outcome import SolvedMarket
-from analysis.figure_style import DASHES, HATCHES, MARKERS, colours, panels, style, whole_ticks
+from airan_market.agents.pact.contract.contract import Contract
+from airan_market.agents.pact.outcome import SolvedMarket
+from airan_market.analysis.figure_style import (
+    DASHES,
+    HATCHES,
+    MARKERS,
+    colours,
+    panels,
+    style,
+    whole_ticks,
+)
 
 PARTIES = {
     "provider": "provider_usd",

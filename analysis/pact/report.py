@@ -16,18 +16,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from agents.pact.audit import policies
-from agents.pact.cost_curve import CostCurveError
-from agents.pact.liability import break_even, sweep
-from agents.pact.market import PactMarket
-from agents.pact.outcome import PactOutcome, SolvedMarket
-from agents.pact.valuation import Valuation
-from analysis.exits import say
-from analysis.figure_style import png
-from analysis.pact import claims as pact_claims
-from analysis.pact import figures as pact_figures
-from analysis.runs.manifest import RunError, package_versions
-from scenarios import PactScenario, dump_toml, scenario_hash
+from airan_market.agents.pact.contract.cost_curve import CostCurveError
+from airan_market.agents.pact.contract.valuation import Valuation
+from airan_market.agents.pact.market import PactMarket
+from airan_market.agents.pact.outcome import PactOutcome, SolvedMarket
+from airan_market.agents.pact.policy.audit import policies
+from airan_market.agents.pact.policy.liability import break_even, sweep
+from airan_market.analysis.exits import say
+from airan_market.analysis.figure_style import png
+from airan_market.analysis.pact import claims as pact_claims
+from airan_market.analysis.pact import figures as pact_figures
+from airan_market.analysis.store.manifest import RunError, package_versions
+from airan_market.scenarios import PactScenario, dump_toml, scenario_hash
 
 OUTCOME = "pact.json"
 CLAIMS = "claims.md"
@@ -43,7 +43,7 @@ def default_directory(scenario: PactScenario) -> Path:
 
     Examples
     --------
-    >>> from scenarios import load_pact
+    >>> from airan_market.scenarios import load_pact
     >>> default_directory(load_pact("pact")).name[:5]
     'pact-'
     """
@@ -151,7 +151,7 @@ def add_claims(directory: Path, outcome: PactOutcome, *, quiet: bool = False) ->
 
     An interruption leaves what is already in the directory; the same command goes on from there.
     """
-    from analysis.progress import ReadingProgress
+    from airan_market.analysis.progress import ReadingProgress
 
     each = pact_claims.count_readings()
     with ReadingProgress(each * len(outcome.markets), quiet=quiet) as progress:

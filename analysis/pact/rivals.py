@@ -10,11 +10,20 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from agents.pact.competition import Competition, compete
-from agents.pact.market import markets_of
-from analysis.figure_style import DASHES, HATCHES, MARKERS, colours, panels, png, style, whole_ticks
-from analysis.runs.headline import number
-from scenarios import Fault, PactScenario, ScenarioError, scenario_hash
+from airan_market.agents.pact.market import markets_of
+from airan_market.agents.pact.policy.competition import Competition, compete
+from airan_market.analysis.figure_style import (
+    DASHES,
+    HATCHES,
+    MARKERS,
+    colours,
+    panels,
+    png,
+    style,
+    whole_ticks,
+)
+from airan_market.analysis.runs.headline import number
+from airan_market.scenarios import Fault, PactScenario, ScenarioError, scenario_hash
 
 
 def rivalry(scenario: PactScenario, rival: PactScenario) -> Competition:

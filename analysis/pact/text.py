@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from agents.pact.contract import Contract
-from agents.pact.outcome import PactOutcome, SolvedMarket
-from analysis.runs.headline import number
+from airan_market.agents.pact.contract.contract import Contract
+from airan_market.agents.pact.outcome import PactOutcome, SolvedMarket
+from airan_market.analysis.runs.headline import number
 
 WIDTH = 100
 

@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from analysis.figure_style import colours, operator_labels, panels, style, whole_ticks
-from analysis.intervals import mean_interval
-from analysis.runs.figures import BELIEVED
+from airan_market.analysis.figure_style import colours, operator_labels, panels, style, whole_ticks
+from airan_market.analysis.runs.figures import BELIEVED
+from airan_market.sim.estimation.intervals import mean_interval
 
 _APART = 0.14  # promised and measured stand this far left and right of their type
 _WIDTH_IN = 5.2

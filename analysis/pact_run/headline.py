@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from analysis.pact_run.summary import ABOVE, AS_PROMISED, BELOW, UNKNOWN
-from analysis.runs.headline import interval, number
+from airan_market.analysis.pact_run.summary import ABOVE, AS_PROMISED, BELOW, UNKNOWN
+from airan_market.analysis.runs.headline import interval, number
 
 
 def headline(summary: dict[str, Any]) -> list[str]:

@@ -10,13 +10,13 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from analysis.pact_run import figures
-from analysis.pact_run.headline import headline
-from analysis.pact_run.summary import services_in_order, summarise, type_table
-from analysis.runs.figures import save
-from analysis.runs.manifest import write_text
-from analysis.runs.report import page_template
-from analysis.runs.store import PactRun
+from airan_market.analysis.pact_run import figures
+from airan_market.analysis.pact_run.headline import headline
+from airan_market.analysis.pact_run.summary import services_in_order, summarise, type_table
+from airan_market.analysis.runs.figures import save
+from airan_market.analysis.runs.report import page_template
+from airan_market.analysis.store.manifest import write_text
+from airan_market.analysis.store.reader import PactRun
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def write_report(run: PactRun) -> Path:
 
 def render(run: PactRun, summary: dict[str, Any], images: list[tuple[Picture, str]]) -> str:
     """The page as text; every text that comes from the scenario is escaped."""
-    return page_template("analysis.pact_run").render(
+    return page_template("airan_market.analysis.pact_run").render(
         summary=summary,
         manifest=run.manifest,
         simulation=run.scenario.simulation,

@@ -16,9 +16,9 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
-from analysis.intervals import MeanInterval, cluster_proportion, mean_interval
-from analysis.runs.store import PactRun
-from analysis.runs.summary import LEVEL, SCHEMA_VERSION, plain
+from airan_market.analysis.runs.summary import LEVEL, SCHEMA_VERSION, plain
+from airan_market.analysis.store.reader import PactRun
+from airan_market.sim.estimation.intervals import MeanInterval, cluster_proportion, mean_interval
 
 AS_PROMISED, BELOW, ABOVE, UNKNOWN = "as promised", "below", "above", "undecided"
 ROUNDING = 1e-9  # latencies are differences of clock times

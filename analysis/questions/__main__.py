@@ -1,8 +1,8 @@
-"""Answer the three questions: ``python -m analysis.questions``."""
+"""Answer the three questions: ``python -m airan_market.analysis.questions``."""
 
 import sys
 
-from analysis.questions.command import main
+from airan_market.analysis.questions.command import main
 
 if __name__ == "__main__":
     sys.exit(main())

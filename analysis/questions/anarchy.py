@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from agents.mechanism import MECHANISMS, arrive
-from agents.outcome import expected_utilities
-from agents.planner import first_best_welfare, plan_market
-from agents.primitives import Primitives
-from agents.utility import social_welfare
+from airan_market.agents.planner.planner import first_best_welfare, plan_market
+from airan_market.agents.primitives.primitives import Primitives
+from airan_market.agents.primitives.utility import social_welfare
+from airan_market.agents.solution.outcome import expected_utilities
+from airan_market.agents.solution.solver import MECHANISMS, arrive
 
 
 def price_of_anarchy(planned_usd_per_s: float, outcome_usd_per_s: float) -> float:
@@ -56,7 +56,7 @@ def anarchy_table(
 
     Examples
     --------
-    >>> from scenarios import load_scenario
+    >>> from airan_market.scenarios import load_scenario
     >>> market = Primitives.from_scenario(load_scenario("teleoperation"))
     >>> table = anarchy_table(market, ["mixed"], bound=False)
     >>> bool(table["price_of_anarchy"].iloc[0] > 1)

@@ -14,17 +14,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from agents.belief import BELIEFS
-from agents.mechanism import arrive
-from agents.menu import Menu
-from agents.primitives import Primitives
-from agents.utility import operator_profit, user_utility
-from analysis.intervals import clopper_pearson, mean_interval
-from analysis.questions.realised import Span, violation_rates
-
-FloatArray = NDArray[np.float64]
+from airan_market.agents.belief.belief import BELIEFS
+from airan_market.agents.contract.menu import Menu
+from airan_market.agents.primitives.primitives import Primitives
+from airan_market.agents.primitives.utility import operator_profit, user_utility
+from airan_market.agents.solution.solver import arrive
+from airan_market.analysis.questions.realised import Span, violation_rates
+from airan_market.sim.arrays import FloatArray
+from airan_market.sim.estimation.intervals import clopper_pearson, mean_interval
 
 REFERENCE = "chernoff"  # the paper's, against which the others are held
 NAMES = ("chernoff", "chernoff-optimised", "fifo", "priority", "measured")
@@ -104,7 +102,7 @@ def play_belief(
 
     Raises
     ------
-    agents.belief.BeliefUnavailable
+    airan_market.agents.belief.belief.BeliefUnavailable
     """
     own = replace(primitives, mechanism=primitives.mechanism.model_copy(update={"belief": belief}))
     menu, matching = arrive(own)

@@ -18,12 +18,12 @@ from typing import Any
 
 import numpy as np
 
-from agents.primitives import Primitives
-from analysis.cell_store import code_mark, mark_of
-from analysis.questions import anarchy, beliefs, rent
-from analysis.questions.realised import Span
-from analysis.reproduction.cells import DIRICHLET, ReproductionError
-from scenarios import Scenario, dump_toml, load_scenario
+from airan_market.agents.primitives.primitives import Primitives
+from airan_market.analysis.questions import anarchy, beliefs, rent
+from airan_market.analysis.questions.realised import Span
+from airan_market.analysis.reproduction.cells import DIRICHLET, ReproductionError
+from airan_market.analysis.store.cell_store import code_mark, mark_of
+from airan_market.scenarios import Scenario, dump_toml, load_scenario
 
 RENT, ANARCHY, BELIEFS = "rent", "anarchy", "beliefs"
 QUESTIONS = (RENT, ANARCHY, BELIEFS)
@@ -38,7 +38,8 @@ CURVE_PART, OWN_PART = 0.12, 0.25
 CURVE_POINTS = 61
 FITTED = "fitted"
 _MODULES = tuple(
-    f"analysis.questions.{noun}" for noun in ("anarchy", "beliefs", "cells", "realised", "rent")
+    f"airan_market.analysis.questions.{noun}"
+    for noun in ("anarchy", "beliefs", "cells", "realised", "rent")
 )
 
 

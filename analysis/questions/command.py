@@ -1,4 +1,4 @@
-"""Compute the three questions beyond the paper: ``python -m analysis.questions``.
+"""Compute the three questions beyond the paper: ``python -m airan_market.analysis.questions``.
 
 Leaves tables, figures and findings.md in a directory. What the directory already holds is not
 computed again, so an interrupted call goes on where it was.
@@ -10,10 +10,10 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from analysis.exits import DONE, emit, end_of, say
-from analysis.questions.cells import DRAWS, QUESTIONS, REPLICATIONS
+from airan_market.analysis.exits import DONE, emit, end_of, say
+from airan_market.analysis.questions.cells import DRAWS, QUESTIONS, REPLICATIONS
 
-PROGRAM = "python -m analysis.questions"
+PROGRAM = "python -m airan_market.analysis.questions"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,11 +32,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _answer(options: argparse.Namespace) -> None:
-    from analysis.cell_store import fill
-    from analysis.progress import CellProgress
-    from analysis.questions.cells import cells, compute
-    from analysis.questions.report import write
-    from scenarios import load_scenario
+    from airan_market.analysis.progress import CellProgress
+    from airan_market.analysis.questions.cells import cells, compute
+    from airan_market.analysis.questions.report import write
+    from airan_market.analysis.store.cell_store import fill
+    from airan_market.scenarios import load_scenario
 
     wanted = cells(
         load_scenario(options.scenario, options.set),

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.figure_style import (
+from airan_market.analysis.figure_style import (
     DASHES,
     HATCHES,
     MARKERS,
@@ -21,7 +21,7 @@ from analysis.figure_style import (
     style,
     whole_ticks,
 )
-from analysis.questions.beliefs import MARKET, TYPE
+from airan_market.analysis.questions.beliefs import MARKET, TYPE
 
 LABELS = {"mixed": "mixed", "ct": "CT", "mc": "MC", "gsmc": "GSMC"}
 EXPECTED: dict[str, Any] = {"color": "0.35", "marker": "D", "markerfacecolor": "white"}

@@ -11,15 +11,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from agents.primitives import Primitives
-from sim.engine import simulate
-from sim.streams import stream
-from sim.workload import Workload
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
+from airan_market.agents.primitives.primitives import Primitives
+from airan_market.sim.arrays import FloatArray, IntArray
+from airan_market.sim.engines.engine import simulate
+from airan_market.sim.streams import stream
+from airan_market.sim.workload import Workload
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,15 +13,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from agents.mechanism import arrive
-from agents.outcome import expected_utilities
-from agents.primitives import Primitives
-from agents.selection import opt_out_probability
-from agents.utility import social_welfare
-
-FloatArray = NDArray[np.float64]
+from airan_market.agents.matching.selection import opt_out_probability
+from airan_market.agents.primitives.primitives import Primitives
+from airan_market.agents.primitives.utility import social_welfare
+from airan_market.agents.solution.outcome import expected_utilities
+from airan_market.agents.solution.solver import arrive
+from airan_market.sim.arrays import FloatArray
 
 POINTS = 49  # of the grid on which an optimum is bracketed
 ROUNDS = 80  # in which operators answer each other's margins, at most
@@ -74,7 +72,7 @@ def totals(primitives: Primitives, margins_usd: FloatArray | None = None) -> Tot
 
     Examples
     --------
-    >>> from scenarios import load_scenario
+    >>> from airan_market.scenarios import load_scenario
     >>> market = Primitives.from_scenario(load_scenario("teleoperation"))
     >>> one, other = totals(market), totals(market, np.full(3, 2e-6))
     >>> bool(other.opt_out[0] < one.opt_out[0])

@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from agents.primitives import Primitives
-from analysis.figure_style import png
-from analysis.questions import beliefs
-from analysis.questions import figures as question_figures
-from analysis.questions.cells import ANARCHY, BELIEFS, FITTED, RENT, SEED, SPAN, Cell
-from scenarios import load_scenario
+from airan_market.agents.primitives.primitives import Primitives
+from airan_market.analysis.figure_style import png
+from airan_market.analysis.questions import beliefs
+from airan_market.analysis.questions import figures as question_figures
+from airan_market.analysis.questions.cells import ANARCHY, BELIEFS, FITTED, RENT, SEED, SPAN, Cell
+from airan_market.scenarios import load_scenario
 
 Answers = Mapping[Cell, Any]
 _REALISED = "{:.4g} (95 % interval {:.4g} to {:.4g})"

@@ -23,17 +23,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from agents.mechanism import MECHANISMS, MIXED, SETTLED_BEFORE
-from agents.menu import Menu
-from agents.mixed import designed_menus, iterate
-from agents.outcome import expected_utilities
-from agents.population import type_shares
-from agents.primitives import Primitives
-from agents.pure import at_induced_load
-from agents.utility import social_welfare
-from analysis.cell_store import code_mark, fill, mark_of
-from analysis.reproduction.published import WHOLE_TYPES
-from scenarios import Scenario, dump_toml, load_scenario
+from airan_market.agents.contract.menu import Menu
+from airan_market.agents.mechanism.mixed import designed_menus, iterate
+from airan_market.agents.mechanism.pure import at_induced_load
+from airan_market.agents.primitives.population import type_shares
+from airan_market.agents.primitives.primitives import Primitives
+from airan_market.agents.primitives.utility import social_welfare
+from airan_market.agents.solution.outcome import expected_utilities
+from airan_market.agents.solution.solver import MECHANISMS, MIXED, SETTLED_BEFORE
+from airan_market.analysis.reproduction.published import WHOLE_TYPES
+from airan_market.analysis.store.cell_store import code_mark, fill, mark_of
+from airan_market.scenarios import Scenario, dump_toml, load_scenario
 
 SCENARIO = "teleoperation"
 DRAWS = 100
@@ -170,7 +170,7 @@ def primitives_of(cell: Cell, scenario: Scenario, draw: int) -> Primitives:
 
 
 def settle_plainly(primitives: Primitives, mechanism: str) -> Settled:
-    """What `agents.mechanism.settle` answers but for history and certificates, which take long.
+    """What `agents.solution.solver.settle` answers but for history and certificates, which take long.
 
     `mechanism` is one of `METHODS`.
     """

@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 import pandas as pd
 
-from analysis.reproduction.published import BENCHMARKS, PROPOSED, WHOLE_TYPES
+from airan_market.analysis.reproduction.published import BENCHMARKS, PROPOSED, WHOLE_TYPES
 
 HOLDS, DIRECTION, FAILS, MISSING = "holds", "direction only", "does not hold", "not computed"
 VERDICTS = (HOLDS, DIRECTION, FAILS, MISSING)

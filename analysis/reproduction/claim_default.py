@@ -7,10 +7,15 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from analysis.reproduction import published
-from analysis.reproduction.claim import NAMES, Row, judge, missing
-from analysis.reproduction.claim_draws import spread
-from analysis.reproduction.published import PROPOSED, TABLE_I_BENCHMARKS, TOTALS, WHOLE_TYPES
+from airan_market.analysis.reproduction import published
+from airan_market.analysis.reproduction.claim import NAMES, Row, judge, missing
+from airan_market.analysis.reproduction.claim_draws import spread
+from airan_market.analysis.reproduction.published import (
+    PROPOSED,
+    TABLE_I_BENCHMARKS,
+    TOTALS,
+    WHOLE_TYPES,
+)
 
 TABLE_TOLERANCE, TOTAL_TOLERANCE = 0.02, 0.01
 

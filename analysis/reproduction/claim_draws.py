@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.reproduction.claim import NAMES, SPLIT
-from analysis.reproduction.published import PROPOSED
+from airan_market.analysis.reproduction.claim import NAMES, SPLIT
+from airan_market.analysis.reproduction.published import PROPOSED
 
 RANGE = (5.0, 95.0)
 

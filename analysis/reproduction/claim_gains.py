@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.reproduction import published
-from analysis.reproduction.claim import (
+from airan_market.analysis.reproduction import published
+from airan_market.analysis.reproduction.claim import (
     HOLDS,
     MOST,
     SWEEP_NAMES,
@@ -17,8 +17,15 @@ from analysis.reproduction.claim import (
     judge,
     missing,
 )
-from analysis.reproduction.claim_draws import draws_of, gains, points, spread, strongest, win_rate
-from analysis.reproduction.published import OPERATOR, PROPOSED, TOTALS, WELFARE
+from airan_market.analysis.reproduction.claim_draws import (
+    draws_of,
+    gains,
+    points,
+    spread,
+    strongest,
+    win_rate,
+)
+from airan_market.analysis.reproduction.published import OPERATOR, PROPOSED, TOTALS, WELFARE
 
 Test = Callable[[pd.DataFrame, Sequence[str]], pd.Series]
 

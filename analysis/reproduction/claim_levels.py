@@ -5,10 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from analysis.reproduction import published
-from analysis.reproduction.claim import NAMES, SWEEP_NAMES, Row, in_both_readings, judge, missing
-from analysis.reproduction.claim_draws import draws_of, points, spread, strongest
-from analysis.reproduction.published import OPERATOR, PROPOSED, WELFARE, WHOLE_TYPES
+from airan_market.analysis.reproduction import published
+from airan_market.analysis.reproduction.claim import (
+    NAMES,
+    SWEEP_NAMES,
+    Row,
+    in_both_readings,
+    judge,
+    missing,
+)
+from airan_market.analysis.reproduction.claim_draws import draws_of, points, spread, strongest
+from airan_market.analysis.reproduction.published import OPERATOR, PROPOSED, WELFARE, WHOLE_TYPES
 
 CRITERION = "levels: the published number within our 90 % range over draws"
 

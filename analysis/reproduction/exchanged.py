@@ -8,11 +8,18 @@ come out, and this module says what the totals then are.
 
 from __future__ import annotations
 
-from agents.ct import assumed_menus
-from agents.mc import announced_utility, redesigned
-from agents.primitives import Primitives
-from agents.pure import at_induced_load, by_capacity, choose, indicator, reselect, tie_usd
-from analysis.reproduction.cells import Settled, settled_at
+from airan_market.agents.mechanism.ct import assumed_menus
+from airan_market.agents.mechanism.mc import announced_utility, redesigned
+from airan_market.agents.mechanism.pure import (
+    at_induced_load,
+    by_capacity,
+    choose,
+    indicator,
+    reselect,
+    tie_usd,
+)
+from airan_market.agents.primitives.primitives import Primitives
+from airan_market.analysis.reproduction.cells import Settled, settled_at
 
 
 def exchanged(primitives: Primitives) -> dict[str, Settled]:
@@ -20,7 +27,7 @@ def exchanged(primitives: Primitives) -> dict[str, Settled]:
 
     Examples
     --------
-    >>> from scenarios import load_scenario
+    >>> from airan_market.scenarios import load_scenario
     >>> found = exchanged(Primitives.from_scenario(load_scenario("teleoperation")))
     >>> (found["ct"].match_probability.argmax(axis=0) + 1).tolist()  # Table I, published
     [1, 1, 3, 3, 3, 3, 3, 3]

@@ -13,9 +13,17 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.figure_style import DASHES, MARKERS, colours, panels, spread_ticks, style, whole_ticks
-from analysis.reproduction import published
-from analysis.reproduction.published import BENCHMARKS, PROPOSED, TOTALS, WHOLE_TYPES
+from airan_market.analysis.figure_style import (
+    DASHES,
+    MARKERS,
+    colours,
+    panels,
+    spread_ticks,
+    style,
+    whole_ticks,
+)
+from airan_market.analysis.reproduction import published
+from airan_market.analysis.reproduction.published import BENCHMARKS, PROPOSED, TOTALS, WHOLE_TYPES
 
 MECHANISMS = (PROPOSED, *BENCHMARKS, WHOLE_TYPES)
 LABELS = {

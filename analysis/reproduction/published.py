@@ -10,9 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from airan_market.sim.arrays import FloatArray
 
 OPERATOR, WELFARE = "operator utility", "social welfare"
 #: The two totals, in the order in which the paper gives a pair.

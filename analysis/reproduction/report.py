@@ -9,13 +9,13 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.figure_style import png
-from analysis.reproduction.cells import totals
-from analysis.reproduction.claim import SPLIT, WHOLE, Row, counts, markdown, table
-from analysis.reproduction.claim_draws import draws_of, gains, points, win_rate
-from analysis.reproduction.figures import drawable
-from analysis.reproduction.published import BENCHMARKS, PROPOSED, TOTALS, WHOLE_TYPES
-from analysis.reproduction.verdicts import verdict_rows
+from airan_market.analysis.figure_style import png
+from airan_market.analysis.reproduction.cells import totals
+from airan_market.analysis.reproduction.claim import SPLIT, WHOLE, Row, counts, markdown, table
+from airan_market.analysis.reproduction.claim_draws import draws_of, gains, points, win_rate
+from airan_market.analysis.reproduction.figures import drawable
+from airan_market.analysis.reproduction.published import BENCHMARKS, PROPOSED, TOTALS, WHOLE_TYPES
+from airan_market.analysis.reproduction.verdicts import verdict_rows
 
 ASSUMED = (
     "Assumed where the paper is silent: with N other than 8 types the latency sensitivity falls "

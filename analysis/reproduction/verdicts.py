@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.reproduction import published
-from analysis.reproduction.claim import Row
-from analysis.reproduction.claim_default import benchmark_rows, menu_row, table_rows, total_rows
-from analysis.reproduction.claim_gains import best_rows, gain_row, sign_rows
-from analysis.reproduction.claim_levels import level_row, refund_rows, ten_types_row
+from airan_market.analysis.reproduction import published
+from airan_market.analysis.reproduction.claim import Row
+from airan_market.analysis.reproduction.claim_default import (
+    benchmark_rows,
+    menu_row,
+    table_rows,
+    total_rows,
+)
+from airan_market.analysis.reproduction.claim_gains import best_rows, gain_row, sign_rows
+from airan_market.analysis.reproduction.claim_levels import level_row, refund_rows, ten_types_row
 
 
 def verdict_rows(frame: pd.DataFrame) -> list[Row]:

@@ -17,21 +17,9 @@ from matplotlib.axes import Axes
 from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
 
-from analysis.figure_style import (
-    DASHES,
-    HATCHES,
-    MARKERS,
-    colours,
-    cycle,
-    operator_labels,
-    panels,
-    png,
-    spread_ticks,
-    style,
-    whole_ticks,
-)
-from analysis.intervals import mean_interval
-from analysis.runs.violations import violation_table
+from airan_market.analysis.figure_style import DASHES, HATCHES, MARKERS, colours, cycle, operator_labels, panels, png, spread_ticks, style, whole_ticks
+from airan_market.sim.estimation.intervals import mean_interval
+from airan_market.analysis.runs.violations import violation_table
 
 __all__ = ["matching", "menus", "save", "utilities", "violations"]
 
@@ -137,7 +125,7 @@ def violations(
     rounds : DataFrame
         Columns of `rounds.parquet`.
     tally : DataFrame
-        As `analysis.runs.tally.tally` gives it.
+        As `analysis.store.tally.tally` gives it.
     names : sequence of str, optional
         Names of the operators.
     level : float

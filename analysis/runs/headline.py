@@ -6,7 +6,7 @@ from collections.abc import Callable
 from math import inf
 from typing import Any
 
-from analysis.runs.violations import TOO_LOW
+from airan_market.analysis.runs.violations import TOO_LOW
 
 
 def headline(summary: dict[str, Any]) -> list[str]:

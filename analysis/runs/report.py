@@ -12,11 +12,11 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined, Template
 from matplotlib.figure import Figure
 
-from analysis.runs import figures
-from analysis.runs.headline import headline, interval, number, probability
-from analysis.runs.manifest import write_text
-from analysis.runs.store import Run
-from analysis.runs.summary import summarise
+from airan_market.analysis.runs import figures
+from airan_market.analysis.runs.headline import headline, interval, number, probability
+from airan_market.analysis.store.manifest import write_text
+from airan_market.analysis.store.reader import Run
+from airan_market.analysis.runs.summary import summarise
 
 TEMPLATE = "report.html.j2"
 
@@ -74,7 +74,7 @@ def render(run: Run, summary: dict[str, Any], images: list[tuple[Picture, str]])
     images : list of (Picture, str)
         Figures with their PNG in base64.
     """
-    return page_template("analysis.runs").render(
+    return page_template("airan_market.analysis.runs").render(
         summary=summary,
         manifest=run.manifest,
         simulation=run.scenario.simulation,

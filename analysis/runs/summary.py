@@ -8,10 +8,10 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
-from analysis.intervals import mean_interval
-from analysis.runs.manifest import Manifest
-from analysis.runs.violations import COVERS, TOO_LOW, UNDECIDED, violation_table
-from scenarios import Scenario
+from airan_market.sim.estimation.intervals import mean_interval
+from airan_market.analysis.store.manifest import Manifest
+from airan_market.analysis.runs.violations import COVERS, TOO_LOW, UNDECIDED, violation_table
+from airan_market.scenarios import Scenario
 
 SCHEMA_VERSION = 1
 LEVEL = 0.95
@@ -42,7 +42,7 @@ class Results(Protocol):
 
     @property
     def tally(self) -> pd.DataFrame:
-        """As `analysis.runs.tally.tally` gives it."""
+        """As `analysis.store.tally.tally` gives it."""
 
 
 def summarise(run: Results, level: float = LEVEL) -> dict[str, Any]:

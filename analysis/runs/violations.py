@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.intervals import ProportionInterval, cluster_proportion
+from airan_market.sim.estimation.intervals import ProportionInterval, cluster_proportion
 
 COVERS = "belief covers"
 TOO_LOW = "belief too low beyond doubt"
@@ -30,7 +30,7 @@ def violation_table(
 
     *believed* is the mean of `violation_belief`, weighted by the decided tasks of each round,
     operator and type; *simulated* is violations over decided tasks, with the Korn–Graubard
-    interval of `analysis.intervals.cluster_proportion`. Clusters are the rounds, or, in a run of
+    interval of `sim.estimation.intervals.cluster_proportion`. Clusters are the rounds, or, in a run of
     one round, its seconds (such an interval does not see what differs between rounds).
 
     Each row's interval holds with probability `level` by itself; of many rows about
@@ -42,7 +42,7 @@ def violation_table(
     rounds : DataFrame
         Columns of `rounds.parquet`.
     tally : DataFrame
-        As `analysis.runs.tally.tally` gives it; round 0 is left out.
+        As `analysis.store.tally.tally` gives it; round 0 is left out.
     by : sequence of str
         What a row stands for: `("operator", "type")`, `("operator",)` or `()` for the market.
     level : float

@@ -15,16 +15,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from analysis.replication.replicate import replicate
-from analysis.replication.replications import Replications
-from analysis.validation.offered import Offered
-from analysis.validation.verdicts import VIOLATED, family_level, verdicts
-from sim.arrival_laws import ArrivalLaw, Bursts, Poisson, Recorded
-from sim.case import StationCase
-from sim.laws import Deterministic, EmpiricalTasks, Exponential, Lognormal, TaskLaw
+from airan_market.analysis.validation.offered import Offered
+from airan_market.analysis.validation.verdicts import VIOLATED, family_level, verdicts
+from airan_market.sim.estimation.experiment import replicate
+from airan_market.sim.estimation.replications import Replications
+from airan_market.sim.estimation.tandem import TandemModel
+from airan_market.sim.traffic.arrival_laws import ArrivalLaw, Bursts, Poisson, Recorded
+from airan_market.sim.traffic.work_laws import (
+    Deterministic,
+    EmpiricalTasks,
+    Exponential,
+    Lognormal,
+    TaskLaw,
+)
 
 if TYPE_CHECKING:
-    from scenarios import Scenario
+    from airan_market.scenarios import Scenario
 
 USUAL = "Poisson, exponential"  # what the theory is about; in the table to compare with
 #: A coefficient of variation of 2 is between the measured work of LLM requests and heavy tails.
@@ -59,12 +65,12 @@ def laws(scenario: Scenario, trace: Path | None = None) -> list[Law]:
 
     Raises
     ------
-    sim.request_trace.TraceError
+    airan_market.sim.traffic.request_trace.TraceError
         When the trace cannot be read.
     """
-    from agents.traffic import arrival_law, work_law
-    from scenarios import TraceArrivals
-    from sim.request_trace import read_azure_llm_2023
+    from airan_market.agents.primitives.traffic import arrival_law, work_law
+    from airan_market.scenarios import TraceArrivals
+    from airan_market.sim.traffic.request_trace import read_azure_llm_2023
 
     found = [
         Law(USUAL, Poisson(), Exponential()),
@@ -95,7 +101,7 @@ def is_usual(scenario: Scenario) -> bool:
 
     Examples
     --------
-    >>> from scenarios import load_scenario
+    >>> from airan_market.scenarios import load_scenario
     >>> is_usual(load_scenario("bound_fails"))
     True
     >>> is_usual(load_scenario("bound_fails", ["task.law=deterministic"]))
@@ -138,7 +144,7 @@ def play_law(
         return None
     horizon_s = tasks / replications / float(rates.sum())
     return replicate(
-        StationCase(site.servers, site.service_rate_per_s, rates, law.work, law.arrivals),
+        TandemModel(site.servers, site.service_rate_per_s, rates, law.work, law.arrivals),
         np.where(looked_at, site.agreed_s, 0.0)[:, np.newaxis],
         seed=seed,
         replications=replications,

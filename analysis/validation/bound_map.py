@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from airan_market.sim.arrays import FloatArray
 
 #: Servers, loads Λ_n / (c μ) and priority positions that the map covers. Position n: the lowest of
 #: n types with equal traffic, so 1/n of the load it can feel is its own.
@@ -74,8 +74,8 @@ def bound_map(
     >>> [(row.servers, row.position, round(row.decades, 2)) for row in rows.itertuples()]
     [(1, 1, 1.33), (1, 8, -1.3), (16, 1, 20.55), (16, 8, 3.05)]
     """
-    from sim.chernoff import chernoff_coefficients
-    from sim.preemptive import sojourn_laws
+    from airan_market.sim.theory.chernoff import chernoff_coefficients
+    from airan_market.sim.theory.preemptive import sojourn_laws
 
     c, rho, position = (
         axis.ravel() for axis in np.meshgrid(servers, loads, positions, indexing="ij")

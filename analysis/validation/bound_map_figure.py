@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from analysis.figure_style import panels, style
-from analysis.validation.bound_map import failing_level, far_tail_fails
+from airan_market.analysis.figure_style import panels, style
+from airan_market.analysis.validation.bound_map import failing_level, far_tail_fails
 
 #: Belief over truth, in decades, that separates the classes of the map, from worst to slackest.
 EDGES = (-np.inf, -1.0, 0.0, 1.0, 3.0, np.inf)

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from agents.primitives import Primitives
-from analysis.reproduction.cells import settle_plainly
-from analysis.validation.ladder import CHERNOFF, PRIORITY, ladder
-from analysis.validation.offered import Offered, sites
-from scenarios import Scenario, dump_toml, load_scenario
+from airan_market.agents.primitives.primitives import Primitives
+from airan_market.analysis.reproduction.cells import settle_plainly
+from airan_market.analysis.validation.ladder import CHERNOFF, PRIORITY, ladder
+from airan_market.analysis.validation.offered import Offered, sites
+from airan_market.scenarios import Scenario, dump_toml, load_scenario
 
 #: GPU instances are pooled by these factors; the last makes one instance of all.
 POOLED = (1, 2, 4, 8, 10**6)

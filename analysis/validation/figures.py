@@ -14,8 +14,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from analysis.figure_style import MARKERS, colours, operator_labels, panels, style, whole_ticks
-from analysis.validation.ladder import (
+from airan_market.analysis.figure_style import (
+    MARKERS,
+    colours,
+    operator_labels,
+    panels,
+    style,
+    whole_ticks,
+)
+from airan_market.analysis.validation.ladder import (
     CHERNOFF,
     FIRST_COME,
     OPTIMISED,
@@ -25,7 +32,7 @@ from analysis.validation.ladder import (
 )
 
 if TYPE_CHECKING:
-    from analysis.validation.validate import Findings
+    from airan_market.analysis.validation.validate import Findings
 
 #: How a method is called in a legend.
 SAID = {
@@ -54,7 +61,7 @@ def drawable(found: Findings) -> dict[str, Figure]:
     found : Findings
         As `analysis.validation.validate.validate` returns it.
     """
-    from analysis.validation.bound_map_figure import bound_map_figure
+    from airan_market.analysis.validation.bound_map_figure import bound_map_figure
 
     names = [operator.name for operator in found.scenario.operators]
     table = found.approximations

@@ -13,11 +13,9 @@ splits into parts that add up on a log scale:
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from analysis.validation.offered import Offered
-
-FloatArray = NDArray[np.float64]
+from airan_market.analysis.validation.offered import Offered
+from airan_market.sim.arrays import FloatArray
 
 CHERNOFF, OPTIMISED, FIRST_COME, PRIORITY = (
     "chernoff",
@@ -47,16 +45,20 @@ def ladder(site: Offered, latency_s: FloatArray) -> dict[str, FloatArray]:
 
     Examples
     --------
-    >>> from analysis.validation.offered import offered
-    >>> from scenarios import load_scenario
+    >>> from airan_market.analysis.validation.offered import offered
+    >>> from airan_market.scenarios import load_scenario
     >>> (site,) = offered(load_scenario("bound_fails"), seed=1)
     >>> tails = ladder(site, site.agreed_s[:, np.newaxis])
     >>> [f"{tails[method][1, 0]:.1e}" for method in THEORIES]  # what type 2 is promised
     ['1.0e-03', '1.0e-03', '3.9e-05', '1.5e-01']
     """
-    from sim.chernoff import chernoff_coefficients, chernoff_tail, optimised_tail
-    from sim.end_to_end import end_to_end_tail
-    from sim.preemptive import class_end_to_end_tail
+    from airan_market.sim.theory.chernoff import (
+        chernoff_coefficients,
+        chernoff_tail,
+        optimised_tail,
+    )
+    from airan_market.sim.theory.end_to_end import end_to_end_tail
+    from airan_market.sim.theory.preemptive import class_end_to_end_tail
 
     load = site.load_per_s[:, np.newaxis]
     stages = site.servers, site.service_rate_per_s

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from agents.menu import Menu
-    from agents.outcome import Outcome
-    from agents.primitives import Primitives
-    from scenarios import Scenario
+from airan_market.sim.arrays import FloatArray
 
-FloatArray = NDArray[np.float64]
+if TYPE_CHECKING:
+    from airan_market.agents.contract.menu import Menu
+    from airan_market.agents.primitives.primitives import Primitives
+    from airan_market.agents.solution.outcome import Outcome
+    from airan_market.scenarios import Scenario
+
 
 #: Latencies of a grid reach from 0 to where the exact tail of the type falls to this.
 LEAST_TAIL = 1e-9
@@ -100,13 +101,13 @@ def offered(scenario: Scenario, seed: int, outcome: Outcome | None = None) -> li
 
     Examples
     --------
-    >>> from scenarios import load_scenario
+    >>> from airan_market.scenarios import load_scenario
     >>> (site,) = offered(load_scenario("bound_fails"), seed=1)
     >>> site.own_rate_per_s.round(1).tolist(), site.saturated.tolist()
     ([799.8, 100.0], [False, False])
     """
-    from agents.mechanism import solve
-    from agents.primitives import Primitives
+    from airan_market.agents.primitives.primitives import Primitives
+    from airan_market.agents.solution.solver import solve
 
     outcome = solve(scenario, seed=seed) if outcome is None else outcome
     primitives = Primitives.from_scenario(scenario, seed)
@@ -159,7 +160,7 @@ def grid(site: Offered, points: int) -> FloatArray:
 
 def _reach(site: Offered) -> FloatArray:
     """Latency at which each type's exact tail is `LEAST_TAIL`, by halving; 0 if not looked at."""
-    from sim.preemptive import class_end_to_end_tail
+    from airan_market.sim.theory.preemptive import class_end_to_end_tail
 
     def tail(latency_s: FloatArray) -> FloatArray:
         return class_end_to_end_tail(

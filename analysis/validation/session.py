@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from analysis.exits import is_interruption
-from analysis.runs.interruption import Interruption
-from analysis.runs.manifest import write_json, write_text
-from analysis.validation.store import (
+from airan_market.analysis.exits import is_interruption
+from airan_market.analysis.store.interruption import Interruption
+from airan_market.analysis.store.manifest import write_json, write_text
+from airan_market.analysis.validation.store import (
     APPROXIMATIONS,
     BEYOND,
     MAP,
@@ -19,8 +19,8 @@ from analysis.validation.store import (
     ValidationWriter,
     default_directory,
 )
-from analysis.validation.validate import COMPLETE, Findings, Wanted, validate
-from scenarios import Scenario
+from airan_market.analysis.validation.validate import COMPLETE, Findings, Wanted, validate
+from airan_market.scenarios import Scenario
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def validate_into(
 
 def write_tables(writer: ValidationWriter, found: Findings) -> None:
     """Write every table that there is, the verdicts also for people, and the summary."""
-    from analysis.validation.text import verdicts_text
+    from airan_market.analysis.validation.text import verdicts_text
 
     for name, frame in (
         (APPROXIMATIONS, found.approximations),
@@ -136,8 +136,8 @@ def write_tables(writer: ValidationWriter, found: Findings) -> None:
 
 def draw_into(directory: Path, found: Findings) -> None:
     """Write every figure into `figures/`."""
-    from analysis.figure_style import png
-    from analysis.validation.figures import drawable
+    from airan_market.analysis.figure_style import png
+    from airan_market.analysis.validation.figures import drawable
 
     (directory / "figures").mkdir(exist_ok=True)
     for name, figure in drawable(found).items():

@@ -1,6 +1,6 @@
 """The directory of a validation: written under another name, renamed when it has ended.
 
-As with runs (`analysis.runs.writer`): a complete validation is replaced only with `force`; one that
+As with runs (`analysis.store.writer`): a complete validation is replaced only with `force`; one that
 was interrupted takes the final name when that is free and `NAME.interrupted` when it is not; what
 is no validation is never touched. What a killed process left under the hidden name is removed by
 the next one that asks for the same result.
@@ -22,8 +22,14 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.runs.manifest import FILE_NAME, RunError, package_versions, sha256, write_json
-from scenarios import Scenario, dump_toml, load_scenario, scenario_hash
+from airan_market.analysis.store.manifest import (
+    FILE_NAME,
+    RunError,
+    package_versions,
+    sha256,
+    write_json,
+)
+from airan_market.scenarios import Scenario, dump_toml, load_scenario, scenario_hash
 
 KIND = "validation"
 SCHEMA_VERSION = 1

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from analysis.runs.headline import number, probability
-from analysis.validation.beyond import USUAL, summarise_beyond
-from analysis.validation.bound_map import summarise_map
-from analysis.validation.bound_markets import summarise_markets
-from analysis.validation.ladder import CHERNOFF, PRIORITY, THEORIES
-from analysis.validation.verdicts import (
+from airan_market.analysis.runs.headline import number, probability
+from airan_market.analysis.validation.beyond import USUAL, summarise_beyond
+from airan_market.analysis.validation.bound_map import summarise_map
+from airan_market.analysis.validation.bound_markets import summarise_markets
+from airan_market.analysis.validation.ladder import CHERNOFF, PRIORITY, THEORIES
+from airan_market.analysis.validation.verdicts import (
     CAUSES,
     FAILS_FAR,
     HOLDS,
@@ -24,7 +24,7 @@ from analysis.validation.verdicts import (
 )
 
 if TYPE_CHECKING:
-    from analysis.validation.validate import Findings
+    from airan_market.analysis.validation.validate import Findings
 
 JUDGED = (HOLDS, VIOLATED, UNDECIDED)
 STATES = (*JUDGED, SATURATED, IDLE, NOT_SEEN)

@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from analysis.validation.ladder import CHERNOFF, METHODS, SIMULATED, THEORIES
-from analysis.validation.offered import Offered
-from analysis.validation.truth import Truth
-from analysis.validation.verdicts import (
+from airan_market.analysis.validation.ladder import CHERNOFF, METHODS, SIMULATED, THEORIES
+from airan_market.analysis.validation.offered import Offered
+from airan_market.analysis.validation.truth import Truth
+from airan_market.analysis.validation.verdicts import (
     CAUSES,
     FAILS_FAR,
     HOLDS,
@@ -25,8 +24,8 @@ from analysis.validation.verdicts import (
     log_errors,
     verdicts,
 )
+from airan_market.sim.arrays import FloatArray
 
-FloatArray = NDArray[np.float64]
 INTERVAL_LEVEL = 0.95  # of ci_low and ci_high, each on its own
 
 #: Columns of approximations.parquet; the last two go beyond the fixed ones.
@@ -209,8 +208,8 @@ _EMPTY: dict[str, Any] = {
 
 def _far_tails(site: Offered) -> list[dict[str, Any]]:
     """Exponent of the bound and decay of the exact law, type by type; nothing where saturated."""
-    from sim.chernoff import chernoff_coefficients
-    from sim.decay import preemptive_decay
+    from airan_market.sim.theory.chernoff import chernoff_coefficients
+    from airan_market.sim.theory.decay import preemptive_decay
 
     stages = site.servers, site.service_rate_per_s
     _, exponent = chernoff_coefficients(*stages, site.load_per_s[:, np.newaxis], site.zeta)

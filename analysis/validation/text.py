@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from analysis.validation.ladder import CHERNOFF, FIRST_COME, OPTIMISED, PRIORITY
-from analysis.validation.summary import sentences
-from analysis.validation.verdicts import CAUSES
+from airan_market.analysis.validation.ladder import CHERNOFF, FIRST_COME, OPTIMISED, PRIORITY
+from airan_market.analysis.validation.summary import sentences
+from airan_market.analysis.validation.verdicts import CAUSES
 
 if TYPE_CHECKING:
-    from analysis.validation.validate import Findings
+    from airan_market.analysis.validation.validate import Findings
 
 ABOUT = """Each row is a pair of operator and type at its agreed latency. *Believed* is the paper's
 bound (Chernoff with fixed ζ), *best η* the same bound with its best exponent, *first come* the law

@@ -1,7 +1,7 @@
 """What happens at an operator's loads: the tandem simulated, by the means that each latency needs.
 
 Where plain replications are expected to see enough late tasks they are the estimate; where they
-are not, rare-event simulation is (`sim.rare_event`). Which of the two a latency gets is decided by
+are not, rare-event simulation is (`sim.rare.rare_event`). Which of the two a latency gets is decided by
 theory before anything is simulated, so that no estimate is picked for its outcome.
 """
 
@@ -13,11 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.replication.replications import Replications
-from analysis.validation.offered import Offered
-
-FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
+from airan_market.analysis.validation.offered import Offered
+from airan_market.sim.arrays import BoolArray, FloatArray
+from airan_market.sim.estimation.replications import Replications
 
 REPLICATIONS, SPLITTING = "replications", "splitting"
 #: With fewer late tasks to be expected than this in the first look, replications are not asked.
@@ -202,8 +200,8 @@ def observe(
     KeyboardInterrupt
         After Ctrl-C.
     """
-    from analysis.replication.replicate import until_precise
-    from sim.case import StationCase
+    from airan_market.sim.estimation.experiment import until_precise
+    from airan_market.sim.estimation.tandem import TandemModel
 
     looked_at = np.isin(np.arange(site.types), site.looked_at)
     rates = np.where(looked_at, site.own_rate_per_s, 0.0)
@@ -222,7 +220,7 @@ def observe(
                 f"replication of {site.name}; more tasks or fewer replications make it longer"
             )
         plain = until_precise(
-            StationCase(site.servers, site.service_rate_per_s, rates),
+            TandemModel(site.servers, site.service_rate_per_s, rates),
             latency_s,
             seed=seed,
             horizon_s=horizon_s,
@@ -276,7 +274,7 @@ def _add_rare(
     used: NDArray[np.int64],
 ) -> int:
     """Estimate chosen latencies of type n, write them into the arrays, return the batches."""
-    from sim.rare_event import BATCHES, rare_tail
+    from airan_market.sim.rare.rare_event import BATCHES, rare_tail
 
     found = rare_tail(
         latency_s[n, chosen], site.servers, site.service_rate_per_s, rates, n, seed=seed,

@@ -9,20 +9,25 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.exits import is_interruption
-from analysis.validation import beyond as beyond_module
-from analysis.validation.bound_map import bound_map
-from analysis.validation.bound_markets import market_rows, market_table
-from analysis.validation.ladder import PRIORITY, ladder
-from analysis.validation.offered import Offered, grid, offered
-from analysis.validation.summary import summarise_validation
-from analysis.validation.tables import approximations, verdict_table
-from analysis.validation.truth import Effort, Truth, observe
-from analysis.validation.verdicts import FAMILY_LEVEL
-from scenarios import Scenario
+from airan_market.analysis.exits import is_interruption
+from airan_market.analysis.validation import beyond as beyond_module
+from airan_market.analysis.validation.bound_map import bound_map
+from airan_market.analysis.validation.bound_markets import market_rows, market_table
+from airan_market.analysis.validation.ladder import PRIORITY, ladder
+from airan_market.analysis.validation.offered import Offered, grid, offered
+from airan_market.analysis.validation.summary import summarise_validation
+from airan_market.analysis.validation.tables import approximations, verdict_table
+from airan_market.analysis.validation.truth import Effort, Truth, observe
+from airan_market.analysis.validation.verdicts import FAMILY_LEVEL
+from airan_market.scenarios import Scenario
 
 #: Modules of machine code that a validation needs.
-KERNELS = ("agents.compiled_design", "sim.kernel", "sim.preemptive_kernel", "sim.tagged_kernel")
+KERNELS = (
+    "airan_market.agents.belief.chernoff_design",
+    "airan_market.sim.engines.kernel",
+    "airan_market.sim.theory.preemptive_kernel",
+    "airan_market.sim.rare.tagged_kernel",
+)
 COMPLETE, INTERRUPTED = "complete", "interrupted"
 
 
@@ -132,12 +137,12 @@ def validate(
     ------
     KeyboardInterrupt
         When no operator had been simulated.
-    sim.request_trace.TraceError
+    airan_market.sim.traffic.request_trace.TraceError
         When the trace cannot be read.
 
     Examples
     --------
-    >>> from scenarios import load_scenario
+    >>> from airan_market.scenarios import load_scenario
     >>> quick = Wanted(Effort(budget_tasks=1e5, paths=640, points=2), beyond=False, map=False)
     >>> found = validate(load_scenario("bound_fails"), wanted=quick)
     >>> paper = found.verdicts[found.verdicts["method"] == "chernoff"]

@@ -10,7 +10,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.validation.ladder import CHERNOFF, FIRST_COME, OPTIMISED, PRIORITY, SIMULATED
+from airan_market.analysis.validation.ladder import (
+    CHERNOFF,
+    FIRST_COME,
+    OPTIMISED,
+    PRIORITY,
+    SIMULATED,
+)
 
 HOLDS, VIOLATED, UNDECIDED = "holds", "violated beyond doubt", "undecided"
 FAILS_FAR = "fails"  # of the far tail: by exponents, not by simulation

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agents.primitives import Primitives
-from scenarios import Mechanism
+from airan_market.agents.primitives.primitives import Primitives
+from airan_market.scenarios import Mechanism
 
 Market = Callable[..., Primitives]
 

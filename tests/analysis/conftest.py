@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.runs import play as play_module
-from analysis.runs.play import play
-from analysis.runs.store import Run, load_run
-from analysis.runs.tables import SCHEMAS
-from scenarios import Scenario, load_scenario
+from airan_market.analysis import play as play_module
+from airan_market.analysis.play import play
+from airan_market.analysis.store.reader import Run, load_run
+from airan_market.analysis.store.tables import SCHEMAS
+from airan_market.scenarios import Scenario, load_scenario
 
 SCENARIO = {
     "schema_version": 1,
@@ -55,7 +55,7 @@ def toy_scenario(*overrides: str) -> Scenario:
 
 
 class FakeMarket:
-    """Has the calls of `agents.market.Market` and nothing to do with its mathematics.
+    """Has the calls of `agents.market.model.Market` and nothing to do with its mathematics.
 
     `before_round(r)` is called by `simulate`, before round r is finished: the place to raise or
     to send a signal.

@@ -22,12 +22,18 @@ from rich.console import Console
 from rich.table import Table
 from scipy.optimize import minimize
 
-from agents.menu import Menu, binding_prices, design_menu, operator_belief, virtual_slope
-from agents.mixed import State, iterate
-from agents.primitives import Primitives
-from agents.selection import cumulative_load, demand_weight
-from scenarios import load_scenario
-from sim.streams import stream
+from airan_market.agents.contract.menu import (
+    Menu,
+    binding_prices,
+    design_menu,
+    operator_belief,
+    virtual_slope,
+)
+from airan_market.agents.matching.selection import cumulative_load, demand_weight
+from airan_market.agents.mechanism.mixed import State, iterate
+from airan_market.agents.primitives.primitives import Primitives
+from airan_market.scenarios import load_scenario
+from airan_market.sim.streams import stream
 
 Row = dict[str, Any]
 WIDTH = 130  # of the widest table

@@ -23,7 +23,7 @@ from rich.table import Table
 from start_up import command_rows, first_call_rows
 from turns import MARKET, WORKLOADS, YARDSTICKS, Cell, Worker, take_turns
 
-from sim.processors import processors
+from airan_market.sim.processors import processors
 
 Row = dict[str, Any]
 PACKAGES = ("numpy", "numba", "llvmlite", "simpy", "ciw", "scipy")

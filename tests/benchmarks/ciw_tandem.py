@@ -20,8 +20,8 @@ from collections.abc import Sequence
 import ciw
 import numpy as np
 
-from sim.columns import FloatArray
-from sim.workload import Workload
+from airan_market.sim.arrays import FloatArray
+from airan_market.sim.workload import Workload
 
 
 class _GivenArrivals(ciw.dists.Distribution):

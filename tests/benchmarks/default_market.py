@@ -4,14 +4,14 @@ from functools import cache
 
 import numpy as np
 
-from agents.assignment import split_proportionally
-from agents.mechanism import solve
-from agents.primitives import Primitives
-from agents.traffic import rates_of, servers_of, traffic_of
-from scenarios import Scenario, load_scenario
-from sim.columns import IntArray
-from sim.demand import offer
-from sim.workload import Workload
+from airan_market.agents.matching.assignment import split_proportionally
+from airan_market.agents.primitives.primitives import Primitives
+from airan_market.agents.primitives.traffic import rates_of, servers_of, traffic_of
+from airan_market.agents.solution.solver import solve
+from airan_market.scenarios import Scenario, load_scenario
+from airan_market.sim.arrays import IntArray
+from airan_market.sim.traffic.demand import offer
+from airan_market.sim.workload import Workload
 
 
 @cache

@@ -13,7 +13,7 @@ sys.path.append(str(Path(__file__).resolve().parents[2]))  # run as a script fro
 start = perf_counter()
 from tandem8 import SERVERS, tandem8  # noqa: E402 - the clock starts before what it measures
 
-from sim.engine import simulate  # noqa: E402
+from airan_market.sim.engines.engine import simulate  # noqa: E402
 
 workload = tandem8(100)
 

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from sim.rare_event import rare_tail
+from airan_market.sim.rare.rare_event import rare_tail
 
 METHODS = ("splitting", "importance", "time splitting")
 TARGETS = (1e-3, 1e-5, 1e-7, 1e-9)

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from sim.streams import stream
-from sim.workload import Workload
+from airan_market.sim.streams import stream
+from airan_market.sim.workload import Workload
 
 TYPES = 8
 TASKS_PER_S = 1440.0

@@ -20,9 +20,9 @@ sys.path.append(str(Path(__file__).resolve().parents[2]))  # run as a script fro
 import numpy as np
 from workloads import workload as workload_of
 
-from sim.columns import FloatArray, IntArray
-from sim.engine import simulate
-from sim.workload import Workload
+from airan_market.sim.arrays import FloatArray, IntArray
+from airan_market.sim.engines.engine import simulate
+from airan_market.sim.workload import Workload
 
 END_S = 1e6  # long after the last task
 WARM_UP = 100  # tasks
@@ -91,7 +91,7 @@ def engine_of(name: str) -> tuple[Engine, Stopwatch | None]:
         kernel = first_numba.play = Stopwatch(first_numba.play)
         return by_operator(first_numba.run_first), kernel
     if name == "compiled":
-        from sim import compiled_engine
+        from airan_market.sim.engines import compiled_engine
 
         # one thread, however many processors there are
         compiled_engine.processors = lambda: 1

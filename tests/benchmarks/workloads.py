@@ -6,8 +6,8 @@ from functools import partial
 from tandem8 import SERVERS, tandem8
 from turns import MARKET
 
-from sim.columns import IntArray
-from sim.workload import Workload
+from airan_market.sim.arrays import IntArray
+from airan_market.sim.workload import Workload
 
 GPU_LOAD = {"tandem-8": 0.75, "load 0.95": 0.95}  # at 0.95: long queues, many interruptions
 

@@ -1,7 +1,7 @@
 """Hashes of everything a user measures, taken through the command line before and after a change.
 
-    python tests/recorded/record.py write FILE [--program PATH]      # play everything, keep the hashes
-    python tests/recorded/record.py compare OLD NEW                  # say what differs; status 1 if so
+    python tests/recorded/record.py write FILE [--program PATH]   # play everything, keep the hashes
+    python tests/recorded/record.py compare OLD NEW               # what differs; status 1 if so
 
 Short runs of every shipped scenario, on both engines and under every mechanism, and the JSON of
 `solve`, `validate` and `pact`. Of a table every column is hashed on its own, by the bytes of its
@@ -52,7 +52,13 @@ def commands() -> dict[str, list[str]]:
                     "--out", "{out}",
                 ]  # fmt: skip
         for mechanism in MECHANISMS:
-            played[f"solve {name} {mechanism}"] = ["solve", name, "--json", "--mechanism", mechanism]
+            played[f"solve {name} {mechanism}"] = [
+                "solve",
+                name,
+                "--json",
+                "--mechanism",
+                mechanism,
+            ]
         for belief in BELIEFS:
             played[f"solve {name} {belief}"] = ["solve", name, "--json", "--belief", belief]
     laws = {

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scenarios import Fault, ScenarioError, load_scenario
+from airan_market.scenarios import Fault, ScenarioError, load_scenario
 
 SOUND = tomllib.loads(
     resources.files("scenarios").joinpath("llm_replay.toml").read_text(encoding="utf-8")

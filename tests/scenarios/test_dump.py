@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scenarios import Scenario, dump_toml, load_scenario, scenario_hash
+from airan_market.scenarios import Scenario, dump_toml, load_scenario, scenario_hash
 
 TINY = {
     "name": "tiny",

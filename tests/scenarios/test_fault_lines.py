@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scenarios import Fault, ScenarioError, load_scenario
+from airan_market.scenarios import Fault, ScenarioError, load_scenario
 
 
 def lines(source: object, overrides: Sequence[str] = ()) -> list[str]:

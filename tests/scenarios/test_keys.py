@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from scenarios import describe_keys, keys_markdown, load_scenario
+from airan_market.scenarios import describe_keys, keys_markdown, load_scenario
 
 # Scripts rely on these names: a change here breaks them.
 INTERFACE = [

@@ -4,7 +4,13 @@ from collections.abc import Callable
 
 import pytest
 
-from scenarios import BurstArrivals, LognormalWork, ScenarioError, TraceArrivals, load_scenario
+from airan_market.scenarios import (
+    BurstArrivals,
+    LognormalWork,
+    ScenarioError,
+    TraceArrivals,
+    load_scenario,
+)
 
 
 @pytest.fixture

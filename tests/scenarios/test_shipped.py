@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from scenarios import (
+from airan_market.scenarios import (
     Scenario,
     TraceArrivals,
     load_pact,

@@ -3,7 +3,7 @@ from hashlib import blake2b
 import numpy as np
 import pytest
 
-from sim.streams import stream
+from airan_market.sim.streams import stream
 
 FIRST = [1034467719961220653, 9273450887688352457]
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from sim.capacity import CapacityChanges
-from sim.trace import State, Trace
-from sim.workload import Workload
+from airan_market.sim.engines.capacity import CapacityChanges
+from airan_market.sim.trace import State, Trace
+from airan_market.sim.workload import Workload
 
 
 def workload(**changed):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.optimize import linprog, minimize
 
-from agents.pact.types import Types
+from airan_market.agents.pact.contract.types import Types
 
 Oracle = Callable[..., float]
 

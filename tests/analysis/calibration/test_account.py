@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy.stats import t as student
 
-from agents.primitives import Primitives
-from analysis.calibration.account import Account, Held, hold, propose
-from analysis.calibration.fit import ROUNDING_VARIANCE, Fit, Parameter, Problem, fit
-from analysis.calibration.market import (
+from airan_market.agents.primitives.primitives import Primitives
+from airan_market.analysis.calibration.account import Account, Held, hold, propose
+from airan_market.analysis.calibration.fit import ROUNDING_VARIANCE, Fit, Parameter, Problem, fit
+from airan_market.analysis.calibration.market import (
     GPU,
     MARKET,
     TEMPERATURE,
@@ -22,10 +22,10 @@ from analysis.calibration.market import (
     published_numbers,
     with_values,
 )
-from analysis.calibration.profile import Interval, profile
-from analysis.calibration.text import account_text
-from analysis.reproduction.published import default_totals, table_i
-from scenarios import load_scenario
+from airan_market.analysis.calibration.profile import Interval, profile
+from airan_market.analysis.calibration.text import account_text
+from airan_market.analysis.reproduction.published import default_totals, table_i
+from airan_market.scenarios import load_scenario
 
 
 @pytest.fixture(scope="module")
@@ -214,7 +214,7 @@ def test_the_proposal_wants_a_market_without_shadow_prices(scenario, monkeypatch
         seen.append({p.name: p.start for p in problem.parameters})
         return None
 
-    monkeypatch.setattr("analysis.calibration.account.fit", no_fit)
+    monkeypatch.setattr("airan_market.analysis.calibration.account.fit", no_fit)
     users = np.array([16.7, 21.4, 21.3, 19.6, 20.5, 19.2, 16.9, 14.4])
     found = Fit(np.array([2e8, 4e13, 2e8, 7e-4, 1e-5, *users]), np.zeros(26), 1.0, 1.0, 20)
     valley = [Held(g * 1e12, found, 0.9, s) for g, s in ((42, 0.0), (38, 1e-7), (40, 0.0))]

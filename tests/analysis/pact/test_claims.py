@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from agents.pact.market import PactMarket, markets_of
-from analysis.pact import claims as pact_claims
-from analysis.pact.claims import (
+from airan_market.agents.pact.market import PactMarket, markets_of
+from airan_market.analysis.pact import claims as pact_claims
+from airan_market.analysis.pact.claims import (
     AXES,
     CLAIMS,
     all_at_once,
@@ -21,7 +21,7 @@ from analysis.pact.claims import (
     readings,
     turns_on,
 )
-from scenarios import load_pact
+from airan_market.scenarios import load_pact
 
 
 @pytest.fixture(scope="module")

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agents.pact import audit
-from analysis.command import invoke
-from analysis.pact import claims as pact_claims
-from analysis.pact import report as pact_report
+from airan_market.agents.pact.policy import audit
+from airan_market.analysis.cli.command import invoke
+from airan_market.analysis.pact import claims as pact_claims
+from airan_market.analysis.pact import report as pact_report
 
 MINE = """\
 name = "mine"

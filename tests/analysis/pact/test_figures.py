@@ -4,12 +4,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from agents.pact.market import markets_of
-from agents.pact.outcome import SolvedMarket
-from analysis.pact import figures as pact_figures
-from analysis.pact import report as pact_report
-from analysis.pact.report import liability_table, menu_table, scale_table, service_table
-from scenarios import load_pact
+from airan_market.agents.pact.market import markets_of
+from airan_market.agents.pact.outcome import SolvedMarket
+from airan_market.analysis.pact import figures as pact_figures
+from airan_market.analysis.pact import report as pact_report
+from airan_market.analysis.pact.report import (
+    liability_table,
+    menu_table,
+    scale_table,
+    service_table,
+)
+from airan_market.scenarios import load_pact
 
 
 @pytest.fixture(scope="module")

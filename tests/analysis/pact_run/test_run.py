@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from agents.pact import capacity
-from agents.pact.simulation import PactSimulation
-from analysis import load_run
-from analysis.command import invoke
-from analysis.pact_run import figures
-from analysis.pact_run.headline import headline
-from analysis.pact_run.summary import (
+from airan_market.agents.pact.run import capacity
+from airan_market.agents.pact.run.model import PactSimulation
+from airan_market.analysis import load_run
+from airan_market.analysis.cli.command import invoke
+from airan_market.analysis.pact_run import figures
+from airan_market.analysis.pact_run.headline import headline
+from airan_market.analysis.pact_run.summary import (
     ABOVE,
     AS_PROMISED,
     BELOW,
@@ -24,10 +24,10 @@ from analysis.pact_run.summary import (
     type_table,
     verdict,
 )
-from analysis.runs.headline import number
-from analysis.runs.play import NO_UNDER_WAY, play
-from analysis.runs.store import PactRun, RunError
-from scenarios import load_pact
+from airan_market.analysis.play import NO_UNDER_WAY, play
+from airan_market.analysis.runs.headline import number
+from airan_market.analysis.store.reader import PactRun, RunError
+from airan_market.scenarios import load_pact
 
 SHORT = ["simulation.rounds=3", "simulation.horizon_s=15", "traffic.users=90"]
 SETTINGS = [word for setting in SHORT for word in ("--set", setting)]
@@ -273,7 +273,7 @@ def test_a_ratio_is_a_mean_when_counts_are_equal() -> None:
     one, two = ratio_interval(values, np.ones(4)), ratio_interval(7 * values, np.full(4, 7))
     assert one.mean == two.mean == 5.0
     assert (one.low, one.high) == pytest.approx((two.low, two.high))
-    from analysis.intervals import mean_interval
+    from airan_market.sim.estimation.intervals import mean_interval
 
     assert one.low == pytest.approx(mean_interval(values).low)
     assert np.isnan(ratio_interval([1.0], [1]).low)

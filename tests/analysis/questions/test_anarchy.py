@@ -5,11 +5,11 @@ import math
 import numpy as np
 import pytest
 
-from agents.mechanism import arrive
-from agents.planner import first_best_welfare
-from agents.primitives import Primitives
-from analysis.questions.anarchy import anarchy_table, price_of_anarchy, split_table
-from scenarios import load_scenario
+from airan_market.agents.planner.planner import first_best_welfare
+from airan_market.agents.primitives.primitives import Primitives
+from airan_market.agents.solution.solver import arrive
+from airan_market.analysis.questions.anarchy import anarchy_table, price_of_anarchy, split_table
+from airan_market.scenarios import load_scenario
 
 
 @pytest.fixture(scope="module")

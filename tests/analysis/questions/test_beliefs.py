@@ -5,11 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from agents.mechanism import settle
-from agents.menu import Menu
-from agents.primitives import Primitives
-from analysis.intervals import clopper_pearson, mean_interval
-from analysis.questions.beliefs import (
+from airan_market.agents.contract.menu import Menu
+from airan_market.agents.primitives.primitives import Primitives
+from airan_market.agents.solution.solver import settle
+from airan_market.analysis.questions.beliefs import (
     NAMES,
     Play,
     available,
@@ -18,8 +17,9 @@ from analysis.questions.beliefs import (
     quantities,
     verdict,
 )
-from analysis.questions.realised import Span
-from scenarios import load_scenario
+from airan_market.analysis.questions.realised import Span
+from airan_market.scenarios import load_scenario
+from airan_market.sim.estimation.intervals import clopper_pearson, mean_interval
 
 SMALL = [
     "users.total=40",

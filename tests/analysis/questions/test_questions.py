@@ -8,15 +8,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.cell_store import fill
-from analysis.questions import beliefs, rent
-from analysis.questions import cells as question_cells
-from analysis.questions import command as questions
-from analysis.questions import report as question_report
-from analysis.questions.cells import Cell, QuestionError, cells, compute, drawn
-from analysis.questions.realised import Span
-from analysis.questions.report import drawable, findings, tables, write
-from scenarios import Scenario, load_scenario
+from airan_market.analysis.questions import beliefs, rent
+from airan_market.analysis.questions import cells as question_cells
+from airan_market.analysis.questions import command as questions
+from airan_market.analysis.questions import report as question_report
+from airan_market.analysis.questions.cells import Cell, QuestionError, cells, compute, drawn
+from airan_market.analysis.questions.realised import Span
+from airan_market.analysis.questions.report import drawable, findings, tables, write
+from airan_market.analysis.store.cell_store import fill
+from airan_market.scenarios import Scenario, load_scenario
 
 SMALL = [
     "users.total=40",

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from agents.primitives import Primitives
-from analysis.questions.realised import (
+from airan_market.agents.primitives.primitives import Primitives
+from airan_market.analysis.questions.realised import (
     Span,
     Tasks,
     draw_tasks,
@@ -14,8 +14,8 @@ from analysis.questions.realised import (
     route,
     violation_rates,
 )
-from scenarios import Mechanism
-from sim.end_to_end import end_to_end_tail
+from airan_market.scenarios import Mechanism
+from airan_market.sim.theory.end_to_end import end_to_end_tail
 
 
 def market(users: tuple[float, ...] = (10.5, 20.25)) -> Primitives:

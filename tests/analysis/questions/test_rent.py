@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from agents.mechanism import settle
-from agents.primitives import Primitives
-from analysis.questions import rent
-from analysis.questions.rent import (
+from airan_market.agents.primitives.primitives import Primitives
+from airan_market.agents.solution.solver import settle
+from airan_market.analysis.questions import rent
+from airan_market.analysis.questions.rent import (
     GOALS,
     OPERATORS,
     WELFARE,
@@ -20,7 +20,7 @@ from analysis.questions.rent import (
     rent_curve,
     totals,
 )
-from scenarios import Mechanism
+from airan_market.scenarios import Mechanism
 
 
 @pytest.fixture(autouse=True)

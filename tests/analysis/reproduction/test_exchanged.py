@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from agents.primitives import Primitives
-from analysis.reproduction.cells import settle_plainly
-from analysis.reproduction.exchanged import exchanged
-from scenarios import load_scenario
+from airan_market.agents.primitives.primitives import Primitives
+from airan_market.analysis.reproduction.cells import settle_plainly
+from airan_market.analysis.reproduction.exchanged import exchanged
+from airan_market.scenarios import load_scenario
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from analysis.reproduction import published
-from analysis.reproduction.published import GAINS, LEVELS, OPERATOR, WELFARE
+from airan_market.analysis.reproduction import published
+from airan_market.analysis.reproduction.published import GAINS, LEVELS, OPERATOR, WELFARE
 
 
 def test_table_i_as_printed():

@@ -6,13 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from agents.mechanism import MECHANISMS, settle
-from agents.primitives import Primitives
-from analysis import cell_store
-from analysis.cell_store import CELLS, stored
-from analysis.command import invoke
-from analysis.reproduction import cells as reproduction
-from analysis.reproduction.cells import (
+from airan_market.agents.primitives.primitives import Primitives
+from airan_market.agents.solution.solver import MECHANISMS, settle
+from airan_market.analysis.cli.command import invoke
+from airan_market.analysis.reproduction import cells as reproduction
+from airan_market.analysis.reproduction.cells import (
     METHODS,
     SWEEPS,
     Cell,
@@ -25,9 +23,11 @@ from analysis.reproduction.cells import (
     settle_plainly,
     totals,
 )
-from analysis.reproduction.figures import drawable
-from analysis.reproduction.report import spread_of, wins_of
-from scenarios import load_scenario
+from airan_market.analysis.reproduction.figures import drawable
+from airan_market.analysis.reproduction.report import spread_of, wins_of
+from airan_market.analysis.store import cell_store
+from airan_market.analysis.store.cell_store import CELLS, stored
+from airan_market.scenarios import load_scenario
 
 SMALL = [Cell("users", 30, 2), Cell("users_truncated", 30, 2), Cell("refund", 0.5, 1)]
 

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.reproduction import published
-from analysis.reproduction.claim import (
+from airan_market.analysis.reproduction import published
+from airan_market.analysis.reproduction.claim import (
     DIRECTION,
     FAILS,
     HOLDS,
@@ -16,8 +16,8 @@ from analysis.reproduction.claim import (
     markdown,
     table,
 )
-from analysis.reproduction.claim_draws import gains, win_rate
-from analysis.reproduction.verdicts import verdict_rows
+from airan_market.analysis.reproduction.claim_draws import gains, win_rate
+from airan_market.analysis.reproduction.verdicts import verdict_rows
 
 
 def cell(sweep, setting, values, draws=21, wobble=0.0):

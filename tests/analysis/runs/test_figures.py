@@ -5,9 +5,9 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.container import ErrorbarContainer
 
-from analysis.runs import figures
-from analysis.figure_style import png
-from analysis.runs.violations import violation_table
+from airan_market.analysis.runs import figures
+from airan_market.analysis.figure_style import png
+from airan_market.analysis.runs.violations import violation_table
 
 NAMES = ["north <b>& $x$", "south"]
 

@@ -4,9 +4,9 @@ from html.parser import HTMLParser
 
 import pytest
 
-from analysis.runs.headline import headline, number, probability
-from analysis.runs.report import write_report
-from analysis.runs.store import Run, load_run
+from airan_market.analysis.runs.headline import headline, number, probability
+from airan_market.analysis.runs.report import write_report
+from airan_market.analysis.store.reader import Run, load_run
 
 
 class Page(HTMLParser):

@@ -4,9 +4,9 @@ from types import SimpleNamespace
 import pytest
 from scipy import stats
 
-from analysis.runs.play import play
-from analysis.runs.store import load_run
-from analysis.runs.summary import summarise
+from airan_market.analysis.play import play
+from airan_market.analysis.store.reader import load_run
+from airan_market.analysis.runs.summary import summarise
 
 
 def test_totals_are_last_round_mean_and_t_interval(run):

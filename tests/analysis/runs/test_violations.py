@@ -2,8 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.intervals import cluster_proportion
-from analysis.runs.violations import COVERS, TOO_LOW, UNDECIDED, verdict, violation_table
+from airan_market.sim.estimation.intervals import cluster_proportion
+from airan_market.analysis.runs.violations import COVERS, TOO_LOW, UNDECIDED, verdict, violation_table
 
 
 def cells(rows: list[tuple]) -> tuple[pd.DataFrame, pd.DataFrame]:

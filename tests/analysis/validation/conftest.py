@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from analysis.validation.offered import Offered, offered
-from analysis.validation.truth import Effort
-from analysis.validation.validate import Findings, Wanted, validate
-from scenarios import Scenario, load_scenario
+from airan_market.analysis.validation.offered import Offered, offered
+from airan_market.analysis.validation.truth import Effort
+from airan_market.analysis.validation.validate import Findings, Wanted, validate
+from airan_market.scenarios import Scenario, load_scenario
 
 LITTLE = Wanted(Effort(replications=20, relative=0.2, budget_tasks=3e5, paths=1280, points=3),
                 beyond=False, map=False)  # fmt: skip

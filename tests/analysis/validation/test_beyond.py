@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from analysis.validation.beyond import (
+from airan_market.analysis.validation.beyond import (
     BURSTS,
     USUAL,
     Law,
@@ -10,11 +10,11 @@ from analysis.validation.beyond import (
     play_law,
     summarise_beyond,
 )
-from analysis.validation.ladder import PRIORITY, ladder
-from scenarios import load_scenario
-from sim.arrival_laws import Poisson, Recorded
-from sim.laws import Deterministic, EmpiricalTasks, Exponential, Lognormal
-from sim.request_trace import TraceError
+from airan_market.analysis.validation.ladder import PRIORITY, ladder
+from airan_market.scenarios import load_scenario
+from airan_market.sim.traffic.arrival_laws import Poisson, Recorded
+from airan_market.sim.traffic.request_trace import TraceError
+from airan_market.sim.traffic.work_laws import Deterministic, EmpiricalTasks, Exponential, Lognormal
 
 AGREED = (0.06, 0.1, 0.2)
 LAWS = [

@@ -1,15 +1,15 @@
 import numpy as np
 import pytest
 
-from analysis.validation.bound_map import (
+from airan_market.analysis.validation.bound_map import (
     bound_map,
     failing_level,
     far_tail_fails,
     summarise_map,
 )
-from sim.chernoff import chernoff_coefficients, chernoff_tail
-from sim.decay import preemptive_decay
-from sim.preemptive import class_sojourn_tail
+from airan_market.sim.theory.chernoff import chernoff_coefficients, chernoff_tail
+from airan_market.sim.theory.decay import preemptive_decay
+from airan_market.sim.theory.preemptive import class_sojourn_tail
 
 LEVELS = 10.0 ** -np.arange(1.0, 13.0)
 

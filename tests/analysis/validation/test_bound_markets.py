@@ -1,11 +1,16 @@
 import numpy as np
 import pytest
 
-from analysis.validation import bound_markets
-from analysis.validation.bound_markets import market_rows, market_table, summarise_markets, variants
-from analysis.validation.ladder import CHERNOFF, PRIORITY, ladder
-from analysis.validation.summary import sentences
-from scenarios import load_scenario
+from airan_market.analysis.validation import bound_markets
+from airan_market.analysis.validation.bound_markets import (
+    market_rows,
+    market_table,
+    summarise_markets,
+    variants,
+)
+from airan_market.analysis.validation.ladder import CHERNOFF, PRIORITY, ladder
+from airan_market.analysis.validation.summary import sentences
+from airan_market.scenarios import load_scenario
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from analysis.command import invoke
-from analysis.validation.store import load_validation
+from airan_market.analysis.cli.command import invoke
+from airan_market.analysis.validation.store import load_validation
 
 ROOT = Path(__file__).parents[3]
-PROGRAM = [sys.executable, "-c", "from analysis.command import main; main()"]
+PROGRAM = [sys.executable, "-c", "from airan_market.analysis.cli.command import main; main()"]
 QUICK = ["--tasks", "2e4", "--replications", "4", "--paths", "64", "--points", "2",
          "--no-beyond", "--no-map"]  # fmt: skip
 

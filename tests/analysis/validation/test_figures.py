@@ -3,12 +3,18 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from analysis.figure_style import png
-from analysis.validation.beyond import beyond_table, laws
-from analysis.validation.bound_map import bound_map
-from analysis.validation.bound_map_figure import _COLOURS, bound_map_figure
-from analysis.validation.figures import SAID, decomposition, drawable, other_laws, tails
-from analysis.validation.ladder import THEORIES
+from airan_market.analysis.figure_style import png
+from airan_market.analysis.validation.beyond import beyond_table, laws
+from airan_market.analysis.validation.bound_map import bound_map
+from airan_market.analysis.validation.bound_map_figure import _COLOURS, bound_map_figure
+from airan_market.analysis.validation.figures import (
+    SAID,
+    decomposition,
+    drawable,
+    other_laws,
+    tails,
+)
+from airan_market.analysis.validation.ladder import THEORIES
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,15 @@
 import numpy as np
 import pytest
 
-from analysis.validation.ladder import CHERNOFF, FIRST_COME, OPTIMISED, PRIORITY, THEORIES, ladder
-from analysis.validation.offered import grid
+from airan_market.analysis.validation.ladder import (
+    CHERNOFF,
+    FIRST_COME,
+    OPTIMISED,
+    PRIORITY,
+    THEORIES,
+    ladder,
+)
+from airan_market.analysis.validation.offered import grid
 
 
 def test_each_bound_lies_above_what_it_bounds(make_site):

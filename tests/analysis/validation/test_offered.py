@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from agents.mechanism import solve
-from analysis.validation.offered import LEAST_TAIL, grid, offered
-from scenarios import load_scenario
-from sim.preemptive import class_end_to_end_tail
+from airan_market.agents.solution.solver import solve
+from airan_market.analysis.validation.offered import LEAST_TAIL, grid, offered
+from airan_market.scenarios import load_scenario
+from airan_market.sim.theory.preemptive import class_end_to_end_tail
 
 
 def test_rates_are_the_solved_matching_times_the_demand(edge, site):

@@ -6,15 +6,21 @@ import sys
 import pandas as pd
 import pytest
 
-from analysis.runs.manifest import RunError
-from analysis.validation.session import validate_into
-from analysis.validation.store import ValidationWriter, default_directory, load_validation
+from airan_market.analysis.store.manifest import RunError
+from airan_market.analysis.validation.session import validate_into
+from airan_market.analysis.validation.store import (
+    ValidationWriter,
+    default_directory,
+    load_validation,
+)
 
 
 @pytest.fixture
 def into(found, monkeypatch):
     """Writes the findings at hand instead of making new ones."""
-    monkeypatch.setattr("analysis.validation.session.draw_into", lambda directory, found: None)
+    monkeypatch.setattr(
+        "airan_market.analysis.validation.session.draw_into", lambda directory, found: None
+    )
 
     def write(out, status="complete", **options):
         object.__setattr__(found, "status", status)
@@ -102,7 +108,7 @@ def test_interrupted_while_drawing_keeps_the_complete_tables(found, tmp_path, mo
     def stop(directory, found):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("analysis.validation.session.draw_into", stop)
+    monkeypatch.setattr("airan_market.analysis.validation.session.draw_into", stop)
     done = validate_into(found.scenario, 1, tmp_path / "v", find=lambda *a, **k: found)
     assert done.undrawn
     assert load_validation(done.path, verify=True).manifest["status"] == "complete"

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from analysis.validation.ladder import FIRST_COME, PRIORITY, ladder
-from analysis.validation.offered import grid
-from analysis.validation.truth import (
+from airan_market.analysis.validation.ladder import FIRST_COME, PRIORITY, ladder
+from airan_market.analysis.validation.offered import grid
+from airan_market.analysis.validation.truth import (
     REPLICATIONS,
     SPLITTING,
     Effort,
@@ -12,7 +12,7 @@ from analysis.validation.truth import (
     _paths,
     observe,
 )
-from analysis.validation.verdicts import family_level
+from airan_market.analysis.validation.verdicts import family_level
 
 SMALL = Effort(replications=20, relative=0.2, budget_tasks=3e5, paths=1280, points=3)
 

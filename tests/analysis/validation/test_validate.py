@@ -2,13 +2,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.validation import validate as validation
-from analysis.validation.ladder import CHERNOFF, METHODS, PRIORITY, SIMULATED, THEORIES
-from analysis.validation.summary import sentences
-from analysis.validation.text import verdicts_text
-from analysis.validation.validate import INTERRUPTED, Wanted, validate
-from analysis.validation.verdicts import CAUSES, HOLDS, VIOLATED
-from scenarios import load_scenario
+from airan_market.analysis.validation import validate as validation
+from airan_market.analysis.validation.ladder import CHERNOFF, METHODS, PRIORITY, SIMULATED, THEORIES
+from airan_market.analysis.validation.summary import sentences
+from airan_market.analysis.validation.text import verdicts_text
+from airan_market.analysis.validation.validate import INTERRUPTED, Wanted, validate
+from airan_market.analysis.validation.verdicts import CAUSES, HOLDS, VIOLATED
+from airan_market.scenarios import load_scenario
 
 
 def verdict_of(found, method):

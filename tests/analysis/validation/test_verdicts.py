@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from analysis.intervals import cluster_proportion
-from analysis.validation.verdicts import (
+from airan_market.analysis.validation.verdicts import (
     CAUSES,
     HOLDS,
     UNDECIDED,
@@ -11,6 +10,7 @@ from analysis.validation.verdicts import (
     log_errors,
     verdicts,
 )
+from airan_market.sim.estimation.intervals import cluster_proportion
 
 
 def test_verdicts_at_the_ends_of_an_interval():

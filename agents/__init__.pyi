@@ -1,0 +1,6 @@
+from .market.model import Market as Market
+from .market.tables import Tables as Tables
+from .planner.planner import Plan as Plan
+from .planner.planner import plan as plan
+from .solution.outcome import Outcome as Outcome
+from .solution.solver import solve as solve

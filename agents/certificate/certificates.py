@@ -1,0 +1,224 @@
+"""How far an outcome is from what it claims to be; every check names its worst witness."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from airan_market.agents.certificate.deviation import Settlement, best_deviation, posted_utility
+from airan_market.agents.contract.menu import Feasibility, Menu, check_menu
+from airan_market.agents.contract.menu_search import Deviation
+from airan_market.agents.matching.assignment import OUT
+from airan_market.agents.matching.selection import TIE, opt_out_probability
+from airan_market.agents.primitives.primitives import Primitives
+from airan_market.sim.arrays import FloatArray
+
+# Utilities are differences of numbers as large as the service value: what is smaller than this
+# part of the largest of them is rounding, not a preference.
+ROUNDING = 1e-12
+
+
+@dataclass(frozen=True)
+class Blocking:
+    """The strongest wish of a type to leave a matching.
+
+    Attributes
+    ----------
+    gain_usd : float
+        Utility that the type would gain per task, negative when even the best alternative is
+        worse; −inf when no type has users.
+    type, operator, better : int
+        0-based type, its operator in the matching and the one it would rather have; −1 is opting
+        out.
+    equilibrium : bool
+        Whether the gain is not positive, up to rounding.
+    """
+
+    gain_usd: float
+    type: int
+    operator: int
+    better: int
+    equilibrium: bool
+
+
+def check_selection(primitives: Primitives, menu: Menu, matching: NDArray[np.int64]) -> Blocking:
+    """Check Definition 1, the congestion-dependent selection equilibrium (28), of a matching.
+
+    Loads are those of the matching itself, and so are the violation probabilities of *all*
+    operators, as Definition 1 prints them: a type that compares another operator does not count
+    the load it would bring there. Menus are taken as posted. The alternatives are every other
+    operator and opting out (utility u_0). A type that is out is checked as well, although the
+    definition does not ask for it: it must not prefer an operator to u_0. Types without users
+    are left aside.
+
+    Parameters
+    ----------
+    primitives : Primitives
+    menu : Menu
+        Arrays (M, N).
+    matching : array (N,) of int
+        0-based operator of each type, −1 for out.
+
+    Returns
+    -------
+    Blocking
+        The type with the largest gain.
+
+    Examples
+    --------
+    >>> from airan_market.scenarios import load_scenario
+    >>> from airan_market.agents.solution.solver import solve
+    >>> outcome = solve(load_scenario("teleoperation"))
+    >>> market = Primitives.from_scenario(load_scenario("teleoperation"))
+    >>> witness = check_selection(market, outcome.menu, outcome.matching)
+    >>> witness.gain_usd > 0, witness.equilibrium
+    (True, False)
+    """
+    chosen = (matching == np.arange(primitives.operators)[:, np.newaxis]).astype(float)
+    return check_occupied(primitives, menu, chosen)
+
+
+def check_occupied(primitives: Primitives, menu: Menu, match_probability: FloatArray) -> Blocking:
+    """Check Definition 1 wherever users are, when those of a type may be at several operators.
+
+    As `check_selection`, at the loads of the split itself: users of a type at any operator, or out,
+    must not prefer another one. What is left of a type up to `selection.TIE` is rounding.
+
+    Parameters
+    ----------
+    primitives : Primitives
+    menu : Menu
+        Arrays (M, N).
+    match_probability : array (M, N)
+
+    Returns
+    -------
+    Blocking
+        The type and place with the largest gain.
+    """
+    utility = posted_utility(primitives, menu, match_probability)
+    # opting out as the last row, so that index −1 is OUT
+    utility = np.vstack([utility, np.full(primitives.types, primitives.opt_out_utility_usd)])
+    occupied = np.vstack([match_probability, opt_out_probability(match_probability)]) > TIE
+    places = np.arange(primitives.operators + 1)
+    gain, better = np.full(utility.shape, -np.inf), np.zeros(utility.shape, dtype=int)
+    for place in range(len(places)):
+        others = np.where((places == place)[:, np.newaxis], -np.inf, utility)
+        better[place] = others.argmax(axis=0)
+        gain[place] = others.max(axis=0) - utility[place]
+    gain[~occupied] = -np.inf
+    gain[:, primitives.users == 0] = -np.inf
+    type_ = int(gain.max(axis=0).argmax())
+    place = int(gain[:, type_].argmax())
+    scale = max(float(np.abs(primitives.service_value_usd).max()), float(np.abs(utility).max()))
+    out = primitives.operators
+    return Blocking(
+        gain_usd=float(gain[place, type_]),
+        type=type_,
+        operator=OUT if place == out else place,
+        better=OUT if better[place, type_] == out else int(better[place, type_]),
+        equilibrium=bool(gain[place, type_] <= ROUNDING * scale),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Certificates:
+    """Menu feasibility, selection equilibrium (Definition 1), best deviations (Definition 2).
+
+    Attributes
+    ----------
+    feasibility : Feasibility
+        Of the menus at the loads for which they were designed.
+    selection : Blocking
+    deviations : tuple of Deviation or None
+        One for each operator; None where users do not come to rest at the menus as they are, so
+        that there is nothing to compare a deviation with.
+    projected : bool
+        Whether `selection` is about the projection of a mixed matching, or the matching itself.
+    """
+
+    feasibility: Feasibility
+    selection: Blocking
+    deviations: tuple[Deviation | None, ...]
+    projected: bool = True
+
+    def to_json(self) -> dict[str, Any]:
+        """Fields that `solve --json` prints; violations are 0 where all constraints hold."""
+        rationality = self.feasibility.individual_rationality.violation_usd
+        compatibility = self.feasibility.incentive_compatibility.violation_usd
+        return {
+            "max_ir_violation": max(0.0, rationality),
+            "max_ic_violation": max(0.0, compatibility),
+            "selection_equilibrium": self.selection.equilibrium,
+            "best_deviation_gain_usd_per_s": [
+                None if deviation is None else deviation.gain_usd_per_s
+                for deviation in self.deviations
+            ],
+        }
+
+    def sentences(self) -> list[str]:
+        """Say in words what was found, with 1-based operators and types."""
+        return [
+            _constraint_sentence(self.feasibility),
+            _selection_sentence(
+                self.selection, "projected matching" if self.projected else "matching"
+            ),
+            *(_deviation_sentence(m, deviation) for m, deviation in enumerate(self.deviations)),
+        ]
+
+
+def certify(
+    primitives: Primitives,
+    settled: Settlement,
+    matching: NDArray[np.int64],
+) -> Certificates:
+    """All certificates of an outcome."""
+    return Certificates(
+        check_menu(primitives, settled.menu),
+        check_selection(primitives, settled.menu, matching),
+        tuple(best_deviation(primitives, settled, m) for m in range(primitives.operators)),
+    )
+
+
+def _constraint_sentence(feasibility: Feasibility) -> str:
+    rationality, envy = feasibility.individual_rationality, feasibility.incentive_compatibility
+    parts = [
+        f"menus: type {rationality.type + 1} is worst off at operator {rationality.operator + 1}, "
+        f"with utility {feasibility.margin_usd - rationality.violation_usd:.3g} USD"
+    ]
+    if envy.type >= 0:
+        parts.append(
+            f"closest to envy is type {envy.type + 1} of item {envy.item + 1} at operator "
+            f"{envy.operator + 1}, by {envy.violation_usd:.3g} USD"
+        )
+    return "; ".join(parts)
+
+
+def _deviation_sentence(operator: int, deviation: Deviation | None) -> str:
+    if deviation is None:
+        return (
+            f"operator {operator + 1}: no gain to name, users do not come to rest at the menus as "
+            "they are"
+        )
+    return (
+        f"operator {operator + 1} could gain at least {deviation.gain_usd_per_s:.3g} USD/s "
+        f"(on {deviation.baseline_usd_per_s:.3g}) with another menu; "
+        f"{deviation.evaluations} menus tried, {deviation.discarded} discarded"
+    )
+
+
+def _selection_sentence(blocking: Blocking, matching: str) -> str:
+    if np.isneginf(blocking.gain_usd):
+        return f"{matching}: no users"
+    where, better = (
+        "opting out" if m == OUT else f"operator {m + 1}"
+        for m in (blocking.operator, blocking.better)
+    )
+    verdict = "is" if blocking.equilibrium else "is not"
+    return (
+        f"{matching} {verdict} a selection equilibrium: type {blocking.type + 1} at "
+        f"{where} gains {blocking.gain_usd:.3g} USD per task with {better}"
+    )

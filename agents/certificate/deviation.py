@@ -1,0 +1,208 @@
+"""How much an operator could gain by changing its menu alone: Definition 2.
+
+Strategies are latency vectors, as in problem (30): the deviator's menu has the prices (25) at the
+load that its change brings about. Users re-equilibrate: their mixed matching is the fixed point of
+the response (33) at the final temperature, shadow prices held. What rivals do is read in
+two ways:
+
+repriced
+    Their latencies stay and their prices follow (25) with their loads, as in the best response
+    (30), in which every menu is a function of its latencies and the matching. A user's utility is
+    then the margin and its information rent, which depends on latencies only, so the fixed point
+    is explicit.
+posted
+    Their latencies and prices both stay as posted, and the refund that users expect follows the
+    load. More users mean a higher refund at the same price, so this fixed point can have several
+    solutions; the damped iteration takes the one it reaches from the final matching. A
+    candidate for which it does not settle is discarded and counted.
+
+The best menu is sought by `menu_search`, so the gain is a lower bound of the true one; it is never
+negative, because the incumbent is a candidate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy.special import expit, logsumexp
+
+from airan_market.agents.contract.menu import Menu, binding_utility, operator_belief
+from airan_market.agents.contract.menu_search import (
+    BUDGET,
+    Deviation,
+    Objective,
+    menu_value,
+    search_menus,
+)
+from airan_market.agents.matching.selection import (
+    adjusted_utility,
+    cumulative_load,
+    damp,
+    mixed_response,
+)
+from airan_market.agents.primitives.primitives import Primitives
+from airan_market.agents.primitives.utility import user_utility
+from airan_market.sim.arrays import FloatArray
+
+Rivals = Literal["repriced", "posted"]
+
+SETTLED, PATIENCE = 1e-10, 500  # residual and iterations of the fixed point of "posted"
+
+
+@dataclass(frozen=True, eq=False)
+class Settlement:
+    """What a market settled on, as far as a deviation needs it: menus, Z, ω (M, N), (M,) and τ."""
+
+    menu: Menu
+    match_probability: FloatArray
+    shadow_price_usd: FloatArray
+    temperature_usd: float
+
+
+def best_deviation(
+    primitives: Primitives,
+    settled: Settlement,
+    operator: int,
+    budget: int | None = None,
+    rivals: Rivals = "repriced",
+) -> Deviation:
+    """Search for the best unilateral change of one operator's menu.
+
+    Parameters
+    ----------
+    primitives : Primitives
+        Of all operators.
+    settled : Settlement
+        What the mechanism arrived at.
+    operator : int
+        0-based.
+    budget : int, optional
+        Menus to try at most; by default an equal part of `BUDGET`, and always at least one.
+    rivals : {"repriced", "posted"}
+        See the module.
+
+    Returns
+    -------
+    Deviation
+
+    Raises
+    ------
+    ArithmeticError
+        When users do not settle even at the menus as they are ("posted" only): there is then no
+        utility to compare with.
+
+    Examples
+    --------
+    >>> from airan_market.scenarios import load_scenario
+    >>> from airan_market.agents.solution.solver import solve
+    >>> deviation = solve(load_scenario("teleoperation")).certificates.deviations[0]
+    >>> deviation.gain_usd_per_s >= 0, deviation.discarded
+    (True, 0)
+    """
+    budget = max(1, BUDGET // primitives.operators if budget is None else budget)
+    objective = utility_of_menu(primitives, settled, operator, rivals)
+    incumbent = settled.menu.latency_s[operator]
+    baseline = float(objective(incumbent[np.newaxis])[0])
+    if np.isneginf(baseline):
+        raise ArithmeticError(
+            f"operator {operator + 1}: users do not settle within {PATIENCE} iterations"
+        )
+    return search_menus(primitives, objective, operator, baseline, settled.menu.latency_s, budget)
+
+
+def utility_of_menu(
+    primitives: Primitives, settled: Settlement, operator: int, rivals: Rivals
+) -> Objective:
+    """Objective of a deviation: latencies (B, N) of one operator to its utility (B,), USD/s.
+
+    −inf where users do not settle.
+    """
+    own = primitives.of_operator(operator)
+    selection = _repriced_selection if rivals == "repriced" else _posted_selection
+    share = selection(primitives, settled, operator)
+
+    def utility(latency_s: FloatArray) -> FloatArray:
+        matched = share(latency_s)
+        settles = np.isfinite(matched.sum(axis=-1))
+        matched = np.where(settles[:, np.newaxis], matched, 0.0)
+        return np.where(settles, menu_value(own, matched, latency_s), -np.inf)
+
+    return utility
+
+
+def _penalised(primitives: Primitives, settled: Settlement, utility_usd: FloatArray) -> FloatArray:
+    """û of all operators, (..., M, N)."""
+    return adjusted_utility(
+        utility_usd,
+        settled.shadow_price_usd,
+        primitives.demand_per_s,
+        primitives.effective_capacity_per_s,
+    )
+
+
+def _repriced_selection(primitives: Primitives, settled: Settlement, operator: int) -> Objective:
+    """Share z of each type that an operator gets for its latencies, when all prices follow (25)."""
+    own = primitives.of_operator(operator)
+    rent = binding_utility(primitives, settled.menu.latency_s)
+    others = np.delete(_penalised(primitives, settled, rent), operator, axis=0)
+    out = np.full((1, primitives.types), primitives.opt_out_utility_usd)
+    tau = settled.temperature_usd
+    elsewhere = logsumexp(np.vstack([out, others]) / tau, axis=0)
+    penalty = _penalised(primitives, settled, np.zeros_like(rent))[operator]
+
+    def share(latency_s: FloatArray) -> FloatArray:
+        utility = binding_utility(own, latency_s) + penalty
+        return expit(utility / tau - elsewhere)
+
+    return share
+
+
+def _posted_selection(primitives: Primitives, settled: Settlement, operator: int) -> Objective:
+    """Share z of each type, when rivals keep prices and the refunds follow the loads; else NaN."""
+
+    def share(latency_s: FloatArray) -> FloatArray:
+        shape = (len(latency_s), *settled.match_probability.shape)
+        matching = np.broadcast_to(settled.match_probability, shape).copy()
+        result = np.full(latency_s.shape, np.nan)
+        active = np.arange(len(latency_s))
+        rent = binding_utility(primitives.of_operator(operator), latency_s)
+        for _ in range(PATIENCE):
+            utility = posted_utility(primitives, settled.menu, matching[active])
+            utility[:, operator] = rent[active]
+            response = np.moveaxis(
+                mixed_response(
+                    np.moveaxis(_penalised(primitives, settled, utility), 1, 0),
+                    primitives.opt_out_utility_usd,
+                    settled.temperature_usd,
+                ),
+                0,
+                1,
+            )
+            residual = np.abs(response - matching[active]).max(axis=(1, 2))
+            matching[active] = damp(matching[active], response, primitives.mechanism.damping)
+            done = active[residual <= SETTLED]
+            result[done] = matching[done, operator]
+            active = active[residual > SETTLED]
+            if not active.size:
+                break
+        return result
+
+    return share
+
+
+def posted_utility(primitives: Primitives, menu: Menu, match_probability: FloatArray) -> FloatArray:
+    """Utility of every type at posted menus and the loads of a matching, (..., M, N).
+
+    Latencies and prices stay, the violation probability follows the load, eq. (27).
+    """
+    load = cumulative_load(match_probability, primitives.demand_per_s)
+    return user_utility(
+        primitives.service_value_usd[:, np.newaxis],
+        primitives.latency_sensitivity_usd_per_s,
+        menu.latency_s,
+        menu.price_usd,
+        operator_belief(primitives, load).probability(menu.latency_s),
+        primitives.refund_usd,
+    )

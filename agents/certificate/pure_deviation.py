@@ -1,0 +1,147 @@
+"""How much an operator could gain by another menu when users choose without chance: Definition 2.
+
+As in `deviation`, a strategy is a latency vector, and the deviator's prices follow (25) with the
+load that its menu brings: its users are left the margin and their information rent. Rivals keep
+their menus as posted. Users reselect from everyone out (`pure.reselect`) whatever the mechanism
+was, so the baseline is what the operator gets from its posted menu when users may choose again:
+with "mc" and "gsmc", whose users may not, this differs from its utility in the outcome.
+
+The best menu is sought by `menu_search`; the gain is a lower bound. Whole
+types move here, so the objective jumps, and the bound is less tight than for a mixed matching.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from airan_market.agents.contract.menu import Menu, binding_utility
+from airan_market.agents.contract.menu_search import (
+    BUDGET,
+    LEAST_LATENCY,
+    Deviation,
+    Objective,
+    menu_value,
+    search_menus,
+)
+from airan_market.agents.matching.assignment import OUT
+from airan_market.agents.mechanism.pure import (
+    at_induced_load,
+    by_capacity,
+    choose,
+    indicator,
+    reselect,
+    tie_usd,
+    type_utility,
+)
+from airan_market.agents.primitives.primitives import Primitives
+from airan_market.agents.primitives.utility import operator_utility
+from airan_market.sim.arrays import FloatArray
+
+STEP_LEVELS = 16  # latencies from which menus of two steps are made
+PATIENCE = 12  # sweeps that users get to settle at a candidate; discarded and counted beyond
+
+
+def best_pure_deviations(
+    primitives: Primitives, menu: Menu, budget: int | None = None
+) -> tuple[Deviation | None, ...]:
+    """Best change of each operator's menu that was found, users reselecting.
+
+    Parameters
+    ----------
+    primitives : Primitives
+    menu : Menu
+        Menus (M, N) as posted.
+    budget : int, optional
+        Menus to try at most, for each operator; by default an equal part of `BUDGET`.
+
+    Returns
+    -------
+    tuple of Deviation or None
+        None for every operator when users do not come to rest at the menus as posted.
+
+    Examples
+    --------
+    >>> from airan_market.scenarios import load_scenario
+    >>> from airan_market.agents.mechanism.ct import assumed_menus
+    >>> market = Primitives.from_scenario(load_scenario("teleoperation"))
+    >>> found = best_pure_deviations(market, assumed_menus(market)[1], budget=200)
+    >>> [deviation.gain_usd_per_s >= 0 for deviation in found]
+    [True, True, True]
+    """
+    selection = reselect(primitives, menu)
+    if not selection.settled:
+        return (None,) * primitives.operators
+    budget = max(1, BUDGET // primitives.operators if budget is None else budget)
+    matching = indicator(selection.matching, primitives.operators)
+    induced = at_induced_load(primitives, menu, matching)
+    baseline = operator_utility(
+        matching * primitives.demand_per_s,
+        induced.price_usd,
+        induced.violation_probability,
+        primitives.violation_cost_usd,
+        primitives.running_cost_usd,
+    )
+    return tuple(
+        search_menus(
+            primitives,
+            utility_of_menu(primitives, menu, m),
+            m,
+            float(baseline[m]),
+            menu.latency_s,
+            budget,
+            _steps(primitives),
+        )
+        for m in range(primitives.operators)
+    )
+
+
+def _steps(primitives: Primitives) -> list[FloatArray]:
+    """Menus of two latencies, by the type at which they change: arrays (B, N), one a type.
+
+    The objective jumps where a type changes sides, and a search from nearby does not cross the
+    gap: menus that keep some types and drop others are tried from the start.
+    """
+    settings = primitives.mechanism
+    lowest = max(settings.latency_min_s, LEAST_LATENCY * settings.latency_max_s)
+    levels = np.geomspace(lowest, settings.latency_max_s, STEP_LEVELS)
+    low, high = np.triu_indices(STEP_LEVELS, k=1)
+    late = np.arange(primitives.types) >= np.arange(1, primitives.types)[:, np.newaxis]
+    pairs = levels[low][:, np.newaxis], levels[high][:, np.newaxis]
+    return [np.where(after, pairs[1], pairs[0]) for after in late]
+
+
+def utility_of_menu(primitives: Primitives, menu: Menu, operator: int) -> Objective:
+    """Objective of a deviation: latencies (B, N) of one operator to its utility (B,), USD/s.
+
+    −inf where users do not settle within `PATIENCE` sweeps.
+    """
+    own = primitives.of_operator(operator)
+
+    def utility(latency_s: FloatArray) -> FloatArray:
+        matching, settled = _reselected(primitives, menu, operator, latency_s)
+        taken = (matching == operator).astype(float)
+        return np.where(settled, menu_value(own, taken, latency_s), -np.inf)
+
+    return utility
+
+
+def _reselected(
+    primitives: Primitives, menu: Menu, operator: int, latency_s: FloatArray
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """`pure.reselect` for many menus (B, N) of one operator: matchings (B, N), and who settled."""
+    rent = binding_utility(primitives.of_operator(operator), latency_s)
+    order, out = by_capacity(primitives), primitives.opt_out_utility_usd
+    matching = np.full(latency_s.shape, OUT)
+    settled = np.zeros(len(latency_s), dtype=bool)
+    for _ in range(PATIENCE):
+        before = matching.copy()
+        for n in range(primitives.types):
+            value = type_utility(primitives, menu, matching, n)
+            value[:, operator] = rent[:, n]
+            tie = tie_usd(primitives, value)
+            matching[:, n] = choose(value, out, order, tie, matching[:, n])
+        settled = (matching == before).all(axis=-1)
+        if settled.all():
+            break
+    return matching, settled

@@ -1,0 +1,72 @@
+"""What operators let the market see: announcements, and the board on which they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from airan_market.agents.contract.menu import Menu
+from airan_market.sim.arrays import FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Announcement:
+    """All that one operator tells: its menu, and the congestion state behind it.
+
+    Costs, servers and the way a menu was found stay with the operator.
+
+    Attributes
+    ----------
+    menu : Menu
+        Latency, price and violation probability of each item, arrays (N,).
+    service_value_usd : float
+        α_1 q_m of one task.
+    shadow_price_usd, effective_capacity_per_s : float
+        ω_m and λ̄_m, from which a user reads the penalty of a loaded operator, eq. (32).
+    """
+
+    menu: Menu
+    service_value_usd: float
+    shadow_price_usd: float
+    effective_capacity_per_s: float
+
+
+@dataclass(frozen=True, eq=False)
+class Board:
+    """The announcements of all operators side by side.
+
+    Attributes
+    ----------
+    menu : Menu
+        Arrays (M, N).
+    service_value_usd, shadow_price_usd, effective_capacity_per_s : array (M,)
+
+    Examples
+    --------
+    >>> item = Menu(np.array([0.5]), np.array([2e-4]), np.array([0.01]))
+    >>> board = Board.of([Announcement(item, 7e-4, 0.0, 100.0)] * 2)
+    >>> board.menu.latency_s.tolist()
+    [[0.5], [0.5]]
+    """
+
+    menu: Menu
+    service_value_usd: FloatArray
+    shadow_price_usd: FloatArray
+    effective_capacity_per_s: FloatArray
+
+    @classmethod
+    def of(cls, announcements: Sequence[Announcement]) -> Board:
+        """Put up the announcements, operator by operator."""
+        menus = [announcement.menu for announcement in announcements]
+        return cls(
+            menu=Menu(
+                np.stack([menu.latency_s for menu in menus]),
+                np.stack([menu.price_usd for menu in menus]),
+                np.stack([menu.violation_probability for menu in menus]),
+            ),
+            service_value_usd=np.array([a.service_value_usd for a in announcements]),
+            shadow_price_usd=np.array([a.shadow_price_usd for a in announcements]),
+            effective_capacity_per_s=np.array([a.effective_capacity_per_s for a in announcements]),
+        )

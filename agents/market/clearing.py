@@ -1,0 +1,151 @@
+"""The clearing house: holds every task to the contract it arrived under, and books what follows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from airan_market.agents.market.announcement import Board
+from airan_market.agents.market.ledger import Ledger
+from airan_market.agents.primitives.primitives import Primitives
+from airan_market.sim.arrays import FloatArray, IntArray
+from airan_market.sim.trace import State, Trace
+from airan_market.sim.workload import Workload
+
+STAGES = ("uplink", "gpu", "downlink")
+
+
+class ClearingHouse:
+    """Contracts of all rounds, the tasks under them, and the ledger.
+
+    A task belongs to the round it arrives in. It pays on arrival; its agreement is broken when it
+    is not done at arrival + agreed latency. Round 0, the warm-up, has no contracts.
+
+    Parameters
+    ----------
+    primitives : Primitives
+    rounds : int
+        Rounds at the most; round r starts at `starts_s[r]`, round 0 is the warm-up.
+    starts_s : array (rounds + 2,)
+        Start of each round, and the end of the last.
+    users : int
+        Whole users of all types.
+
+    Attributes
+    ----------
+    ledger : Ledger
+    tasks, violations, decided : array (rounds + 1, M, N) of int
+        Tasks that arrived; those known to have broken their agreement; those that ended or are
+        known to be late.
+    """
+
+    def __init__(
+        self, primitives: Primitives, rounds: int, starts_s: FloatArray, users: int
+    ) -> None:
+        operators, types = primitives.operators, primitives.types
+        shape = (rounds + 1, operators, types)
+        self._primitives = primitives
+        self._starts_s = starts_s
+        self._latency_s = np.full(shape, np.nan)
+        self._price_usd = np.full(shape, np.nan)
+        self.ledger = Ledger(rounds, users, operators, types)
+        self.tasks = np.zeros(shape, dtype=np.int64)
+        self.violations = np.zeros(shape, dtype=np.int64)
+        self.decided = np.zeros(shape, dtype=np.int64)
+        self.tasks_by_user = np.zeros(users, dtype=np.int64)
+        self.violations_by_user = np.zeros(users, dtype=np.int64)
+
+    def agree(self, round_: int, board: Board) -> None:
+        """Put the menus of a round into force."""
+        self._latency_s[round_] = board.menu.latency_s
+        self._price_usd[round_] = board.menu.price_usd
+
+    def admit(self, round_: int, workload: Workload) -> None:
+        """Charge the tasks that arrive in a round: price to the operator, running cost to it."""
+        if round_ == 0 or not len(workload):
+            return
+        where = (np.full(len(workload), round_), workload.operator, workload.type)
+        self._count(self.tasks, where)
+        self.tasks_by_user += np.bincount(workload.user, minlength=self.tasks_by_user.size)
+        parties = (where[0], workload.user, workload.operator, workload.type)
+        self.ledger.book("price", *parties, self._price_usd[where])
+        self.ledger.book("running", *parties, self._primitives.running_cost_usd)
+
+    def settle(self, trace: Trace) -> pd.DataFrame:
+        """Settle tasks that ended; returns their rows of `tasks.parquet`."""
+        round_ = self._round_of(trace.arrival_s)
+        agreed_s = self._latency_s[round_, trace.operator, trace.type]
+        violated = _maybe(trace.latency_s > agreed_s, unknown=round_ == 0)
+        self._book(trace, round_, violated)
+        return self._rows(trace, round_, trace.latency_s, violated)
+
+    def close(self, state: State) -> pd.DataFrame:
+        """Settle what is still under way at the end, where late already; returns the rows.
+
+        A task that is late already breaks its agreement whenever it ends. One that is not late yet
+        stays undecided (null): counting it either way would be a guess.
+        """
+        round_ = self._round_of(state.arrival_s)
+        agreed_s = self._latency_s[round_, state.operator, state.type]
+        late = state.clock_s - state.arrival_s > agreed_s  # NaN of the warm-up: not late
+        violated = _maybe(late, unknown=~late)
+        self._book(state, round_, violated)
+        return self._rows(state, round_, np.full(len(state), np.nan), violated)
+
+    def _book(self, tasks: Trace | State, round_: IntArray, violated: pd.Series) -> None:
+        known = violated.notna().to_numpy()
+        broken = violated.fillna(False).to_numpy(dtype=bool)
+        self._count(self.decided, _at(tasks, round_, known))
+        self._count(self.violations, _at(tasks, round_, broken))
+        users = tasks.user[broken]
+        self.violations_by_user += np.bincount(users, minlength=self.violations_by_user.size)
+        parties = (round_[broken], users, tasks.operator[broken], tasks.type[broken])
+        refund, cost = self._primitives.refund_usd, self._primitives.violation_cost_usd
+        self.ledger.book("refund", *parties, refund)
+        self.ledger.book("loss", *parties, cost - refund)
+
+    @staticmethod
+    def _count(counts: IntArray, where: tuple[IntArray, ...]) -> None:
+        flat = np.ravel_multi_index(where, counts.shape)
+        counts += np.bincount(flat, minlength=counts.size).reshape(counts.shape)
+
+    def _round_of(self, arrival_s: FloatArray) -> IntArray:
+        return np.searchsorted(self._starts_s, arrival_s, side="right") - 1
+
+    def _rows(
+        self, tasks: Trace | State, round_: IntArray, latency_s: FloatArray, violated: pd.Series
+    ) -> pd.DataFrame:
+        """Rows of `tasks.parquet`: numbers are 1-based, what is not there is missing."""
+        where = (round_, tasks.operator, tasks.type)
+        refund = violated.astype("Float64") * self._primitives.refund_usd
+        return pd.DataFrame(
+            {
+                "task": tasks.task + 1,
+                "round": round_,
+                "operator": tasks.operator + 1,
+                "type": tasks.type + 1,
+                "user": tasks.user + 1,
+                "arrival_s": tasks.arrival_s,
+                **_by_stage("service_s", tasks.service_s),
+                **_by_stage("end_s", tasks.stage_end_s),
+                **_by_stage("preemptions", tasks.preemptions),
+                "latency_s": latency_s,
+                "agreed_latency_s": self._latency_s[where],
+                "price_usd": self._price_usd[where],
+                "violated": violated,
+                "refund_usd": refund.to_numpy(dtype=float, na_value=np.nan),
+            }
+        )
+
+
+def _at(tasks: Trace | State, round_: IntArray, rows: NDArray[np.bool_]) -> tuple[IntArray, ...]:
+    return round_[rows], tasks.operator[rows], tasks.type[rows]
+
+
+def _maybe(values: NDArray[np.bool_], unknown: NDArray[np.bool_]) -> pd.Series:
+    return pd.Series(pd.arrays.BooleanArray(values.copy(), unknown.copy()))
+
+
+def _by_stage(quantity: str, values: NDArray) -> dict[str, NDArray]:
+    return {f"{stage}_{quantity}": values[:, s] for s, stage in enumerate(STAGES)}

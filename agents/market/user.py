@@ -1,0 +1,94 @@
+"""The user: a private type, a mixed strategy, and what its contracts brought it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import mesa
+import numpy as np
+
+from airan_market.agents.market.announcement import Board
+from airan_market.agents.matching.assignment import draw
+from airan_market.agents.matching.selection import adjusted_utility, damp, mixed_response
+from airan_market.agents.primitives.utility import user_utility
+from airan_market.sim.arrays import FloatArray
+
+
+class UserAgent(mesa.Agent):
+    """One user of AI inference.
+
+    It perceives the board of announcements, responds to it with a mixed strategy (eqs. (32), (33),
+    damped by (35)), and each round draws its operator from that strategy or stays out.
+
+    Parameters
+    ----------
+    model : mesa.Model
+        The market.
+    type_ : int
+        Its type n, 0-based; private, seen by others only through the item it takes.
+    latency_sensitivity_usd_per_s : float
+        β_n, private.
+    demand_of_type_per_s : float
+        I_n δ, which is public: how much its type asks for altogether.
+    refund_usd, opt_out_utility_usd : float
+        R̄, and its utility u_0 when it stays out.
+    operators : int
+        M.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        type_: int,
+        latency_sensitivity_usd_per_s: float,
+        demand_of_type_per_s: float,
+        refund_usd: float,
+        opt_out_utility_usd: float,
+        operators: int,
+    ) -> None:
+        super().__init__(model)
+        self._type = type_
+        self._latency_sensitivity_usd_per_s = latency_sensitivity_usd_per_s
+        self._demand_of_type_per_s = demand_of_type_per_s
+        self._refund_usd = refund_usd
+        self._opt_out_utility_usd = opt_out_utility_usd
+        self.strategy: FloatArray = np.full(operators, 1 / (operators + 1))
+        self.tasks = 0
+        self.violations = 0
+        self.paid_usd = 0.0
+        self.refunded_usd = 0.0
+
+    def respond(self, board: Board, temperature_usd: float, damping: float) -> None:
+        """Move the strategy towards the mixed response to the board."""
+        item = self._type
+        utility = user_utility(
+            board.service_value_usd,
+            self._latency_sensitivity_usd_per_s,
+            board.menu.latency_s[:, item],
+            board.menu.price_usd[:, item],
+            board.menu.violation_probability[:, item],
+            self._refund_usd,
+        )
+        adjusted = adjusted_utility(
+            utility,
+            board.shadow_price_usd,
+            self._demand_of_type_per_s,
+            board.effective_capacity_per_s,
+        )
+        response = mixed_response(adjusted, self._opt_out_utility_usd, temperature_usd)
+        self.strategy = damp(self.strategy, response, damping)
+
+    def take(self, operator: int) -> None:
+        """Take one operator for good, `assignment.OUT` to stay out: a strategy without chance."""
+        self.strategy = (np.arange(self.strategy.size) == operator).astype(float)
+
+    def choose(self, uniform: float) -> int:
+        """Draw an operator from the strategy, `assignment.OUT` to stay out."""
+        return draw(self.strategy, uniform)
+
+    def observe(self, tasks: int, violations: int, paid_usd: float, refunded_usd: float) -> None:
+        """Take note of what its tasks of the run came to so far."""
+        self.tasks = tasks
+        self.violations = violations
+        self.paid_usd = paid_usd
+        self.refunded_usd = refunded_usd

@@ -1,0 +1,70 @@
+"""MC, the benchmark of static matching with contracts: users choose once, menus follow once."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from airan_market.agents.contract.menu import Menu
+from airan_market.agents.mechanism.ct import assumed_menus
+from airan_market.agents.mechanism.mixed import designed_menus
+from airan_market.agents.mechanism.pure import Agreement, by_capacity, choose, indicator, tie_usd
+from airan_market.agents.primitives.primitives import Primitives
+from airan_market.agents.primitives.utility import user_utility
+
+
+def announced_utility(primitives: Primitives, menu: Menu) -> np.ndarray:
+    """Utility of every type at every operator if the posted workload came true, (N, M), USD.
+
+    Examples
+    --------
+    >>> from airan_market.scenarios import load_scenario
+    >>> market = Primitives.from_scenario(load_scenario("teleoperation"))
+    >>> utility = announced_utility(market, assumed_menus(market)[1])
+    >>> utility.shape, bool(abs(utility[0]).max() < 1e-15)  # type 1 is left nothing
+    ((8, 3), True)
+    """
+    return user_utility(
+        primitives.service_value_usd[:, np.newaxis],
+        primitives.latency_sensitivity_usd_per_s,
+        menu.latency_s,
+        menu.price_usd,
+        menu.violation_probability,
+        primitives.refund_usd,
+    ).T
+
+
+def agree(primitives: Primitives) -> Agreement:
+    """One choice from the menus of CT, one redesign under the load it brings.
+
+    Users believe the posted workload. Each operator then designs its menu anew for the types it
+    got, with the demand floor of eq. (37) on those it did not; nobody chooses again.
+
+    Examples
+    --------
+    >>> from airan_market.scenarios import load_scenario
+    >>> agreed = agree(Primitives.from_scenario(load_scenario("teleoperation")))
+    >>> agreed.match_probability.sum(axis=0).tolist()  # everybody is somewhere
+    [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]
+    """
+    _, posted = assumed_menus(primitives)
+    utility = announced_utility(primitives, posted)
+    choice = choose(
+        utility,
+        primitives.opt_out_utility_usd,
+        by_capacity(primitives),
+        tie_usd(primitives, utility),
+    )
+    matching = indicator(choice, primitives.operators)
+    return redesigned(primitives, matching)
+
+
+def redesigned(primitives: Primitives, matching: np.ndarray) -> Agreement:
+    """Agreement on the menus designed for the load of a matching (M, N), users staying put."""
+    _, menu = designed_menus(primitives, matching)
+    return Agreement(
+        menu=menu,
+        design_probability=matching,
+        match_probability=matching,
+        iterations=1,
+        converged=True,
+    )

@@ -1,0 +1,177 @@
+"""Algorithm 1: mixed stable matching with contracts, one pure step at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from airan_market.agents.contract.menu import Menu, design_menu
+from airan_market.agents.matching.selection import (
+    adjusted_utility,
+    cumulative_load,
+    damp,
+    demand_weight,
+    mixed_response,
+    temperature,
+    update_shadow_price,
+)
+from airan_market.agents.primitives.primitives import Primitives
+from airan_market.agents.primitives.utility import user_utility
+from airan_market.sim.arrays import FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """Where Algorithm 1 stands after iteration k.
+
+    Attributes
+    ----------
+    iteration : int
+        k; 0 at the start.
+    match_probability : array (M, N)
+        Z_k.
+    shadow_price_usd : array (M,)
+        ω after iteration k.
+    load_per_s : array (M, N)
+        Load under Z_{k−1}, for which the menus of iteration k were designed.
+    menu : Menu
+        Those menus, arrays (M, N).
+    temperature_usd, residual : float
+        τ_k and ‖Z_k − Z_{k−1}‖_∞; at k = 0 τ_1 and infinity.
+    """
+
+    iteration: int
+    match_probability: FloatArray
+    shadow_price_usd: FloatArray
+    load_per_s: FloatArray
+    menu: Menu
+    temperature_usd: float
+    residual: float
+
+
+def start(primitives: Primitives) -> State:
+    """Iteration 0: Z = 1/(M+1), ω = 0, every operator's menu for the whole demand.
+
+    Examples
+    --------
+    >>> from airan_market.scenarios import load_scenario
+    >>> state = start(Primitives.from_scenario(load_scenario("teleoperation")))
+    >>> float(state.match_probability[2, 7]), float(state.load_per_s[0, -1])
+    (0.25, 3600.0)
+    """
+    operators, demand = primitives.operators, primitives.demand_per_s
+    everyone = np.ones((operators, primitives.types))
+    load = cumulative_load(everyone, demand)
+    return State(
+        iteration=0,
+        match_probability=everyone / (operators + 1),
+        shadow_price_usd=np.zeros(operators),
+        load_per_s=load,
+        menu=design_menu(primitives, load, everyone * demand),
+        temperature_usd=primitives.mechanism.temperature_start_usd,
+        residual=np.inf,
+    )
+
+
+def designed_menus(
+    primitives: Primitives, match_probability: FloatArray
+) -> tuple[FloatArray, Menu]:
+    """Loads under a mixed matching, eq. (34), and the menus designed for them, eqs. (37), (38).
+
+    Parameters
+    ----------
+    primitives : Primitives
+        Of all operators, or of one.
+    match_probability : array (M, N), or (N,) for one operator
+
+    Returns
+    -------
+    load_per_s : array like match_probability
+    menu : Menu
+
+    Examples
+    --------
+    >>> from airan_market.scenarios import load_scenario
+    >>> market = Primitives.from_scenario(load_scenario("teleoperation"))
+    >>> load, menu = designed_menus(market, np.full((3, 8), 0.25))
+    >>> float(load[0, -1]), menu.latency_s.shape
+    (900.0, (3, 8))
+    """
+    demand = primitives.demand_per_s
+    load = cumulative_load(match_probability, demand)
+    weight = demand_weight(match_probability, demand, primitives.mechanism.demand_floor)
+    return load, design_menu(primitives, load, weight)
+
+
+def respond(
+    primitives: Primitives, menu: Menu, shadow_price_usd: FloatArray, temperature_usd: float
+) -> FloatArray:
+    """Mixed response Ẑ (M, N) of all types to the menus, eqs. (32), (33).
+
+    Every type takes its own item, which the menu makes its best, and expects the violation
+    probability for which the menu was designed.
+    """
+    utility = user_utility(
+        primitives.service_value_usd[:, np.newaxis],
+        primitives.latency_sensitivity_usd_per_s,
+        menu.latency_s,
+        menu.price_usd,
+        menu.violation_probability,
+        primitives.refund_usd,
+    )
+    adjusted = adjusted_utility(
+        utility,
+        shadow_price_usd,
+        primitives.demand_per_s,
+        primitives.effective_capacity_per_s,
+    )
+    return mixed_response(adjusted, primitives.opt_out_utility_usd, temperature_usd)
+
+
+def step(primitives: Primitives, state: State) -> State:
+    """One iteration: menus and beliefs from Z_{k−1}, response with ω_{k−1}, then Z_k and ω_k."""
+    settings = primitives.mechanism
+    k = state.iteration + 1
+    tau = temperature(
+        k,
+        settings.max_iterations,
+        settings.temperature_start_usd,
+        settings.temperature_end_usd,
+    )
+    load, menu = designed_menus(primitives, state.match_probability)
+    response = respond(primitives, menu, state.shadow_price_usd, tau)
+    matching = damp(state.match_probability, response, settings.damping)
+    return State(
+        iteration=k,
+        match_probability=matching,
+        shadow_price_usd=update_shadow_price(
+            state.shadow_price_usd,
+            (matching * primitives.demand_per_s).sum(axis=-1),
+            primitives.effective_capacity_per_s,
+            settings.shadow_price_step_usd,
+        ),
+        load_per_s=load,
+        menu=menu,
+        temperature_usd=tau,
+        residual=float(np.abs(matching - state.match_probability).max()),
+    )
+
+
+def iterate(primitives: Primitives) -> Iterator[State]:
+    """States k = 0, 1, …: up to the tolerance of the scenario or its last iteration.
+
+    Examples
+    --------
+    >>> from airan_market.scenarios import load_scenario
+    >>> market = Primitives.from_scenario(load_scenario("teleoperation"))
+    >>> [state.iteration for state in iterate(market)][-1]
+    50
+    """
+    settings = primitives.mechanism
+    state = start(primitives)
+    yield state
+    while state.iteration < settings.max_iterations and state.residual > settings.tolerance:
+        state = step(primitives, state)
+        yield state

@@ -1,0 +1,211 @@
+"""Pure matchings: every type takes one operator, or none, by a rule that leaves nothing to chance.
+
+Users compare operators by the utility of their own item. Where utilities are equal up to rounding
+a user stays where it is; from outside it takes an operator rather than none, the one with the
+larger effective capacity, then the one with the lower number. (Ties are common: the prices (25)
+leave type 1 the utility 0 at every operator.)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from airan_market.agents.contract.menu import Menu, operator_belief
+from airan_market.agents.matching.assignment import OUT
+from airan_market.agents.matching.selection import cumulative_load
+from airan_market.agents.primitives.primitives import Primitives
+from airan_market.agents.primitives.utility import user_utility
+from airan_market.sim.arrays import FloatArray, IntArray
+
+ROUNDING = 1e-12  # as in `certificates`: a smaller part of the largest utility is no preference
+SWEEPS = 1000  # after which users that neither settle nor repeat themselves are left alone
+
+
+@dataclass(frozen=True, eq=False)
+class Agreement:
+    """What a mechanism that settles before the first round arrives at.
+
+    Attributes
+    ----------
+    menu : Menu
+        Menus (M, N) as posted, with the violation probabilities of their design.
+    design_probability : array (M, N)
+        Matching for whose loads and weights the menus were designed.
+    match_probability : array (M, N)
+        Part of the users of each type at each operator.
+    iterations : int
+        Sweeps of reselection, or redesigns.
+    converged : bool
+        Whether users came to rest; true where the mechanism asks them once.
+    notes : tuple of str
+    """
+
+    menu: Menu
+    design_probability: FloatArray
+    match_probability: FloatArray
+    iterations: int
+    converged: bool
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """Where users went when they reselected.
+
+    Attributes
+    ----------
+    matching : array (N,) of int
+        Operator of each type, `OUT` for none.
+    sweeps : int
+        Passes over all types, the last one without a move when users came to rest.
+    cycle : int
+        Length, in sweeps, of the cycle they ended in; 0 when they came to rest.
+    settled : bool
+    """
+
+    matching: IntArray
+    sweeps: int
+    cycle: int
+    settled: bool
+
+
+def indicator(matching: IntArray, operators: int) -> FloatArray:
+    """Matching (..., N) as probabilities 0 and 1, (..., M, N).
+
+    Examples
+    --------
+    >>> indicator(np.array([1, -1]), 2).tolist()
+    [[0.0, 0.0], [1.0, 0.0]]
+    """
+    return (matching[..., np.newaxis, :] == np.arange(operators)[:, np.newaxis]).astype(float)
+
+
+def by_capacity(primitives: Primitives) -> IntArray:
+    """Operators from the largest effective capacity to the smallest, equal ones by number."""
+    return np.argsort(-primitives.effective_capacity_per_s, kind="stable")
+
+
+def choose(
+    utility_usd: FloatArray,
+    opt_out_utility_usd: float,
+    order: IntArray,
+    tie_usd: float,
+    current: IntArray | None = None,
+) -> IntArray:
+    """Best operator of one or many users, ties as the module says.
+
+    Parameters
+    ----------
+    utility_usd : array (..., M)
+    opt_out_utility_usd : float
+        u_0.
+    order : array (M,) of int
+        Operators in the order in which a tie is decided.
+    tie_usd : float
+        Utilities this close to the best are tied.
+    current : array (...) of int, optional
+        Where the users are; by default out.
+
+    Returns
+    -------
+    array (...) of int
+
+    Examples
+    --------
+    >>> utility = np.array([[0.0, 0.0], [1.0, 2.0], [-1.0, -2.0]])
+    >>> choose(utility, 0.0, np.array([1, 0]), 1e-12).tolist()
+    [1, 1, -1]
+    >>> int(choose(utility[0], 0.0, np.array([1, 0]), 1e-12, current=np.array(0)))
+    0
+    """
+    out = np.full((*utility_usd.shape[:-1], 1), opt_out_utility_usd)
+    options = np.concatenate([utility_usd[..., order], out], axis=-1)
+    tied = options >= options.max(axis=-1, keepdims=True) - tie_usd
+    choice = np.append(order, OUT)[tied.argmax(axis=-1)]
+    if current is None:
+        return choice
+    places = np.append(np.argsort(order), order.size)  # of every operator, of OUT last, at −1
+    stays = np.take_along_axis(tied, places[current][..., np.newaxis], axis=-1)[..., 0]
+    return np.where(stays & (current != OUT), current, choice)
+
+
+def tie_usd(primitives: Primitives, utility_usd: FloatArray) -> float:
+    """Differences of utilities up to this are rounding; see `ROUNDING`.
+
+    Utilities are differences of numbers as large as the service value.
+    """
+    value = float(np.abs(primitives.service_value_usd).max())
+    return ROUNDING * max(value, float(np.abs(utility_usd).max()))
+
+
+def type_utility(primitives: Primitives, menu: Menu, matching: IntArray, type_: int) -> FloatArray:
+    """Utility of a type at every operator, (..., M), at the load that a matching (..., N) brings.
+
+    Latencies and prices are as posted, the violation probability follows the load, eq. (27).
+    """
+    felt = indicator(matching[..., : type_ + 1], primitives.operators)
+    load = (felt * primitives.demand_per_s[: type_ + 1]).cumsum(axis=-1)
+    latency = menu.latency_s[..., type_]
+    # a belief may depend on the load of the types above as well, never on more
+    belief = operator_belief(primitives, load[..., -2:])
+    return user_utility(
+        primitives.service_value_usd,
+        primitives.latency_sensitivity_usd_per_s[type_],
+        latency,
+        menu.price_usd[..., type_],
+        belief.probability(latency[..., np.newaxis])[..., -1],
+        primitives.refund_usd,
+    )
+
+
+def reselect(primitives: Primitives, menu: Menu) -> Selection:
+    """Best responses to posted menus, type by type from everyone out, until nobody moves.
+
+    Each type in turn takes its best operator at the load of the matching as it stands, its own
+    load included where it is and not counted where it is not, which is how Definition 1 compares:
+    a matching without a move is a selection equilibrium (28). As a type feels only types up to
+    its own, one sweep is enough unless its own load makes a type regret its choice; then it may
+    go round in a cycle, which is found by the first matching that repeats. More load means more
+    refund, which keeps users where they are; but the Chernoff expression at a fixed ζ falls with
+    the load where latencies are short and operators nearly empty, so cycles do occur: a small type
+    is better off at any operator but its own.
+
+    Parameters
+    ----------
+    primitives : Primitives
+    menu : Menu
+        Arrays (M, N).
+
+    Examples
+    --------
+    >>> from airan_market.scenarios import load_scenario
+    >>> from airan_market.agents.mechanism.mixed import designed_menus
+    >>> market = Primitives.from_scenario(load_scenario("teleoperation"))
+    >>> _, menu = designed_menus(market, np.full((3, 8), 1 / 3))
+    >>> found = reselect(market, menu)
+    >>> found.settled, int(found.matching[0])
+    (True, 0)
+    """
+    matching = np.full(primitives.types, OUT)
+    order = by_capacity(primitives)
+    seen = {matching.tobytes(): 0}
+    for sweep in range(1, SWEEPS + 1):
+        for n in range(primitives.types):
+            utility = type_utility(primitives, menu, matching, n)
+            tie = tie_usd(primitives, utility)
+            out = primitives.opt_out_utility_usd
+            matching[n] = choose(utility, out, order, tie, matching[n])
+        before = seen.setdefault(matching.tobytes(), sweep)
+        if before < sweep:
+            length = sweep - before
+            return Selection(matching, sweep, 0 if length == 1 else length, length == 1)
+    return Selection(matching, SWEEPS, 0, False)
+
+
+def at_induced_load(primitives: Primitives, menu: Menu, match_probability: FloatArray) -> Menu:
+    """Menus as posted with the violation probabilities at the loads of a matching, (M, N)."""
+    load = cumulative_load(match_probability, primitives.demand_per_s)
+    probability = operator_belief(primitives, load).probability(menu.latency_s)
+    return Menu(menu.latency_s, menu.price_usd, probability)

@@ -1,0 +1,195 @@
+"""The primitives of a market: what a mechanism is given before anybody decides anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from airan_market.agents.primitives.population import users_by_type
+from airan_market.agents.primitives.traffic import pilot_run_of
+from airan_market.scenarios import Mechanism, Operator, Scenario, Task
+from airan_market.sim.arrays import FloatArray
+from airan_market.sim.estimation.pilot import PilotRun
+from airan_market.sim.theory.domain import server_counts, service_rates
+
+PILOT_RUN = PilotRun()
+
+
+@dataclass(frozen=True, eq=False)
+class Primitives:
+    """One market as arrays: N types, M operators, the three stages uplink, GPU, downlink.
+
+    Attributes
+    ----------
+    users : array (N,)
+        I_n, users of each type, whole numbers or fractions.
+    latency_sensitivity_usd_per_s : array (N,)
+        β_n, USD per task and second, never increasing, positive.
+    task_rate_per_user_per_s : float
+        δ.
+    servers, service_rate_per_s : array (M, 3)
+        c and μ of every stage.
+    service_value_usd : array (M,)
+        α_1 q_m per task.
+    refund_usd, violation_cost_usd, running_cost_usd, opt_out_utility_usd : float
+        R̄, C̄, κ and u_0 per task.
+    mechanism : scenarios.Mechanism
+        The settings of the mechanism: belief, ζ, latency bounds, temperatures and so on.
+    own_margin_usd : array (M,), optional
+        Participation margin of each operator, USD per task and at least 0; by default that of the
+        mechanism for all.
+    trial : airan_market.sim.estimation.pilot.PilotRun
+        The traffic in which operators measure, for the belief "measured".
+
+    Raises
+    ------
+    ValueError
+        When shapes do not fit, a number is not finite, β is not positive and ordered, or servers
+        or service rates are outside the domain of the queueing formulas (`sim.theory.domain`).
+
+    Examples
+    --------
+    >>> from airan_market.scenarios import load_scenario
+    >>> market = Primitives.from_scenario(load_scenario("teleoperation"))
+    >>> market.operators, market.types, float(market.users.sum())
+    (3, 8, 150.0)
+    """
+
+    users: FloatArray
+    latency_sensitivity_usd_per_s: FloatArray
+    task_rate_per_user_per_s: float
+    servers: FloatArray
+    service_rate_per_s: FloatArray
+    service_value_usd: FloatArray
+    refund_usd: float
+    violation_cost_usd: float
+    running_cost_usd: float
+    opt_out_utility_usd: float
+    mechanism: Mechanism
+    own_margin_usd: FloatArray | None = None
+    trial: PilotRun = PILOT_RUN
+
+    def __post_init__(self) -> None:
+        sensitivity = self.latency_sensitivity_usd_per_s
+        if self.users.shape != sensitivity.shape or sensitivity.ndim != 1:
+            raise ValueError(
+                f"users {self.users.shape} and latency sensitivities {sensitivity.shape}: "
+                "must be one number each per type"
+            )
+        stages = self.servers.shape
+        if self.service_rate_per_s.shape != stages or self.service_value_usd.shape != stages[:-1]:
+            raise ValueError(
+                f"servers {stages}, service rates {self.service_rate_per_s.shape} and service "
+                f"values {self.service_value_usd.shape}: must belong to the same operators"
+            )
+        server_counts(self.servers)
+        service_rates(self.service_rate_per_s)
+        if not ((sensitivity > 0).all() and (np.diff(sensitivity) <= 0).all()):
+            raise ValueError(
+                f"latency_sensitivity_usd_per_s = {sensitivity.tolist()}: "
+                "must be positive and never increasing"
+            )
+        if not (np.isfinite(self.users).all() and (self.users >= 0).all()):
+            raise ValueError(f"users = {self.users.tolist()}: must be finite and at least 0")
+        if not (np.isfinite(self.service_value_usd).all() and np.isfinite(sensitivity).all()):
+            raise ValueError("service values and latency sensitivities must be finite")
+        margin = self.participation_margin_usd
+        if margin.shape != self.service_value_usd.shape or not (
+            np.isfinite(margin).all() and (margin >= 0).all()
+        ):
+            raise ValueError(
+                f"own_margin_usd = {margin.tolist()}: must be one finite number, at least 0, for "
+                "each operator"
+            )
+
+    @classmethod
+    def from_scenario(cls, scenario: Scenario, seed: int = 0) -> Primitives:
+        """Arrays of a scenario.
+
+        `seed` only matters to shares drawn from a Dirichlet law, and to the belief "measured".
+
+        Raises
+        ------
+        airan_market.sim.traffic.request_trace.TraceError
+            With the belief "measured", when a file of requests cannot be read.
+        """
+        economics, operators = scenario.economics, scenario.operators
+        return cls(
+            users=users_by_type(scenario.users, seed),
+            latency_sensitivity_usd_per_s=np.array(scenario.users.latency_sensitivity_usd_per_s),
+            task_rate_per_user_per_s=scenario.users.tasks_per_user_per_s,
+            servers=np.array(
+                [[o.uplink.servers, o.gpu.servers, o.downlink.servers] for o in operators],
+                dtype=float,
+            ),
+            service_rate_per_s=np.array([stage_rates(o, scenario.task) for o in operators]),
+            service_value_usd=np.array(
+                [
+                    economics.service_value_usd
+                    if o.service_value_usd is None
+                    else o.service_value_usd
+                    for o in operators
+                ]
+            ),
+            refund_usd=economics.refund_usd,
+            violation_cost_usd=economics.violation_cost_usd,
+            running_cost_usd=economics.running_cost_usd,
+            opt_out_utility_usd=economics.opt_out_utility_usd,
+            mechanism=scenario.mechanism,
+            trial=pilot_run_of(scenario, seed)
+            if scenario.mechanism.belief == "measured"
+            else PILOT_RUN,
+        )
+
+    @property
+    def operators(self) -> int:
+        """M; 1 for the row of one operator."""
+        return self.service_value_usd.size
+
+    @property
+    def types(self) -> int:
+        """N."""
+        return self.users.size
+
+    @cached_property
+    def demand_per_s(self) -> FloatArray:
+        """I_n δ, tasks/s that all users of a type ask for, (N,); computed once."""
+        return self.users * self.task_rate_per_user_per_s
+
+    @cached_property
+    def effective_capacity_per_s(self) -> FloatArray:
+        """λ̄_m = χ min_s c_m^s μ_m^s, eq. (31), tasks/s, (M,); computed once."""
+        bottleneck = (self.servers * self.service_rate_per_s).min(axis=-1)
+        return self.mechanism.capacity_safety * bottleneck
+
+    @property
+    def participation_margin_usd(self) -> FloatArray:
+        """What each operator's contracts leave every type at least, USD per task, (M,)."""
+        if self.own_margin_usd is not None:
+            return np.asarray(self.own_margin_usd, dtype=float)
+        return np.full(self.service_value_usd.shape, self.mechanism.participation_margin_usd)
+
+    def of_operator(self, operator: int) -> Primitives:
+        """What one operator knows: its own row, without the axis of operators.
+
+        Every pure function of this floor that takes the primitives of all operators and arrays
+        (M, N) also takes those of one operator and arrays (N,).
+        """
+        return replace(
+            self,
+            servers=self.servers[operator],
+            service_rate_per_s=self.service_rate_per_s[operator],
+            service_value_usd=self.service_value_usd[operator],
+            own_margin_usd=None if self.own_margin_usd is None else self.own_margin_usd[operator],
+        )
+
+
+def stage_rates(operator: Operator, task: Task) -> list[float]:
+    """Service rate of one server of each stage: (D^UL/d_in, D^P/w, D^DL/d_out), 1/s."""
+    return [
+        operator.uplink.rate_bps / task.input_bits,
+        operator.gpu.rate_flop_per_s / task.work_flop,
+        operator.downlink.rate_bps / task.output_bits,
+    ]

@@ -1,0 +1,252 @@
+"""Traffic: where the demand of a round comes from, and which way the tasks of a user go."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from airan_market.scenarios import (
+    BurstArrivals,
+    LognormalWork,
+    Operator,
+    Scenario,
+    Simulation,
+    Task,
+    TraceArrivals,
+    TraceWork,
+)
+from airan_market.sim.arrays import FloatArray
+from airan_market.sim.estimation.pilot import PilotRun
+from airan_market.sim.streams import stream
+from airan_market.sim.traffic.arrival_laws import Bursts, Poisson, Recorded
+from airan_market.sim.traffic.demand import Demand, drawn_demand, trace_demand
+from airan_market.sim.traffic.request_trace import TraceError, read_azure_llm_2023
+from airan_market.sim.traffic.work_laws import (
+    Deterministic,
+    EmpiricalTasks,
+    Exponential,
+    Lognormal,
+    TaskLaw,
+)
+
+
+class Traffic(Protocol):
+    """A source of demand."""
+
+    def demand(self, round_: int, start_s: float, duration_s: float, first_task: int) -> Demand:
+        """Tasks that all users ask for in [start_s, start_s + duration_s)."""
+        ...
+
+    def notes(self) -> list[str]:
+        """Plain sentences that a reader of the run should know."""
+        ...
+
+
+def traffic_of(scenario: Scenario, seed: int, users_by_type: NDArray[np.int64]) -> Traffic:
+    """Drawn or recorded traffic, as the scenario asks.
+
+    Raises
+    ------
+    airan_market.sim.traffic.request_trace.TraceError
+        When the recorded requests cannot be read.
+    """
+    arrivals = scenario.simulation.arrivals
+    if isinstance(arrivals, TraceArrivals):
+        return RecordedTraffic(scenario, arrivals, seed, users_by_type)
+    return DrawnTraffic(scenario, seed, users_by_type)
+
+
+def work_law(task: Task) -> TaskLaw:
+    """Law of the demands of a task over their means, as the scenario asks.
+
+    Raises
+    ------
+    airan_market.sim.traffic.request_trace.TraceError
+        When its file of requests cannot be read, or has no context or no answer in it.
+
+    Examples
+    --------
+    >>> from airan_market.scenarios import load_scenario
+    >>> work_law(load_scenario("teleoperation", ["task.law.lognormal_cv=2"]).task)
+    Lognormal(cv=2.0)
+    """
+    if isinstance(task.law, LognormalWork):
+        return Lognormal(task.law.lognormal_cv)
+    if isinstance(task.law, TraceWork):
+        trace = read_azure_llm_2023(task.law.trace)
+        try:
+            return EmpiricalTasks.of_requests(trace)
+        except ValueError as error:
+            raise TraceError([f"{task.law.trace}: {error}"]) from None
+    return Deterministic() if task.law == "deterministic" else Exponential()
+
+
+def arrival_law(simulation: Simulation) -> Poisson | Bursts:
+    """Law of arrivals that a scenario without a trace asks for.
+
+    Examples
+    --------
+    >>> from airan_market.scenarios import load_scenario
+    >>> bursts = load_scenario("teleoperation", ["simulation.arrivals.burst_ratio=4"])
+    >>> arrival_law(bursts.simulation)
+    Bursts(ratio=4.0, share=0.1, mean_s=1.0)
+    """
+    arrivals = simulation.arrivals
+    if isinstance(arrivals, BurstArrivals):
+        return Bursts(arrivals.burst_ratio, arrivals.burst_share, arrivals.burst_mean_s)
+    return Poisson()
+
+
+def pilot_run_of(scenario: Scenario, seed: int) -> PilotRun:
+    """Traffic in which operators measure: the laws of the scenario, or its recorded requests.
+
+    Recorded requests come at their recorded times, stretched to the load in question, and need
+    what one of them, drawn at random, needed.
+
+    Raises
+    ------
+    airan_market.sim.traffic.request_trace.TraceError
+        When a file of requests cannot be read, or has no law in it.
+
+    Examples
+    --------
+    >>> from airan_market.scenarios import load_scenario
+    >>> pilot_run_of(load_scenario("teleoperation"), seed=3)
+    PilotRun(work=Exponential(), arrivals=Poisson(), seed=3)
+    """
+    arrivals = scenario.simulation.arrivals
+    if not isinstance(arrivals, TraceArrivals):
+        return PilotRun(work_law(scenario.task), arrival_law(scenario.simulation), seed)
+    trace = read_azure_llm_2023(arrivals.trace)
+    try:
+        return PilotRun(EmpiricalTasks.of_requests(trace), Recorded(trace.arrival_s), seed)
+    except ValueError as error:
+        raise TraceError([f"{arrivals.trace}: {error}"]) from None
+
+
+class DrawnTraffic:
+    """Arrivals and work drawn from named streams; one pace for all types and the whole run."""
+
+    def __init__(self, scenario: Scenario, seed: int, users_by_type: NDArray[np.int64]) -> None:
+        task, simulation = scenario.task, scenario.simulation
+        self._scenario = scenario
+        self._seed = seed
+        self._users_by_type = users_by_type
+        self._rate_per_s = scenario.users.tasks_per_user_per_s
+        self._mean_work = [task.input_bits, task.work_flop, task.output_bits]
+        self._law = work_law(task)
+        end_s = simulation.warmup_s + simulation.rounds * simulation.horizon_s
+        # a little more: the rounds' starts are sums, which round in another way
+        self._pace = arrival_law(simulation).pace(stream(seed, "bursts"), end_s * (1 + 1e-9))
+
+    def demand(self, round_: int, start_s: float, duration_s: float, first_task: int) -> Demand:
+        """Draw the tasks of a round."""
+        return drawn_demand(
+            self._seed,
+            round_,
+            start_s,
+            duration_s,
+            self._users_by_type,
+            self._rate_per_s,
+            self._mean_work,
+            first_task,
+            pace=self._pace,
+            law=self._law,
+        )
+
+    def notes(self) -> list[str]:
+        """Say what of the traffic operators do not reckon with."""
+        task, simulation = self._scenario.task, self._scenario.simulation
+        unlike = [] if task.law == "exponential" else [f"work is {_law_text(task)}"]
+        if isinstance(simulation.arrivals, BurstArrivals):
+            law = arrival_law(simulation)
+            rate_per_s = float(self._users_by_type.sum() * self._rate_per_s)
+            dispersion = law.dispersion(rate_per_s, simulation.horizon_s)
+            unlike.append(
+                f"arrivals come in bursts (the number of all users' tasks in a round has "
+                f"{dispersion:.3g} times the variance of Poisson arrivals)"
+            )
+        belief = self._scenario.mechanism.belief
+        if not unlike or belief == "measured":
+            return []
+        return [
+            f"In the traffic {' and '.join(unlike)}; the belief {belief!r} reckons with Poisson "
+            "arrivals and exponential work."
+        ]
+
+
+def _law_text(task: Task) -> str:
+    if isinstance(task.law, LognormalWork):
+        return f"lognormal with coefficient of variation {task.law.lognormal_cv:g}"
+    if isinstance(task.law, TraceWork):
+        return f"that of the requests of {Path(task.law.trace).name}"
+    return str(task.law)
+
+
+class RecordedTraffic:
+    """Requests of a recorded trace, played at `speed_up` times their pace."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        arrivals: TraceArrivals,
+        seed: int,
+        users_by_type: NDArray[np.int64],
+    ) -> None:
+        self._scenario = scenario
+        self._arrivals = arrivals
+        self._seed = seed
+        self._users_by_type = users_by_type
+        self._trace = read_azure_llm_2023(arrivals.trace)
+
+    def demand(self, round_: int, start_s: float, duration_s: float, first_task: int) -> Demand:
+        """Take the requests of a round."""
+        return trace_demand(
+            self._trace,
+            self._seed,
+            start_s,
+            duration_s,
+            self._users_by_type,
+            speed_up=self._arrivals.speed_up,
+            bits_per_token=self._arrivals.bits_per_token,
+            flop_per_token=self._arrivals.flop_per_token,
+            first_task=first_task,
+        )
+
+    def notes(self) -> list[str]:
+        """Compare the trace with what the scenario says of its users and tasks."""
+        scenario, trace = self._scenario, self._trace
+        simulation, users = scenario.simulation, scenario.users
+        end_s = simulation.warmup_s + simulation.rounds * simulation.horizon_s
+        arrival_s = trace.arrival_s / self._arrivals.speed_up
+        played = int((arrival_s < end_s).sum())
+        length_s = float(arrival_s[-1])
+        busy_s = min(length_s, end_s) or 1.0  # one request alone has no rate
+        total = trace.context_tokens + trace.generated_tokens
+        gpu_flop = float(total.mean()) * self._arrivals.flop_per_token
+        promised_per_s = users.total * users.tasks_per_user_per_s
+        return [
+            f"The trace {Path(self._arrivals.trace).name} offers {played / busy_s:.4g} tasks/s; "
+            f"the scenario's users promise {promised_per_s:.4g} tasks/s.",
+            f"{played} of {len(trace)} requests are played, {length_s:.4g} s of traffic at "
+            f"{self._arrivals.speed_up:g} times its pace; the run ends at {end_s:g} s.",
+            f"The mean work of a request is {gpu_flop:.4g} FLOP; the scenario's operators design "
+            f"for {scenario.task.work_flop:.4g} FLOP.",
+        ]
+
+
+def rates_of(operators: tuple[Operator, ...]) -> FloatArray:
+    """Rate of one server by operator and stage, (M, 3): bit/s, FLOP/s, bit/s."""
+    return np.array(
+        [[o.uplink.rate_bps, o.gpu.rate_flop_per_s, o.downlink.rate_bps] for o in operators]
+    )
+
+
+def servers_of(operators: tuple[Operator, ...]) -> NDArray[np.int64]:
+    """Servers by operator and stage, (M, 3)."""
+    return np.array(
+        [[o.uplink.servers, o.gpu.servers, o.downlink.servers] for o in operators], dtype=np.int64
+    )

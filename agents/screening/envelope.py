@@ -1,0 +1,274 @@
+r"""Screening terms under a belief without a closed form: −a L − w S(L), S the tail of a latency.
+
+A tail is not convex where its density still rises, so the terms are not concave there and
+pooling them would not be exact. They are replaced by their concave envelopes on [lower, upper],
+that is S by its lower convex envelope: the straight line from (lower, S(lower)) to the *bend*
+where it touches the tail, and the tail itself from there on. (With a density that rises and then
+falls there is one such point: the root of S(lower) − S(L) = (L − lower) density(L) past the
+mode.) The steepness of the envelope, density(max(L, bend)), never increases, so every block is a
+root in one dimension, and pooling is exact for the envelopes.
+
+For a term alone the envelope has the maximiser of the term itself, because on the straight part
+a linear function is largest at an end. A pooled block may come to lie on the straight part of
+some of its terms; then the menu is optimal for the envelope only, and `gap` bounds what is lost
+against the optimum.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from airan_market.sim.arrays import FloatArray, IntArray
+from airan_market.sim.theory.end_to_end import end_to_end_tail
+from airan_market.sim.theory.sojourn import waiting_law
+
+HALVINGS = 30  # of the interval in which a bend is sought; a shorter line is none
+
+
+class Law(Protocol):
+    """Laws of K latencies, picked by index, so that a root finder can drop what it has found."""
+
+    def tail(self, latency_s: FloatArray, which: IntArray) -> FloatArray:
+        """P(T > latency_s) under the laws `which`; the arguments broadcast."""
+        ...
+
+    def density(self, latency_s: FloatArray, which: IntArray) -> FloatArray:
+        """Density of T at latency_s, 1/s."""
+        ...
+
+
+class FcfsLaw:
+    """Sums of independent first-come M/M/c sojourns, eq. (9); K = N or M·N of them, flattened.
+
+    The density comes from two tails. Write the latency as T = X + E with E ~ Exp(μ) the service of
+    one stage. Then density_T = μ (P(T > t) − P(X > t)), and X is the sum of the other stages,
+    plus, with the probability P that a task waits, an Exp(r), which is the sojourn in a single
+    server of rate r + λ.
+
+    Parameters
+    ----------
+    servers, service_rate_per_s : array (..., N, S)
+    load_per_s : array (..., N)
+        Below the capacity of every stage for the laws that are asked for.
+
+    Examples
+    --------
+    >>> law = FcfsLaw(np.array([[1]]), np.array([[7.0]]), np.array([3.0]))
+    >>> law.density(np.array([0.5]), np.array([0])).round(12).tolist()  # 4 exp(−4 · 0.5)
+    [0.541341132946]
+    """
+
+    def __init__(
+        self, servers: FloatArray, service_rate_per_s: FloatArray, load_per_s: FloatArray
+    ) -> None:
+        stages = servers.shape[-1]
+        servers, rates = servers.reshape(-1, stages), service_rate_per_s.reshape(-1, stages)
+        # the slowest service last: the smaller μ, the fewer digits the difference of tails loses
+        order = np.argsort(-rates, axis=-1, kind="stable")
+        self._servers = np.take_along_axis(servers, order, axis=-1)
+        self._rates = np.take_along_axis(rates, order, axis=-1)
+        self._load = load_per_s.reshape(-1)
+        self._waits, waiting_rate = waiting_law(
+            self._servers[:, -1], self._rates[:, -1], self._load
+        )
+        self._waiting_servers, self._waiting_rates = self._servers.copy(), self._rates.copy()
+        self._waiting_servers[:, -1] = 1
+        self._waiting_rates[:, -1] = waiting_rate + self._load
+
+    def tail(self, latency_s: FloatArray, which: IntArray) -> FloatArray:
+        """Evaluate eq. (9)."""
+        return end_to_end_tail(
+            latency_s, self._servers[which], self._rates[which], self._load[which]
+        )
+
+    def density(self, latency_s: FloatArray, which: IntArray) -> FloatArray:
+        """μ (P(T > t) − P(X > t)), with an absolute error of about 1e-12 μ."""
+        load, waits = self._load[which], self._waits[which]
+        servers, rates = self._waiting_servers[which], self._waiting_rates[which]
+        waited = end_to_end_tail(latency_s, servers, rates, load)
+        others = np.zeros_like(waited)  # the sum of no stages is 0
+        if servers.shape[-1] > 1:
+            others = end_to_end_tail(latency_s, servers[..., :-1], rates[..., :-1], load)
+        difference = self.tail(latency_s, which) - waits * waited - (1 - waits) * others
+        # far out both tails vanish and only their rounding is left, of either sign
+        return self._rates[which, -1] * np.maximum(difference, 0.0)
+
+
+@dataclass(frozen=True)
+class EnvelopePieces:
+    """Envelopes of −a L − w S(L) on [lower_s, upper_s], see the module.
+
+    Attributes
+    ----------
+    law : Law
+    slope, weight : array (..., N)
+        a ≥ 0 and w ≥ 0.
+    free : array (..., N) of bool
+        Terms without a finite optimum (saturated, or after a saturated one).
+    bend_s : array (..., N)
+        End of the straight part of each envelope.
+    steepest_per_s : array (..., N)
+        Steepness of the straight part.
+    which : array (..., N) of int
+        Index of every term in the law.
+    """
+
+    law: Law
+    slope: FloatArray
+    weight: FloatArray
+    free: NDArray[np.bool_]
+    lower_s: float
+    upper_s: float
+    bend_s: FloatArray
+    steepest_per_s: FloatArray
+    which: IntArray
+
+    @classmethod
+    def over(
+        cls,
+        law: Law,
+        slope: FloatArray,
+        weight: FloatArray,
+        free: NDArray[np.bool_],
+        lower_s: float,
+        upper_s: float,
+    ) -> EnvelopePieces:
+        """Find the bends and build the terms."""
+        which = np.arange(free.size, dtype=np.int64).reshape(free.shape)
+        bend_s = np.full(free.shape, lower_s)
+        steepest_per_s = np.zeros(free.shape)
+        bend_s[~free] = bends(law, which[~free], lower_s, upper_s)
+        steepest_per_s[~free] = _straight_steepness(
+            law, which[~free], bend_s[~free], lower_s, upper_s
+        )
+        return cls(law, slope, weight, free, lower_s, upper_s, bend_s, steepest_per_s, which)
+
+    def row(self, index: tuple[int, ...]) -> EnvelopePieces:
+        """Terms of one objective."""
+        return replace(
+            self,
+            slope=self.slope[index],
+            weight=self.weight[index],
+            free=self.free[index],
+            bend_s=self.bend_s[index],
+            steepest_per_s=self.steepest_per_s[index],
+            which=self.which[index],
+        )
+
+    def singles(self) -> FloatArray:
+        """Root of w · steepness = a, or the bound where there is none; +inf where free."""
+        slope, weight = self.slope.reshape(-1), self.weight.reshape(-1)
+        steepest, free = self.steepest_per_s.reshape(-1), self.free.reshape(-1)
+        solution = np.where(free, np.inf, self.lower_s)
+        rising = np.flatnonzero(~free & (weight * steepest > slope))
+        at_top = self._steepness(np.full(rising.size, self.upper_s), rising)
+        solution[rising] = self.upper_s
+        inner = rising[weight[rising] * at_top < slope[rising]]
+        if inner.size:
+            # here: a market that believes in Chernoff bounds never waits for this import
+            from scipy.optimize.elementwise import find_root
+
+            root = find_root(
+                lambda x, term: weight[term] * self._steepness(x, term) - slope[term],
+                (self.bend_s.reshape(-1)[inner], np.full(inner.size, self.upper_s)),
+                args=(inner,),
+            )
+            solution[inner] = root.x
+        return solution.reshape(self.free.shape)
+
+    def argmax(self, first: int, last: int) -> float:
+        """Root of Σ w_i steepness_i = Σ a_i over the block, or a bound."""
+        terms = np.arange(first, last)
+
+        def marginal(latency_s: float) -> float:
+            steepness = self._steepness(np.full(terms.size, latency_s), terms)
+            return float((self.weight[terms] * steepness - self.slope[terms]).sum())
+
+        if marginal(self.lower_s) <= 0:
+            return self.lower_s
+        if marginal(self.upper_s) > 0:
+            return self.upper_s
+        from scipy.optimize import brentq
+
+        return float(brentq(marginal, self.lower_s, self.upper_s, xtol=1e-14, rtol=1e-14))
+
+    def gap(self, latency_s: FloatArray) -> FloatArray:
+        """Σ_n w_n (S_n(L_n) − its envelope), (...): L misses the optimum by at most this."""
+        at_lower = self.law.tail(np.full(self.free.shape, self.lower_s), self.which)
+        line = at_lower - self.steepest_per_s * (latency_s - self.lower_s)
+        above = self.law.tail(latency_s, self.which) - line
+        on_line = (latency_s < self.bend_s) & ~self.free
+        # the line lies below the tail; at its ends rounding may say otherwise
+        return (self.weight * np.where(on_line, np.maximum(above, 0.0), 0.0)).sum(axis=-1)
+
+    def _steepness(self, latency_s: FloatArray, terms: IntArray) -> FloatArray:
+        """Steepness of the envelope of S, 1/s, of the terms with these flat indices."""
+        bend, steepest = self.bend_s.reshape(-1)[terms], self.steepest_per_s.reshape(-1)[terms]
+        density = self.law.density(np.maximum(latency_s, bend), self.which.reshape(-1)[terms])
+        return np.where(latency_s <= bend, steepest, density)
+
+
+def bends(law: Law, which: IntArray, lower_s: float, upper_s: float) -> FloatArray:
+    """Where the line from (lower, S(lower)) touches each tail; a bound where it touches nowhere.
+
+    The excess S(lower) − S(L) − (L − lower) density(L) starts at 0, falls while the density rises
+    and grows from then on. The interval is halved towards `lower` until the excess is negative,
+    which brackets the root. Never negative: the tail is convex, the line has length 0.
+
+    Examples
+    --------
+    One stage of one server has an exponential tail, two in a row have not:
+
+    >>> one, two = np.array([[1]]), np.array([[1, 1]])
+    >>> law = FcfsLaw(one, 7.0 * one, np.array([3.0]))
+    >>> bends(law, np.array([0]), 0.001, 2.0).round(6).tolist()
+    [0.001]
+    >>> law = FcfsLaw(two, 7.0 * two, np.array([3.0]))
+    >>> bends(law, np.array([0]), 0.0, 2.0).round(6).tolist()  # 1 + x + x² = e^x at x = 4 L
+    [0.448321]
+    """
+    at_lower = law.tail(np.full(which.shape, lower_s), which)
+
+    def excess(latency_s: FloatArray, term: IntArray) -> FloatArray:
+        slack = (latency_s - lower_s) * law.density(latency_s, which[term])
+        return at_lower[term] - law.tail(latency_s, which[term]) - slack
+
+    bend, bracket = np.full(which.shape, lower_s), np.full(which.shape, np.nan)
+    high = np.full(which.shape, upper_s)
+    terms = np.arange(which.size)
+    for halving in range(HALVINGS if upper_s > lower_s else 0):
+        point = lower_s + (upper_s - lower_s) * 0.5**halving
+        negative = excess(np.full(terms.size, point), terms) < 0
+        bracket[terms[negative]] = point
+        terms = terms[~negative]
+        high[terms] = point
+        if not terms.size:
+            break
+    straight = bracket == upper_s
+    bend[straight] = upper_s
+    inner = np.flatnonzero(~np.isnan(bracket) & ~straight)
+    if inner.size:
+        from scipy.optimize.elementwise import find_root
+
+        # where exactly the line ends hardly matters: steepness is continuous there
+        root = find_root(
+            excess, (bracket[inner], high[inner]), args=(inner,), tolerances={"xrtol": 1e-9}
+        )
+        bend[inner] = root.x
+    return bend
+
+
+def _straight_steepness(
+    law: Law, which: IntArray, bend_s: FloatArray, lower_s: float, upper_s: float
+) -> FloatArray:
+    """Steepness of the line: that of the tail at the bend, of the chord where there is none."""
+    steepness = law.density(bend_s, which)
+    whole = (bend_s == upper_s) & (upper_s > lower_s)
+    ends = [law.tail(np.full(whole.sum(), end), which[whole]) for end in (lower_s, upper_s)]
+    if whole.any():
+        steepness[whole] = (ends[0] - ends[1]) / (upper_s - lower_s)
+    return steepness

@@ -1,0 +1,307 @@
+"""The outcome of a mechanism: menus, matching, utilities, history and certificates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from airan_market.agents.certificate.certificates import Certificates, certify, check_occupied
+from airan_market.agents.certificate.deviation import Settlement
+from airan_market.agents.certificate.pure_deviation import best_pure_deviations
+from airan_market.agents.contract.menu import Menu, check_menu, design_notes
+from airan_market.agents.matching.selection import (
+    cumulative_load,
+    demand_weight,
+    opt_out_probability,
+    project,
+)
+from airan_market.agents.mechanism.mixed import State, designed_menus
+from airan_market.agents.mechanism.pure import Agreement, at_induced_load
+from airan_market.agents.primitives.primitives import Primitives
+from airan_market.agents.primitives.utility import operator_utility, social_welfare, user_utility
+from airan_market.sim.arrays import FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class History:
+    """State of every iteration k = 1..K (first axis), ready for a table.
+
+    K = 0 for a mechanism that settles before the first round: it has no states like these.
+
+    Attributes
+    ----------
+    temperature_usd, residual : array (K,)
+        τ_k and ‖Z_k − Z_{k−1}‖_∞.
+    match_probability : array (K, M, N)
+        Z_k.
+    shadow_price_usd : array (K, M)
+        ω after iteration k.
+    load_per_s : array (K, M)
+        Whole load of each operator under Z_{k−1}, for which its menu of iteration k was designed.
+    operator_utility_usd_per_s : array (K, M)
+        Of those menus at that load.
+    social_welfare_usd_per_s : array (K,)
+    """
+
+    temperature_usd: FloatArray
+    residual: FloatArray
+    match_probability: FloatArray
+    shadow_price_usd: FloatArray
+    load_per_s: FloatArray
+    operator_utility_usd_per_s: FloatArray
+    social_welfare_usd_per_s: FloatArray
+
+    def __len__(self) -> int:
+        return self.residual.size
+
+    @classmethod
+    def empty(cls, operators: int, types: int) -> History:
+        """History without iterations.
+
+        Examples
+        --------
+        >>> len(History.empty(3, 8))
+        0
+        """
+        return cls(
+            temperature_usd=np.zeros(0),
+            residual=np.zeros(0),
+            match_probability=np.zeros((0, operators, types)),
+            shadow_price_usd=np.zeros((0, operators)),
+            load_per_s=np.zeros((0, operators)),
+            operator_utility_usd_per_s=np.zeros((0, operators)),
+            social_welfare_usd_per_s=np.zeros(0),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What a mechanism arrived at; arrays over operators m and types n, 0-based.
+
+    Attributes
+    ----------
+    mechanism, belief : str
+        Names of the mechanism and of the operators' belief.
+    menu : Menu
+        Final menus (M, N) as posted, with the violation probabilities at the final loads. They are
+        designed for these loads, but with "ct", which designs them for an assumed workload.
+    load_per_s : array (M, N)
+        λ_{m,n} of the final matching.
+    shadow_price_usd : array (M,)
+        0 where the mechanism has none.
+    temperature_usd : float or None
+        That of the last response; None for users who choose without chance.
+    match_probability : array (M, N)
+        Z, mixed matching; for "ct", "mc" and "gsmc" the part of the users of each type.
+    matching : array (N,) of int
+        Its projection: operator of each type, −1 for opting out.
+    user_utility_usd : array (M, N)
+        Expected utility of one task, without shadow prices.
+    operator_utility_usd_per_s : array (M,)
+    social_welfare_usd_per_s : float
+    iterations : int
+        Of Algorithm 1; sweeps of reselection with "ct"; 1, the redesign, with "mc" and "gsmc".
+    residual : float or None
+        ‖Z_k − Z_{k−1}‖_∞ of the last iteration; None where there is no mixed matching.
+    converged : bool
+        Whether the residual met the tolerance of the scenario; with "ct" whether users came to
+        rest; true with "mc" and "gsmc", which have nothing to repeat.
+    history : History
+    certificates : Certificates
+    notes : tuple of str
+        What a reader should know, one sentence each; usually empty.
+    """
+
+    mechanism: str
+    belief: str
+    menu: Menu
+    load_per_s: FloatArray
+    shadow_price_usd: FloatArray
+    temperature_usd: float | None
+    match_probability: FloatArray
+    matching: NDArray[np.int64]
+    user_utility_usd: FloatArray
+    operator_utility_usd_per_s: FloatArray
+    social_welfare_usd_per_s: float
+    iterations: int
+    residual: float | None
+    converged: bool
+    history: History
+    certificates: Certificates
+    notes: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain lists and numbers with the fields that `solve --json` prints.
+
+        Operators are 1-based in `matching`, 0 standing for opting out; `operator_utility_usd_per_s`
+        is the total of all operators. Nothing is NaN or infinite.
+
+        Examples
+        --------
+        >>> from airan_market.scenarios import load_scenario
+        >>> from airan_market.agents.solution.solver import solve
+        >>> answer = solve(load_scenario("teleoperation")).to_json()
+        >>> answer["mechanism"], len(answer["operators"]), len(answer["match_probability"][0])
+        ('mixed', 3, 8)
+        """
+        return {
+            "mechanism": self.mechanism,
+            "operators": [
+                {
+                    "latency_s": self.menu.latency_s[m].tolist(),
+                    "price_usd": self.menu.price_usd[m].tolist(),
+                    "violation_belief": self.menu.violation_probability[m].tolist(),
+                    "load_tasks_per_s": self.load_per_s[m].tolist(),
+                    "shadow_price": float(self.shadow_price_usd[m]),
+                }
+                for m in range(self.load_per_s.shape[0])
+            ],
+            "match_probability": self.match_probability.tolist(),
+            "opt_out_probability": opt_out_probability(self.match_probability).tolist(),
+            "matching": (self.matching + 1).tolist(),
+            "operator_utility_usd_per_s": float(self.operator_utility_usd_per_s.sum()),
+            "social_welfare_usd_per_s": self.social_welfare_usd_per_s,
+            "iterations": self.iterations,
+            "converged": self.converged,
+            "certificates": self.certificates.to_json(),
+        }
+
+
+def conclude(primitives: Primitives, states: Sequence[State]) -> Outcome:
+    """Outcome of the states k = 0, 1, …, K of Algorithm 1: final menus, projection, certificates.
+
+    Parameters
+    ----------
+    primitives : Primitives
+    states : sequence of State
+        As `mixed.iterate` yields them, iteration 0 included.
+    """
+    last, settings = states[-1], primitives.mechanism
+    matching = last.match_probability
+    load, menu = designed_menus(primitives, matching)
+    weight = demand_weight(matching, primitives.demand_per_s, settings.demand_floor)
+    rate = matching * primitives.demand_per_s
+    settled = Settlement(menu, matching, last.shadow_price_usd, last.temperature_usd)
+    projected = project(matching, primitives.effective_capacity_per_s)
+    operators_usd_per_s, users_usd = expected_utilities(primitives, rate, menu)
+    return Outcome(
+        mechanism=settings.name,
+        belief=settings.belief,
+        menu=menu,
+        load_per_s=load,
+        shadow_price_usd=last.shadow_price_usd,
+        temperature_usd=last.temperature_usd,
+        match_probability=matching,
+        matching=projected,
+        user_utility_usd=users_usd,
+        operator_utility_usd_per_s=operators_usd_per_s,
+        social_welfare_usd_per_s=social_welfare(operators_usd_per_s, rate, users_usd),
+        iterations=last.iteration,
+        residual=last.residual,
+        converged=last.residual <= settings.tolerance,
+        history=_history(primitives, states),
+        certificates=certify(primitives, settled, projected),
+        notes=design_notes(primitives, menu, load, weight),
+    )
+
+
+def conclude_pure(primitives: Primitives, agreement: Agreement) -> Outcome:
+    """Outcome of a mechanism that settles before the first round: certificates, utilities.
+
+    Violation probabilities are those at the loads of the matching, whatever loads the menus were
+    designed for. The feasibility certificate is that of the menus at their design, where a user
+    was promised what it lists; the selection certificate (Definition 1) that of the matching
+    itself; the deviations are those of `pure_deviation`.
+
+    Parameters
+    ----------
+    primitives : Primitives
+    agreement : Agreement
+        As `agree` of `ct`, `mc` and `gsmc` returns it.
+    """
+    settings, matching = primitives.mechanism, agreement.match_probability
+    demand = primitives.demand_per_s
+    menu = at_induced_load(primitives, agreement.menu, matching)
+    rate = matching * demand
+    operators_usd_per_s, users_usd = expected_utilities(primitives, rate, menu)
+    design = agreement.design_probability
+    weight = demand_weight(design, demand, settings.demand_floor)
+    return Outcome(
+        mechanism=settings.name,
+        belief=settings.belief,
+        menu=menu,
+        load_per_s=cumulative_load(matching, demand),
+        shadow_price_usd=np.zeros(primitives.operators),
+        temperature_usd=None,
+        match_probability=matching,
+        matching=project(matching, primitives.effective_capacity_per_s),
+        user_utility_usd=users_usd,
+        operator_utility_usd_per_s=operators_usd_per_s,
+        social_welfare_usd_per_s=social_welfare(operators_usd_per_s, rate, users_usd),
+        iterations=agreement.iterations,
+        residual=None,
+        converged=agreement.converged,
+        history=History.empty(primitives.operators, primitives.types),
+        certificates=Certificates(
+            feasibility=check_menu(primitives, agreement.menu),
+            selection=check_occupied(primitives, agreement.menu, matching),
+            deviations=best_pure_deviations(primitives, agreement.menu),
+            projected=False,
+        ),
+        notes=(
+            *agreement.notes,
+            *design_notes(primitives, agreement.menu, cumulative_load(design, demand), weight),
+        ),
+    )
+
+
+def expected_utilities(
+    primitives: Primitives, tasks_per_s: FloatArray, menu: Menu
+) -> tuple[FloatArray, FloatArray]:
+    """Expected utility of the operators (..., M), USD/s, and of a user's task (..., M, N), USD."""
+    operators_usd_per_s = operator_utility(
+        tasks_per_s,
+        menu.price_usd,
+        menu.violation_probability,
+        primitives.violation_cost_usd,
+        primitives.running_cost_usd,
+    )
+    users_usd = user_utility(
+        primitives.service_value_usd[:, np.newaxis],
+        primitives.latency_sensitivity_usd_per_s,
+        menu.latency_s,
+        menu.price_usd,
+        menu.violation_probability,
+        primitives.refund_usd,
+    )
+    return operators_usd_per_s, users_usd
+
+
+def _history(primitives: Primitives, states: Sequence[State]) -> History:
+    after, before = states[1:], states[:-1]
+    matching = np.array([state.match_probability for state in after])
+    rate = np.array([state.match_probability for state in before]) * primitives.demand_per_s
+    menu = Menu(
+        np.array([state.menu.latency_s for state in after]),
+        np.array([state.menu.price_usd for state in after]),
+        np.array([state.menu.violation_probability for state in after]),
+    )
+    operators_usd_per_s, users_usd = expected_utilities(primitives, rate, menu)
+    return History(
+        temperature_usd=np.array([state.temperature_usd for state in after]),
+        residual=np.array([state.residual for state in after]),
+        match_probability=matching,
+        shadow_price_usd=np.array([state.shadow_price_usd for state in after]),
+        load_per_s=np.array([state.load_per_s[:, -1] for state in after]),
+        operator_utility_usd_per_s=operators_usd_per_s,
+        social_welfare_usd_per_s=np.array(
+            [
+                social_welfare(*parts)
+                for parts in zip(operators_usd_per_s, rate, users_usd, strict=True)
+            ]
+        ),
+    )

@@ -1,0 +1,16 @@
+from .agents.market.model import Market as Market
+from .agents.pact.outcome import solve_pact as solve_pact
+from .agents.pact.run.model import PactSimulation as PactSimulation
+from .agents.planner.planner import plan as plan
+from .agents.solution.outcome import Outcome as Outcome
+from .agents.solution.solver import solve as solve
+from .analysis.runs import figures as figures
+from .analysis.store.reader import load_run as load_run
+from .analysis.validation.store import load_validation as load_validation
+from .analysis.validation.validate import validate as validate
+from .scenarios import Scenario as Scenario
+from .scenarios import ScenarioError as ScenarioError
+from .scenarios import load_pact as load_pact
+from .scenarios import load_scenario as load_scenario
+from .sim.engines.engine import simulate as simulate
+from .sim.workload import Workload as Workload

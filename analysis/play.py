@@ -1,0 +1,279 @@
+"""From a scenario to a run directory: the market, its tables, summary, figures and report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import pandas as pd
+
+from airan_market.analysis.exits import is_interruption
+from airan_market.analysis.runs.summary import summarise
+from airan_market.analysis.store.interruption import Interruption
+from airan_market.analysis.store.manifest import write_json
+from airan_market.analysis.store.reader import PactRun, load_run
+from airan_market.analysis.store.writer import RunWriter, default_directory
+from airan_market.scenarios import Fault, PactScenario, Scenario, ScenarioError
+
+NO_UNDER_WAY = "Tasks under way when the run failed are missing from tasks.parquet."
+
+
+class PlayableMarket(Protocol):
+    """What a market has to offer to be played; `agents.Market` does."""
+
+    rounds_planned: int
+    round: int
+    notes: list[str]
+
+    def step(self) -> None:
+        """Play one round; `round` counts it when all of it is done."""
+
+    def close(self) -> None:
+        """Hand the tasks still under way to the task sink; a second call does nothing."""
+
+    def tables(self) -> Any:
+        """Frames of the rounds finished, by name: those of the kind of run (`analysis.store.layout`)."""
+
+
+@dataclass(frozen=True)
+class Played:
+    """How a run ended.
+
+    Attributes
+    ----------
+    status : str
+        `complete`, `interrupted` or `failed`.
+    rounds : int
+        Rounds kept.
+    path : Path or None
+        The run directory; None when no round was finished and nothing was kept.
+    summary : dict or None
+        Content of `summary.json`.
+    messages : tuple of str
+        What the user should be told, besides the notes in the summary.
+    error : Exception or None
+        What made the market, or the drawing of a complete run, fail.
+    drawing_interrupted : bool
+        Whether the tables are complete but the report was not finished.
+    """
+
+    status: str
+    rounds: int
+    path: Path | None = None
+    summary: dict[str, Any] | None = None
+    messages: tuple[str, ...] = ()
+    error: Exception | None = None
+    drawing_interrupted: bool = False
+
+
+def play(
+    scenario: Scenario | PactScenario,
+    seed: int = 1,
+    out: Path | None = None,
+    *,
+    force: bool = False,
+    on_start: Callable[[PlayableMarket], None] | None = None,
+    on_round: Callable[[PlayableMarket], None] | None = None,
+    on_draw: Callable[[], None] | None = None,
+    make_market: Callable[..., PlayableMarket] | None = None,
+    interruptible: Callable[..., Any] | None = None,
+) -> Played:
+    """Play a scenario and leave a run directory with tables, summary, figures and report.
+
+    Ctrl-C and the signal to terminate end it early: the finished rounds are kept, with their
+    tables readable and the status `interrupted`. So are the finished rounds of a market that
+    fails, with the status `failed`. When no round was finished nothing is left.
+
+    Parameters
+    ----------
+    scenario : Scenario or PactScenario
+        Whole users only (`users.whole_users`).
+    seed : int
+        Root of every random stream of the run.
+    out : Path, optional
+        The run directory; `runs/<scenario>-<seed>-<hash>` unless told.
+    force : bool
+        Whether a complete run there may be replaced.
+    on_start : callable, optional
+        Called with the market before the first round.
+    on_round : callable, optional
+        Called with the market after every round.
+    on_draw : callable, optional
+        Called once, before figures and report are made.
+    make_market : callable, optional
+        Called with the scenario, `seed=` and `task_sink=`; that of the kind of scenario unless
+        told: `agents.market.model.Market` or `agents.pact.run.model.PactSimulation`.
+    interruptible : function, optional
+        What a signal may cut off inside a round, because the market is as it was before the round
+        until this returns; `sim.engines.engine.simulate` unless told. Elsewhere in a round it waits.
+
+    Raises
+    ------
+    ScenarioError
+        When the scenario has fractional users.
+    RunError
+        When the directory is taken.
+    Exception
+        Whatever the market raises before its first round is finished.
+    """
+    if isinstance(scenario, Scenario) and not scenario.users.whole_users:
+        allowed = "must be true: traffic comes from whole users (`solve` takes fractional ones)"
+        raise ScenarioError([Fault(scenario.name, "users.whole_users", "false", allowed)])
+    from airan_market.sim.engines.engine import simulate
+
+    with Interruption() as interruption:
+        with interruption.shield():
+            writer = RunWriter(
+                out or default_directory(scenario, seed), scenario, seed, force=force
+            )
+        session = _Session(
+            writer, interruption, interruptible or simulate, on_start, on_round, on_draw
+        )
+        return session.play(make_market or _market_of(scenario), scenario, seed)
+
+
+def _market_of(scenario: Scenario | PactScenario) -> Callable[..., PlayableMarket]:
+    """What plays a scenario, imported only now: Mesa and SciPy are not for those who read runs."""
+    if isinstance(scenario, Scenario):
+        from airan_market.agents.market.model import Market
+
+        return Market
+    from airan_market.agents.pact.run.model import PactSimulation
+
+    return PactSimulation
+
+
+class _Session:
+    """One run from the market's first round to the directory's final name."""
+
+    def __init__(
+        self,
+        writer: RunWriter,
+        interruption: Interruption,
+        interruptible: Callable[..., Any],
+        on_start: Callable[[PlayableMarket], None] | None,
+        on_round: Callable[[PlayableMarket], None] | None,
+        on_draw: Callable[[], None] | None,
+    ) -> None:
+        self.writer, self.interruption = writer, interruption
+        self.interruptible = interruptible
+        self.on_start, self.on_round, self.on_draw = on_start, on_round, on_draw
+        self.market: PlayableMarket | None = None
+
+    def play(
+        self, make: Callable[..., PlayableMarket], scenario: Scenario | PactScenario, seed: int
+    ) -> Played:
+        status, error = self._play_rounds(make, scenario, seed)
+        if status == "complete":
+            return self._end_complete()
+        with self.interruption.shield(swallow=True):
+            return self._end_early(status, error)
+
+    def _play_rounds(
+        self, make: Callable[..., PlayableMarket], scenario: Scenario | PactScenario, seed: int
+    ) -> tuple[str, Exception | None]:
+        try:
+            market = self.market = make(scenario, seed=seed, task_sink=self.writer.take)
+            if self.on_start:
+                self.on_start(market)
+            while market.round < market.rounds_planned:
+                with self.interruption.shield(open_in=self.interruptible):
+                    market.step()
+                    self.writer.commit(market.round)
+                if self.on_round:
+                    self.on_round(market)
+            with self.interruption.shield():
+                market.close()
+                self.writer.commit(market.round)
+                self._write_tables("complete")
+        except KeyboardInterrupt:
+            return "interrupted", None
+        except Exception as error:
+            return ("interrupted", None) if is_interruption(error) else ("failed", error)
+        return "complete", None
+
+    def _end_complete(self) -> Played:
+        summary, error, drawing_interrupted = None, None, False
+        try:
+            with self.interruption.shield():
+                summary = write_summary(self.writer.partial)
+            if self.on_draw:
+                self.on_draw()
+            draw(self.writer.partial)
+        except KeyboardInterrupt:
+            drawing_interrupted = True
+        except Exception as fault:  # the tables are complete and are kept whatever drawing does
+            drawing_interrupted = is_interruption(fault)
+            error = None if drawing_interrupted else fault
+        with self.interruption.shield(swallow=True):
+            path = self.writer.publish()
+        messages = tuple(self.writer.messages)
+        return Played(
+            "complete", self.writer.rounds, path, summary, messages, error, drawing_interrupted
+        )
+
+    def _end_early(self, status: str, error: Exception | None) -> Played:
+        writer, market = self.writer, self.market
+        writer.drop_pending()  # of the round that was cut off
+        if market is None or writer.rounds == 0:
+            writer.discard()
+            if error:
+                raise error
+            return Played(status, 0, messages=tuple(writer.messages))
+        notes = []
+        try:
+            market.close()
+            writer.commit(writer.rounds)
+        except Exception:  # a market that failed may be unable to say what is under way
+            writer.drop_pending()
+            notes.append(NO_UNDER_WAY)
+        text = None if error is None else f"{type(error).__name__}: {error}"
+        self._write_tables(status, notes, text)
+        summary = write_summary(writer.partial)
+        path = writer.publish()
+        return Played(status, writer.rounds, path, summary, tuple(writer.messages), error)
+
+    def _write_tables(
+        self, status: str, notes: list[str] | None = None, error: str | None = None
+    ) -> None:
+        assert self.market is not None
+        tables = self.market.tables()
+        frames = {
+            name: _finished_rounds(getattr(tables, name), self.writer.rounds)
+            for name in self.writer.layout.frames
+        }
+        self.writer.finish(status, frames, [*self.market.notes, *(notes or [])], error)
+
+
+def _finished_rounds(frame: pd.DataFrame, rounds: int) -> pd.DataFrame:
+    return frame[frame["round"] <= rounds] if "round" in frame else frame
+
+
+def write_summary(directory: Path) -> dict[str, Any]:
+    """Write `summary.json` of a run directory and return its content."""
+    run = load_run(directory)
+    if isinstance(run, PactRun):
+        from airan_market.analysis.pact_run.summary import summarise as summarise_pact
+
+        summary = summarise_pact(run)
+    else:
+        summary = summarise(run)
+    write_json(directory / "summary.json", summary)
+    return summary
+
+
+def draw(directory: Path) -> None:
+    """Write figures and report of a run directory."""
+    run = load_run(directory)
+    if isinstance(run, PactRun):
+        from airan_market.analysis.pact_run.report import write_report as write_pact_report
+
+        write_pact_report(run)
+        return
+    from airan_market.analysis.runs.report import (
+        write_report,  # matplotlib takes a second to import
+    )
+
+    write_report(run)

@@ -1,1 +1,0 @@
-"""Independent replications of a station case, and intervals that are honest about bursts."""

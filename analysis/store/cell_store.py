@@ -1,0 +1,161 @@
+"""Cells: pieces of a long computation, each kept in a file of its own, computed when missing.
+
+A cell has a name, which is that of its file, and a mark, a hash of all that its numbers depend on.
+Files are written whole or not at all, so what an interruption leaves behind is a set of finished
+cells, and the same call goes on from there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from importlib import resources
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from airan_market.sim.processors import processors
+
+CELLS = "cells"
+FLOORS = ("scenarios", "sim", "agents")
+
+
+class Cell(Protocol):
+    """What the store knows of a cell; its answer must be plain data, and depend on it alone."""
+
+    @property
+    def name(self) -> str:
+        """Name of its file without the ending, unique among the cells."""
+        ...
+
+
+C = TypeVar("C", bound=Cell)
+
+
+def code_mark(modules: Sequence[str]) -> str:
+    """Hash of the source of the floors below this one and of modules of this one, by full name.
+
+    Examples
+    --------
+    >>> code_mark(["airan_market.analysis.store.cell_store"]) == code_mark([])
+    False
+    """
+    packages = [Path(str(resources.files(f"airan_market.{floor}"))) for floor in FLOORS]
+    files = [path for package in packages for path in sorted(package.rglob("*.py"))]
+    specs = [find_spec(module) for module in modules]
+    files += [Path(spec.origin) for spec in specs if spec is not None and spec.origin is not None]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+
+
+def mark_of(*parts: object) -> str:
+    """Hash of plain data.
+
+    Examples
+    --------
+    >>> mark_of("a", 1.0) == mark_of("a", 1.5)
+    False
+    """
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def stored(directory: Path, cell: Cell, mark: str) -> Any:
+    """Answer of a finished cell; None when it is missing, unreadable or stale."""
+    try:
+        found = json.loads(_path(directory, cell).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if not (isinstance(found, dict) and found.get("mark") == mark):
+        return None
+    return found.get("answer")
+
+
+def keep(directory: Path, cell: Cell, mark: str, answer: Any) -> None:
+    """Write a finished cell."""
+    path = _path(directory, cell)
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps({"mark": mark, "answer": answer}), encoding="utf-8")
+    os.replace(partial, path)
+
+
+def _path(directory: Path, cell: Cell) -> Path:
+    return directory / CELLS / f"{cell.name}.json"
+
+
+def fill(
+    directory: Path,
+    marks: Mapping[C, str],
+    compute: Callable[[C], Any],
+    *,
+    workers: int | None = None,
+    on_cell: Callable[[C, int, int], None] = lambda cell, done, of: None,
+) -> dict[C, Any]:
+    """Answers of all cells, those missing computed.
+
+    Parameters
+    ----------
+    directory : Path
+        Holds, or will hold, the finished cells.
+    marks : mapping of Cell to str
+        The cells wanted, in this order, those that take long first.
+    compute : function
+        Answer of a cell; must be importable by a worker process.
+    workers : int, optional
+        Processes; by default as many as there are processors to be had.
+    on_cell : function
+        Told of each cell as it is finished: the cell, how many are finished, of how many.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        After Ctrl-C; what was finished is in the directory.
+    """
+    (directory / CELLS).mkdir(parents=True, exist_ok=True)
+    answers = {cell: stored(directory, cell, mark) for cell, mark in marks.items()}
+    missing = [cell for cell, answer in answers.items() if answer is None]
+    done = len(answers) - len(missing)
+    for cell, answer in _computed(missing, compute, workers or processors()):
+        keep(directory, cell, marks[cell], answer)
+        # read back, so that a fresh answer and a kept one are the same
+        answers[cell] = stored(directory, cell, marks[cell])
+        done += 1
+        on_cell(cell, done, len(answers))
+    return answers
+
+
+def _computed(
+    missing: Sequence[C], compute: Callable[[C], Any], workers: int
+) -> Iterator[tuple[C, Any]]:
+    if workers == 1 or len(missing) < 2:
+        yield from ((cell, compute(cell)) for cell in missing)
+        return
+    with _pool(min(workers, len(missing))) as pool:
+        jobs = {pool.submit(compute, cell): cell for cell in missing}
+        for job in as_completed(jobs):
+            yield jobs[job], job.result()
+
+
+@contextmanager
+def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
+    """Worker processes that leave Ctrl-C to their parent and are ended at once when it stops."""
+    others = set(multiprocessing.active_children())
+    pool = ProcessPoolExecutor(
+        workers,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=signal.signal,
+        initargs=(signal.SIGINT, signal.SIG_IGN),
+    )
+    try:
+        yield pool
+    except BaseException:
+        # a cell half computed is of no use, and may take many seconds more
+        for worker in set(multiprocessing.active_children()) - others:
+            worker.terminate()
+        raise
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)

@@ -1,0 +1,71 @@
+"""Counting tasks: how many were decided, violated and paid for, by round, operator and type."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+
+from airan_market.analysis.store.tables import to_pandas
+
+KEYS = ["round", "batch", "operator", "type"]
+COUNTS = ["tasks", "decided", "violations", "price_usd", "refund_usd"]
+_READ = ["round", "operator", "type", "arrival_s", "violated", "price_usd", "refund_usd"]
+
+
+def tally(tasks: pd.DataFrame, *, by_second: bool = False) -> pd.DataFrame:
+    """Count the tasks of a frame by round, batch, operator and type.
+
+    Parameters
+    ----------
+    tasks : DataFrame
+        Columns of `tasks.parquet` (`round, operator, type, arrival_s, violated, price_usd,
+        refund_usd` are used).
+    by_second : bool
+        Whether a batch is a second of arrivals; otherwise the whole round is batch 0.
+
+    Returns
+    -------
+    DataFrame
+        `round, batch, operator, type` and the sums `tasks`, `decided` (violated known),
+        `violations`, `price_usd`, `refund_usd` (USD). Round 0 is the warm-up.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"round": [1, 1], "operator": [1, 1], "type": [2, 2],
+    ...     "arrival_s": [0.2, 1.3], "violated": pd.array([True, None], dtype="boolean"),
+    ...     "price_usd": [0.5, 0.5], "refund_usd": [0.1, None]})
+    >>> tally(frame).to_dict("records")  # doctest: +NORMALIZE_WHITESPACE
+    [{'round': 1, 'batch': 0, 'operator': 1, 'type': 2, 'tasks': 2, 'decided': 1,
+      'violations': 1, 'price_usd': 1.0, 'refund_usd': 0.1}]
+    """
+    violated = tasks["violated"].astype("boolean")
+    second = np.floor(tasks["arrival_s"].to_numpy(dtype=float)).astype(np.int64)
+    counts = pd.DataFrame(
+        {
+            "round": tasks["round"].to_numpy(),
+            "batch": second if by_second else 0,
+            "operator": tasks["operator"].to_numpy(),
+            "type": tasks["type"].to_numpy(),
+            "tasks": 1,
+            "decided": violated.notna().to_numpy().astype(np.int64),
+            "violations": violated.fillna(False).to_numpy().astype(np.int64),
+            "price_usd": tasks["price_usd"].fillna(0.0).to_numpy(dtype=float),
+            "refund_usd": tasks["refund_usd"].fillna(0.0).to_numpy(dtype=float),
+        }
+    )
+    return counts.groupby(KEYS, as_index=False)[COUNTS].sum()
+
+
+def tally_tasks(path: Path, *, by_second: bool = False) -> pd.DataFrame:
+    """`tally` of a `tasks.parquet`, one row group at a time, so that memory stays small."""
+    with pq.ParquetFile(path) as file:
+        parts = [
+            tally(to_pandas(file.read_row_group(group, columns=_READ)), by_second=by_second)
+            for group in range(file.num_row_groups)
+        ]
+    if not parts:
+        return pd.DataFrame(columns=[*KEYS, *COUNTS])
+    return pd.concat(parts).groupby(KEYS, as_index=False)[COUNTS].sum()

@@ -1,0 +1,192 @@
+"""What single values cannot show: checks between the settings of a scenario.
+
+Each check reads only the settings it needs and is silent where one of them is faulty by itself, so
+that all faults of a file can be told at once, none of them twice.
+"""
+
+import math
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+from airan_market.scenarios.fault import KeyPath, key_text, value_text
+from airan_market.scenarios.tables import value_at
+
+BURST_SHARE: Final = 0.1
+BURST_MEAN_S: Final = 1.0  # defaults, read by a check as well as by the schema
+
+GREATEST_CHANGES: Final = 10_000_000
+"""Changes between bursts and calm that a run may have: their times are held in memory."""
+
+SHARE_TOLERANCE: Final = 1e-9
+"""How far the shares of the types may sum from one."""
+
+
+class Finding(NamedTuple):
+    """A fault before it is known which source to name: where, and what is allowed."""
+
+    path: KeyPath
+    allowed: str
+
+
+class Settings:
+    """The settings that can be relied on in tables of which some values may be faulty.
+
+    Parameters
+    ----------
+    tables
+        The scenario as nested tables and lists, defaults written out.
+    faulty
+        Paths of the values that are wrong by themselves.
+
+    Examples
+    --------
+    >>> settings = Settings({"users": {"shares": [0.5, -1.0]}}, [("users", "shares", 1)])
+    >>> settings.reliable("users", "shares"), settings.present("users", "shares")
+    (None, True)
+    >>> settings.count("users", "shares")
+    2
+    """
+
+    def __init__(self, tables: Mapping[str, Any], faulty: Collection[KeyPath] = ()) -> None:
+        self._tables = tables
+        self._faulty = frozenset(faulty)
+
+    def present(self, *path: str | int) -> bool:
+        """Tell whether there is a value, or a misspelt key that stands for it."""
+        return value_at(self._tables, path) is not None or path in self._faulty
+
+    def is_table(self, *path: str | int) -> bool:
+        """Tell whether there is a table, whatever is in it."""
+        return isinstance(value_at(self._tables, path), Mapping) and not self._faulty_above(path)
+
+    def reliable(self, *path: str | int) -> Any:
+        """Return the value, None where it is absent or anything in it, or above it, is faulty."""
+        if self._faulty_above(path) or any(bad[: len(path)] == path for bad in self._faulty):
+            return None
+        return value_at(self._tables, path)
+
+    def reliable_or(self, default: Any, *path: str | int) -> Any:
+        """Return the value, or the default where there is none; None where it is faulty."""
+        return self.reliable(*path) if self.present(*path) else default
+
+    def count(self, *path: str | int) -> int | None:
+        """Return the length of a list, though items of it may be faulty; None without a list."""
+        value = None if self._faulty_above(path) else value_at(self._tables, path)
+        return len(value) if isinstance(value, list | tuple) else None
+
+    def _faulty_above(self, path: KeyPath) -> bool:
+        return any(path[:length] in self._faulty for length in range(1, len(path) + 1))
+
+
+def contradictions(settings: Settings) -> Iterator[Finding]:
+    """Yield every contradiction between settings that are sound by themselves.
+
+    Examples
+    --------
+    >>> wrong = {"mechanism": {"latency_min_s": 2.0, "latency_max_s": 1.0}}
+    >>> list(contradictions(Settings(wrong)))
+    [Finding(path=('mechanism', 'latency_min_s'), allowed='must be below latency_max_s = 1.0')]
+    """
+    yield from _shares_or_dirichlet(settings)
+    yield from _one_share_per_type(settings)
+    yield from _shares_sum_to_one(settings)
+    yield from _sensitivity_order(settings)
+    yield from _latency_interval(settings)
+    yield from _cooling(settings)
+    yield from _operator_names(settings)
+    yield from _one_source_of_work(settings)
+    yield from _changes_of_phase(settings)
+
+
+_SHARES: Final = ("users", "shares")
+_DIRICHLET: Final = ("users", "dirichlet_alpha")
+_SENSITIVITY: Final = ("users", "latency_sensitivity_usd_per_s")
+
+
+def _shares_or_dirichlet(settings: Settings) -> Iterator[Finding]:
+    if not settings.is_table("users"):
+        return
+    shares, dirichlet = settings.present(*_SHARES), settings.present(*_DIRICHLET)
+    if shares and dirichlet:
+        yield Finding(_DIRICHLET, "must not be given together with users.shares")
+    if not shares and not dirichlet:
+        yield Finding(_SHARES, "required, or users.dirichlet_alpha in its place")
+
+
+def _one_share_per_type(settings: Settings) -> Iterator[Finding]:
+    shares, types = settings.count(*_SHARES), settings.count(*_SENSITIVITY)
+    if shares is not None and types is not None and shares != types:
+        rule = f"must have one share for each of the {types} latency sensitivities"
+        yield Finding(_SHARES, f"{rule} (has {shares})")
+
+
+def _shares_sum_to_one(settings: Settings) -> Iterator[Finding]:
+    shares = settings.reliable(*_SHARES)
+    if shares is None:
+        return
+    total = math.fsum(shares)
+    if abs(total - 1) > SHARE_TOLERANCE:
+        yield Finding(_SHARES, f"must sum to 1 (sums to {total:.12g})")
+
+
+def _sensitivity_order(settings: Settings) -> Iterator[Finding]:
+    values = settings.reliable(*_SENSITIVITY) or ()
+    for place in range(1, len(values)):
+        if values[place] > values[place - 1]:
+            rule = "must not increase from one type to the next"
+            found = f"{value_text(values[place])} follows {value_text(values[place - 1])}"
+            yield Finding(_SENSITIVITY, f"{rule} (type {place + 1}: {found})")
+            return
+
+
+def _latency_interval(settings: Settings) -> Iterator[Finding]:
+    lowest = settings.reliable("mechanism", "latency_min_s")
+    highest = settings.reliable("mechanism", "latency_max_s")
+    if lowest is not None and highest is not None and lowest >= highest:
+        allowed = f"must be below latency_max_s = {value_text(highest)}"
+        yield Finding(("mechanism", "latency_min_s"), allowed)
+
+
+def _cooling(settings: Settings) -> Iterator[Finding]:
+    start = settings.reliable("mechanism", "temperature_start_usd")
+    end = settings.reliable("mechanism", "temperature_end_usd")
+    if start is not None and end is not None and start < end:
+        allowed = f"must not be below temperature_end_usd = {value_text(end)}"
+        yield Finding(("mechanism", "temperature_start_usd"), allowed)
+
+
+def _operator_names(settings: Settings) -> Iterator[Finding]:
+    first: dict[str, KeyPath] = {}
+    for place in range(settings.count("operators") or 0):
+        path: KeyPath = ("operators", place, "name")
+        name = settings.reliable(*path)
+        if name is None:
+            continue
+        if name in first:
+            yield Finding(path, f"must differ from {key_text(first[name])}")
+        first.setdefault(name, path)
+
+
+def _one_source_of_work(settings: Settings) -> Iterator[Finding]:
+    law = settings.reliable("task", "law")
+    if law not in (None, "exponential") and settings.present("simulation", "arrivals", "trace"):
+        allowed = 'must be "exponential", the default, with simulation.arrivals.trace: its requests'
+        yield Finding(("task", "law"), f"{allowed} bring their own work")
+
+
+def _changes_of_phase(settings: Settings) -> Iterator[Finding]:
+    if not settings.present("simulation", "arrivals", "burst_ratio"):
+        return
+    path = ("simulation", "arrivals", "burst_mean_s")
+    share = settings.reliable_or(BURST_SHARE, "simulation", "arrivals", "burst_share")
+    burst_s = settings.reliable_or(BURST_MEAN_S, *path)
+    names = ("rounds", "horizon_s", "warmup_s")
+    spans = [settings.reliable("simulation", name) for name in names]
+    if None in (*spans, share, burst_s):
+        return
+    rounds, horizon_s, warmup_s = spans
+    run_s = warmup_s + rounds * horizon_s
+    least_s = 2 * run_s * share / GREATEST_CHANGES
+    if burst_s < least_s:
+        rule = f"must be at least {least_s:.3g}: the run of {run_s:g} s may have"
+        yield Finding(path, f"{rule} {GREATEST_CHANGES} bursts and calms on average")

@@ -1,0 +1,232 @@
+"""The compiled engine: the contract of the SimPy engine, task by task and bit by bit, by Numba.
+
+Operators share nothing during a span, so they are played in parallel, each by one thread; what
+comes out does not depend on how many threads there are.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from airan_market.sim.arrays import IntArray
+from airan_market.sim.engines.capacity import CapacityChanges
+from airan_market.sim.engines.kernel import Changes, Queue, Station, Tasks, play_tandem
+from airan_market.sim.processors import processors
+from airan_market.sim.trace import State, Trace
+from airan_market.sim.workload import STAGES, TaskColumns, Workload
+
+CHUNK = 8192  # arrivals whose rows stay in the cache while the stages are played
+
+
+def run_compiled(
+    workload: Workload,
+    state: State,
+    *,
+    until_s: float,
+    changes: CapacityChanges,
+    workers: int | None = None,
+    chunk: int = CHUNK,
+) -> tuple[Trace, State]:
+    """Serve the workload from `state` until `until_s`; `sim.simulate` with the inputs checked.
+
+    Parameters
+    ----------
+    workload, state, until_s, changes
+        As in `sim.simulate`, which checks them; here they are taken as they are.
+    workers : int, optional
+        Threads; default: one for each processor there is, at most one an operator.
+    chunk : int
+        Arrivals to a pass over the stages; it changes the speed and nothing else.
+
+    Returns
+    -------
+    trace : Trace
+        Tasks that left the downlink in the span, in task order.
+    state : State
+        The rest, at `until_s`.
+
+    Examples
+    --------
+    >>> work = Workload(task=[0], arrival_s=[1.0], type=[0], operator=[0], user=[0],
+    ...                 service_s=[[1.0, 1.0, 1.0]])
+    >>> trace, state = run_compiled(work, State.start([[1, 1, 1]]), until_s=3.0,
+    ...                             changes=CapacityChanges.none())
+    >>> len(trace), state.stage, state.due_s
+    (0, array([1]), array([3.]))
+    """
+    span = _Span(workload, state, changes)
+    span.play(until_s, workers or processors(), chunk)
+    return span.trace(), span.state(until_s)
+
+
+class _Span:
+    """The tasks of one span, those carried over first, and what happens to them."""
+
+    def __init__(self, workload: Workload, state: State, changes: CapacityChanges) -> None:
+        self.carried = state
+        self.changes = changes
+        self.columns = {
+            name: np.concatenate([getattr(state, name), values]) if len(state) else values
+            for name, values in workload.columns().items()
+        }
+        self.rows = len(state) + len(workload)
+        self.types = int(self.columns["type"].max(initial=0)) + 1
+        self.servers = state.servers.copy()
+        self.due_s = np.full(self.rows, np.nan)
+        self.tasks = self._tasks(state)
+
+    def _tasks(self, state: State) -> Tasks:
+        """Return the columns that the kernel works on, as they are at the start of the span."""
+        carried = len(state)
+        end_s = np.empty((self.rows, len(STAGES)))  # the kernel fills it as tasks come
+        end_s[:carried] = state.stage_end_s
+        preemptions = np.zeros((self.rows, len(STAGES)), dtype=np.int64)
+        preemptions[:carried] = state.preemptions
+        remaining_s = np.empty(self.rows)  # read only of tasks that wait
+        remaining_s[:carried] = state.remaining_s
+        rings = len(self.servers) * len(STAGES) * self.types
+        closed = np.empty(self.rows + rings, dtype=np.int32)
+        closed[self.rows :] = np.arange(self.rows, self.rows + rings)  # rings of nobody yet
+        return Tasks(
+            number=self.columns["task"],
+            type=self.columns["type"].astype(np.int32),
+            service_s=np.ascontiguousarray(self.columns["service_s"]),
+            remaining_s=remaining_s,
+            before=closed,
+            after=closed.copy(),
+            server=np.empty(self.rows, dtype=np.int32),
+            end_s=end_s,
+            preemptions=preemptions,
+        )
+
+    def play(self, until_s: float, workers: int, chunk: int) -> None:
+        operators = range(len(self.servers))
+        if min(workers, len(operators)) == 1:
+            for operator in operators:
+                self._play_operator(operator, until_s, chunk)
+            return
+        with ThreadPoolExecutor(workers) as threads:
+            plays = [threads.submit(self._play_operator, m, until_s, chunk) for m in operators]
+            for play in plays:
+                play.result()
+
+    def _play_operator(self, operator: int, until_s: float, chunk: int) -> None:
+        carried = self._carried_rows(operator)
+        arrivals = self._arrivals(operator)
+        changes = [self._changes(operator, stage) for stage in range(len(STAGES))]
+        first_ring = self.rows + operator * len(STAGES) * self.types
+        stations = tuple(
+            _station(
+                int(self.servers[operator, stage]),
+                change.servers,
+                first_ring + stage * self.types + np.arange(self.types),
+            )
+            for stage, change in enumerate(changes)
+        )
+        room = carried.size + arrivals.row.size
+        play_tandem(
+            self.tasks,
+            stations,
+            first_ring,
+            carried.astype(np.int32),
+            self.carried.stage[carried],
+            self.carried.due_s[carried],
+            arrivals,
+            tuple(changes),
+            float(until_s),
+            chunk,
+            (_buffer(room), _buffer(room)),
+        )
+        for stage, station in enumerate(stations):
+            self._read_out(operator, stage, station)
+
+    def _carried_rows(self, operator: int) -> IntArray:
+        """Rows of the tasks under way at an operator, by station in order of priority."""
+        state = self.carried
+        rows = np.flatnonzero(state.operator == operator)
+        keys = (state.task, state.stage_arrival_s, state.type, state.stage)
+        return rows[np.lexsort([key[rows] for key in keys])]
+
+    def _arrivals(self, operator: int) -> Queue:
+        carried, arrival_s = len(self.carried), self.columns["arrival_s"]
+        if len(self.servers) == 1:  # all of them, and nothing to copy but the times
+            return Queue(np.arange(carried, self.rows, dtype=np.int32), arrival_s[carried:].copy())
+        rows = carried + np.flatnonzero(self.columns["operator"][carried:] == operator)
+        return Queue(rows.astype(np.int32), arrival_s[rows])
+
+    def _changes(self, operator: int, stage: int) -> Changes:
+        changes = self.changes
+        here = (changes.operator == operator) & (changes.stage == stage)
+        return Changes(changes.time_s[here], changes.servers[here])
+
+    def _read_out(self, operator: int, stage: int, station: Station) -> None:
+        self.servers[operator, stage] = station.count[1]
+        ends_s = station.due_s[station.row.size :]
+        busy = np.isfinite(ends_s)
+        self.due_s[station.row[busy]] = ends_s[busy]
+
+    def trace(self) -> Trace:
+        """Return the tasks that left the downlink."""
+        rows = self._by_task(~np.isnan(self.tasks.end_s[:, -1]))
+        return Trace(
+            **self._columns(rows),
+            stage_end_s=self.tasks.end_s[rows],
+            preemptions=self.tasks.preemptions[rows],
+        )
+
+    def state(self, until_s: float) -> State:
+        """Return the tasks that are still under way."""
+        rows = self._by_task(np.isnan(self.tasks.end_s[:, -1]))
+        end_s, due_s = self.tasks.end_s[rows], self.due_s[rows]
+        stage = (~np.isnan(end_s)).sum(axis=1)
+        came_s = np.column_stack([self.columns["arrival_s"][rows], end_s])
+        in_service = ~np.isnan(due_s)
+        return State(
+            **self._columns(rows),
+            clock_s=float(until_s),
+            servers=self.servers,
+            stage=stage,
+            stage_arrival_s=came_s[np.arange(len(stage)), stage],
+            in_service=in_service,
+            due_s=due_s,
+            remaining_s=np.where(in_service, np.nan, self.tasks.remaining_s[rows]),
+            stage_end_s=end_s,
+            preemptions=self.tasks.preemptions[rows],
+        )
+
+    def _columns(self, rows: IntArray | slice) -> dict[str, Any]:
+        return {name: self.columns[name][rows] for name in TaskColumns.rules()}
+
+    def _by_task(self, mask: np.ndarray) -> IntArray | slice:
+        """Rows of a mask in task order; a slice, which copies nothing, where that will do."""
+        rows = np.flatnonzero(mask)
+        number = self.columns["task"][rows]
+        if not (number[1:] > number[:-1]).all():
+            return rows[np.argsort(number, kind="stable")]
+        whole = rows.size == self.rows
+        return slice(None) if whole else rows
+
+
+def _station(servers: int, changes: IntArray, rings: IntArray) -> Station:
+    """Return an empty station with room for the most servers that it will have."""
+    leaves = 2
+    while leaves < max(servers, int(changes.max(initial=0))):
+        leaves *= 2
+    due_s = np.full(2 * leaves, np.inf)
+    winner = np.arange(2 * leaves, dtype=np.int32) - leaves
+    for node in reversed(range(leaves)):
+        winner[node] = winner[2 * node]  # a tie of free servers; entry 0 is not used
+    return Station(
+        key=due_s.view(np.int64),
+        due_s=due_s,
+        winner=winner,
+        row=np.zeros(leaves, dtype=np.int32),
+        free=np.arange(leaves, dtype=np.int32)[::-1].copy(),
+        count=np.array([0, servers, 0, leaves], dtype=np.int64),
+        last=rings.astype(np.int32),
+    )
+
+
+def _buffer(room: int) -> Queue:
+    return Queue(np.empty(room, dtype=np.int32), np.empty(room))

@@ -1,0 +1,109 @@
+"""One replication of a case: its tasks followed to their ends, and counted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from airan_market.sim.arrays import FloatArray, IntArray
+from airan_market.sim.engines.engine import simulate
+from airan_market.sim.estimation.tandem import TandemModel
+from airan_market.sim.estimation.warm_up import WarmUp
+from airan_market.sim.trace import State
+
+#: A run goes on for the last measured tasks, but beyond the horizon and the greatest latency no
+#: longer than this many times the horizon; what is left then is named unfinished.
+GREATEST_RUN_OUT = 1.0
+FIRST_STEP = 1 / 40  # of the horizon; every further step beyond it is twice as long
+MEASURED, PILOT = "replication", "warm-up pilot"  # purposes: pilots share no chance with the rest
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that a replication depends on but its number."""
+
+    case: TandemModel
+    latency_s: FloatArray
+    seed: int
+    horizon_s: float
+    engine: str
+    keep_latencies: bool
+    warm_up: WarmUp
+    reference_s: FloatArray  # (N, K)
+
+    @property
+    def types(self) -> int:
+        """N."""
+        return len(self.case.arrival_rates_per_s)
+
+
+@dataclass(frozen=True)
+class Tasks:
+    """Measured tasks of one replication in order of arrival, and how many were played in all."""
+
+    type: IntArray
+    arrival_s: FloatArray
+    latency_s: FloatArray  # infinity: never seen to end
+    played: int
+
+    def of(self, type_: int) -> tuple[FloatArray, FloatArray]:
+        """Arrivals and latencies of a type."""
+        rows = self.type == type_
+        return self.arrival_s[rows], self.latency_s[rows]
+
+
+def play(plan: Plan, purpose: str, replication: int) -> Tasks:
+    """Play one replication until all measured tasks of types that are not saturated are done."""
+    case, servers = plan.case, plan.case.servers[np.newaxis]
+    begin_s, end_s = plan.warm_up.warm_up_s, plan.horizon_s
+    source = case.source(plan.seed, replication, purpose)
+    decided_s = end_s + float(plan.latency_s.max(initial=0.0))  # done, or later than every latency
+    last_s = decided_s + GREATEST_RUN_OUT * end_s
+    until_s, step_s = end_s, FIRST_STEP * end_s
+    state, traces, played = State.start(servers), [], 0
+    while True:
+        work = source.until(until_s)
+        played += len(work)
+        trace, state = simulate(work, servers, until_s=until_s, state=state, engine=plan.engine)
+        traces.append(trace)
+        measured = (state.arrival_s >= begin_s) & (state.arrival_s < end_s)
+        hopeful = (measured & ~case.saturated[state.type]).any()
+        if not measured.any() or until_s >= (last_s if hopeful else decided_s):
+            break
+        until_s, step_s = min(until_s + step_s, last_s), 2 * step_s
+    left = state.select(measured)
+    task = np.concatenate([*(trace.task for trace in traces), left.task])
+    type_ = np.concatenate([*(trace.type for trace in traces), left.type])
+    arrival_s = np.concatenate([*(trace.arrival_s for trace in traces), left.arrival_s])
+    latency_s = np.concatenate([*(trace.latency_s for trace in traces), np.full(len(left), np.inf)])
+    inside = np.flatnonzero((arrival_s >= begin_s) & (arrival_s < end_s))
+    rows = inside[np.argsort(task[inside])]
+    return Tasks(type_[rows], arrival_s[rows], latency_s[rows], played)
+
+
+def measure(plan: Plan, replication: int) -> dict[str, Any]:
+    """Play one replication and count; the row that it adds to each array of `Replications`."""
+    tasks = play(plan, MEASURED, replication)
+    latencies = [np.sort(tasks.of(n)[1]) for n in range(plan.types)]
+    sums_s = np.array([part.sum() for part in latencies])
+    return {
+        "exceedances": _later(latencies, plan.latency_s),
+        "reference_exceedances": _later(latencies, plan.reference_s),
+        "tasks": np.array([part.size for part in latencies]),
+        "unfinished": np.array([np.isinf(part).sum() for part in latencies]),
+        "latency_sum_s": np.where(np.isfinite(sums_s), sums_s, np.nan),
+        "played_tasks": tasks.played,
+        "latencies_s": latencies if plan.keep_latencies else None,
+    }
+
+
+def _later(latencies: list[FloatArray], limits_s: FloatArray) -> IntArray:
+    """How many of the sorted latencies of each type are above each limit, (N, L)."""
+    return np.array(
+        [
+            part.size - np.searchsorted(part, limit_s, side="right")
+            for part, limit_s in zip(latencies, limits_s, strict=True)
+        ]
+    )

@@ -1,0 +1,166 @@
+"""A case: one operator offered exactly given traffic, to be played as often as statistics asks."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from airan_market.sim.arrays import FloatArray, IntArray
+from airan_market.sim.engines.engine import simulate
+from airan_market.sim.theory.domain import arrival_rates, server_counts, service_rates
+from airan_market.sim.trace import State, Trace
+from airan_market.sim.traffic.arrival_laws import ArrivalLaw, Poisson
+from airan_market.sim.traffic.arrival_stream import ArrivalStream
+from airan_market.sim.traffic.work_laws import Exponential, TaskLaw
+from airan_market.sim.workload import STAGES
+
+EXPONENTIAL, POISSON = Exponential(), Poisson()
+
+
+@dataclass(frozen=True, eq=False)
+class TandemModel:
+    r"""One operator, the traffic that it is offered, and the laws of both.
+
+    Type n's tasks arrive at rate λ_n and need of a server of stage s a time with mean 1/μ^s. With
+    the default laws, Poisson and exponential, every station is the M/M/c queue under
+    preemptive-resume priority of `sim.theory.priority` and `sim.theory.sojourn`.
+
+    Attributes
+    ----------
+    servers : (3,) int64
+        c of uplink, GPU and downlink, at least 1.
+    service_rate_per_s : (3,) float
+        μ of one server of each stage, 1/s, positive. Infinity: the stage has no work to do and
+        tasks pass it in no time, so that one station or two can be looked at alone.
+    arrival_rates_per_s : (N,) float
+        λ_n, each type's own rate, 1/s, at least 0, highest priority first.
+    service_law : TaskLaw
+        Law of a task's three service times in units of their means (`sim.traffic.work_laws`).
+    arrival_law : ArrivalLaw
+        Law of the arrivals of all types together (`sim.traffic.arrival_laws`); types share its bursts.
+
+    Raises
+    ------
+    ValueError
+        Naming argument and value.
+
+    Examples
+    --------
+    >>> case = TandemModel([4, 2, 8], [10.0, 20.0, 5.0], [12.0, 20.0])
+    >>> case.loads
+    array([0.8, 0.8, 0.8])
+    >>> trace, state = case.play(seed=1, replication=0, until_s=100.0)
+    >>> len(trace) + len(state), bool(trace.latency_s[trace.type == 0].mean() < 0.5)
+    (3232, True)
+    """
+
+    servers: IntArray
+    service_rate_per_s: FloatArray
+    arrival_rates_per_s: FloatArray
+    service_law: TaskLaw = EXPONENTIAL
+    arrival_law: ArrivalLaw = POISSON
+
+    def __init__(
+        self,
+        servers: npt.ArrayLike,
+        service_rate_per_s: npt.ArrayLike,
+        arrival_rates_per_s: npt.ArrayLike,
+        service_law: TaskLaw = EXPONENTIAL,
+        arrival_law: ArrivalLaw = POISSON,
+    ) -> None:
+        c = server_counts(servers)
+        mu = np.asarray(service_rate_per_s, dtype=np.float64)
+        service_rates(np.where(np.isposinf(mu), 1.0, mu))
+        rates = arrival_rates(arrival_rates_per_s, "arrival_rates_per_s")
+        if c.shape != (len(STAGES),) or mu.shape != (len(STAGES),):
+            raise ValueError(
+                f"servers, service_rate_per_s: shapes {c.shape}, {mu.shape}, allowed (3,)"
+            )
+        if rates.ndim != 1 or not len(rates):
+            raise ValueError(f"arrival_rates_per_s: shape {rates.shape}, allowed one rate a type")
+        if not hasattr(service_law, "work"):
+            raise ValueError(
+                f"service_law = {service_law!r}: allowed a law of airan_market.sim.traffic.work_laws"
+            )
+        if not hasattr(arrival_law, "arrivals"):
+            raise ValueError(
+                f"arrival_law = {arrival_law!r}: allowed a law of airan_market.sim.traffic.arrival_laws"
+            )
+        self._set("servers", c.astype(np.int64))
+        self._set("service_rate_per_s", mu.copy())
+        self._set("arrival_rates_per_s", rates.copy())
+        object.__setattr__(self, "service_law", service_law)
+        object.__setattr__(self, "arrival_law", arrival_law)
+
+    def _set(self, name: str, array: npt.NDArray[Any]) -> None:
+        array.setflags(write=False)
+        object.__setattr__(self, name, array)
+
+    @classmethod
+    def one_station(
+        cls,
+        servers: int,
+        service_rate_per_s: float,
+        arrival_rates_per_s: npt.ArrayLike,
+        **laws: Any,
+    ) -> Self:
+        """Return the case in which only the GPU has work to do: a single station.
+
+        Examples
+        --------
+        >>> TandemModel.one_station(3, 2.0, [4.5]).loads
+        array([0.  , 0.75, 0.  ])
+        """
+        return cls(
+            [1, servers, 1], [np.inf, service_rate_per_s, np.inf], arrival_rates_per_s, **laws
+        )
+
+    @property
+    def loads(self) -> FloatArray:
+        """Offered load of each stage by all types, Σ λ_n / (c μ), (3,)."""
+        return self.arrival_rates_per_s.sum() / (self.servers * self.service_rate_per_s)
+
+    @property
+    def saturated(self) -> npt.NDArray[np.bool_]:
+        """Types whose load with those above them reaches 1 in some stage, (N,)."""
+        capacity_per_s = (self.servers * self.service_rate_per_s).min()
+        return np.cumsum(self.arrival_rates_per_s) >= capacity_per_s
+
+    def source(self, seed: int, replication: int, purpose: str = "replication") -> ArrivalStream:
+        """Return the source of one replication's tasks, at time 0; see `ArrivalStream`."""
+        return ArrivalStream(
+            self.arrival_rates_per_s,
+            1 / self.service_rate_per_s,
+            self.service_law,
+            self.arrival_law,
+            (seed, purpose, replication),
+        )
+
+    def play(
+        self,
+        seed: int,
+        replication: int,
+        until_s: float,
+        *,
+        purpose: str = "replication",
+        engine: str = "compiled",
+    ) -> tuple[Trace, State]:
+        """Draw the tasks of one replication and serve them from empty until `until_s`.
+
+        Parameters
+        ----------
+        seed, replication, purpose
+            Which chance, as in `ArrivalStream`.
+        until_s : float
+            End of the span that starts at 0, s.
+        engine : str
+            As in `sim.simulate`.
+
+        Returns
+        -------
+        trace, state
+            As in `sim.simulate`; all tasks have operator 0 and user 0.
+        """
+        work = self.source(seed, replication, purpose).until(until_s)
+        return simulate(work, self.servers[np.newaxis], until_s=until_s, engine=engine)

@@ -1,0 +1,380 @@
+"""Demand: what users ask for, before they have chosen an operator.
+
+Everybody's demand is drawn, whatever operator they take and whether they take one, so that two
+mechanisms can be compared on the same tasks (common random numbers).
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from airan_market.sim.arrays import FloatArray, IntArray
+from airan_market.sim.columns import Amounts, Columns, Numbers
+from airan_market.sim.streams import stream
+from airan_market.sim.traffic.arrival_laws import Intensity, Poisson
+from airan_market.sim.traffic.request_trace import RequestTrace
+from airan_market.sim.traffic.work_laws import Exponential, TaskLaw
+from airan_market.sim.workload import Workload, check_unique
+
+OUT = -1  # the operator of a user who has opted out
+POISSON = Poisson()
+EXPONENTIAL = Exponential()
+
+
+@dataclass(frozen=True, eq=False)
+class Demand(Columns):
+    """Tasks that users ask for, sorted by arrival.
+
+    Attributes
+    ----------
+    task : (n,) int64
+        Number of the task, unique.
+    arrival_s : (n,) float
+        Absolute simulated time, s.
+    type, user : (n,) int64
+        0-based; users are numbered type by type, those of type 0 first.
+    input_bits, work_flop, output_bits : (n,) float
+        What uplink, GPU and downlink have to carry or compute.
+    """
+
+    task: Numbers
+    arrival_s: Amounts
+    type: Numbers
+    user: Numbers
+    input_bits: Amounts
+    work_flop: Amounts
+    output_bits: Amounts
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_unique(self.task)
+
+    @classmethod
+    def arriving(cls, first_task: int, **columns: npt.NDArray) -> Self:
+        """Return the demand of the given columns, sorted by arrival and numbered in that order."""
+        order = order_of(columns["arrival_s"])
+        rows = {name: values[order] for name, values in columns.items()}
+        return cls(task=first_task + np.arange(len(order)), **rows)
+
+
+def order_of(arrival_s: FloatArray) -> IntArray:
+    """Return the stable order of arrival times.
+
+    The fast sort is not stable, and how it orders equal times depends on the processor. Equal times
+    are rare, so it goes first, and the stable one, five times slower, only where there are any.
+
+    Examples
+    --------
+    >>> order_of(np.array([2.0, 1.0, 2.0, 1.0]))
+    array([1, 3, 0, 2])
+    """
+    order = np.argsort(arrival_s)
+    sorted_s = arrival_s[order]
+    if (sorted_s[1:] == sorted_s[:-1]).any():
+        return np.argsort(arrival_s, kind="stable")
+    return order
+
+
+def poisson_demand(
+    seed: int,
+    round_index: int,
+    start_s: float,
+    duration_s: float,
+    users_by_type: npt.ArrayLike,
+    tasks_per_user_per_s: float,
+    mean_work: npt.ArrayLike,
+    first_task: int = 0,
+) -> Demand:
+    """Draw the tasks of one round: Poisson arrivals, exponential work.
+
+    Type n has I_n users with δ tasks/s each, so its number of tasks is Poisson with mean
+    I_n δ duration; given the number, times and users are uniform and the three kinds of work
+    independent and exponential. The chance of type n in round r comes from
+    `stream(seed, "demand", r, n)` alone.
+
+    Parameters
+    ----------
+    seed, round_index : int
+        Root seed of the run and number of the round.
+    start_s, duration_s : float
+        The round covers [start_s, start_s + duration_s).
+    users_by_type : (N,) array_like of int
+        I_n.
+    tasks_per_user_per_s : float
+        δ, 1/s.
+    mean_work : (3,) array_like of float
+        Mean input size, bit; work, FLOP; output size, bit.
+    first_task : int
+        Number of the first task; the others follow in order of arrival.
+
+    Returns
+    -------
+    Demand
+
+    Raises
+    ------
+    ValueError
+        Naming argument and value: not finite, negative, users that are not whole.
+
+    Examples
+    --------
+    >>> demand = poisson_demand(1, 0, 0.0, 10.0, [2, 1], 24.0, [180e3, 3.6e11, 270e3])
+    >>> len(demand), np.bincount(demand.type), np.unique(demand.user)
+    (720, array([463, 257]), array([0, 1, 2]))
+    """
+    return drawn_demand(
+        seed,
+        round_index,
+        start_s,
+        duration_s,
+        users_by_type,
+        tasks_per_user_per_s,
+        mean_work,
+        first_task,
+    )
+
+
+def drawn_demand(
+    seed: int,
+    round_index: int,
+    start_s: float,
+    duration_s: float,
+    users_by_type: npt.ArrayLike,
+    tasks_per_user_per_s: float,
+    mean_work: npt.ArrayLike,
+    first_task: int = 0,
+    *,
+    pace: Intensity = POISSON,
+    law: TaskLaw = EXPONENTIAL,
+) -> Demand:
+    """Draw the tasks of one round at a pace and with work of a law; see `poisson_demand`.
+
+    The work of a type is drawn last, so under another law the same tasks come at the same times
+    from the same users, with other work.
+
+    Parameters
+    ----------
+    seed, round_index, start_s, duration_s, users_by_type, mean_work, first_task
+        As in `poisson_demand`.
+    tasks_per_user_per_s : float
+        δ, the mean rate, 1/s.
+    pace : Intensity
+        Of the whole run and of all types (`sim.traffic.arrival_laws`): bursts come to all at once.
+    law : TaskLaw
+        Of the work of a task over its mean (`sim.traffic.work_laws`).
+
+    Returns
+    -------
+    Demand
+
+    Raises
+    ------
+    ValueError
+        As `poisson_demand`, and for a pace that does not cover the round.
+
+    Examples
+    --------
+    >>> from airan_market.sim.traffic.work_laws import Deterministic
+    >>> work = [180e3, 3.6e11, 270e3]
+    >>> same = drawn_demand(1, 0, 0.0, 10.0, [2, 1], 24.0, work, law=Deterministic())
+    >>> drawn = poisson_demand(1, 0, 0.0, 10.0, [2, 1], 24.0, work)
+    >>> bool((same.arrival_s == drawn.arrival_s).all()), np.unique(same.input_bits)
+    (True, array([180000.]))
+    """
+    users = _whole_users(users_by_type)
+    mean = _finite("mean_work", mean_work, (3,))
+    start_s = float(_finite("start_s", start_s))
+    duration_s = float(_finite("duration_s", duration_s))
+    rate_per_s = float(_finite("tasks_per_user_per_s", tasks_per_user_per_s))
+    first_user = np.cumsum(users) - users
+    drawn = []
+    for type_, count in enumerate(users):
+        rng = stream(seed, "demand", round_index, type_)
+        arrival_s = pace.arrivals(rng, count * rate_per_s, start_s, duration_s)
+        tasks = len(arrival_s)
+        user = first_user[type_] + rng.integers(max(count, 1), size=tasks)  # no users, no tasks
+        work = mean * law.work(rng, tasks)
+        drawn.append((np.full(tasks, type_), arrival_s, user, work))
+    type_of, arrival_s, user, work = (np.concatenate(parts) for parts in zip(*drawn, strict=True))
+    return Demand.arriving(
+        first_task,
+        arrival_s=arrival_s,
+        type=type_of,
+        user=user,
+        input_bits=work[:, 0],
+        work_flop=work[:, 1],
+        output_bits=work[:, 2],
+    )
+
+
+def trace_demand(
+    trace: RequestTrace,
+    seed: int,
+    start_s: float,
+    duration_s: float,
+    users_by_type: npt.ArrayLike,
+    *,
+    shares: npt.ArrayLike | None = None,
+    speed_up: float = 1.0,
+    bits_per_token: float,
+    flop_per_token: float,
+    first_task: int = 0,
+) -> Demand:
+    """Return the requests of a recorded trace that fall into one round.
+
+    A request arrives at its time in the trace divided by `speed_up`; its input is its context, its
+    work context and generated tokens, its output the generated tokens. Its type and its user are
+    drawn once for the whole trace, so a request keeps them however the run is cut in rounds. A
+    trace that ends before the run offers nothing more.
+
+    Parameters
+    ----------
+    trace : RequestTrace
+        The requests.
+    seed : int
+        Root seed of the run; types come from `stream(seed, "trace types")`, users from
+        `stream(seed, "trace users")`.
+    start_s, duration_s : float
+        The round covers [start_s, start_s + duration_s).
+    users_by_type : (N,) array_like of int
+        I_n; the user is uniform among those of the type.
+    shares : (N,) array_like of float, optional
+        Probability of each type, sum 1; default: its share of the users.
+    speed_up : float
+        How many seconds of the trace pass in one simulated second.
+    bits_per_token, flop_per_token : float
+        Size and work of a token.
+    first_task : int
+        Number of the first task; the others follow in order of arrival.
+
+    Returns
+    -------
+    Demand
+
+    Raises
+    ------
+    ValueError
+        Naming argument and value: out of its domain, or a type with a share but without users.
+
+    Examples
+    --------
+    >>> trace = RequestTrace([0.0, 1.0, 30.0], [100, 7, 5], [10, 0, 1])
+    >>> demand = trace_demand(trace, 1, 0.0, 1.0, [1, 1], speed_up=10.0, bits_per_token=16.0,
+    ...                       flop_per_token=1e9)
+    >>> demand.arrival_s, demand.input_bits, demand.work_flop
+    (array([0. , 0.1]), array([1600.,  112.]), array([1.1e+11, 7.0e+09]))
+    """
+    users = _whole_users(users_by_type)
+    share = _shares(users, shares)
+    if not (np.isfinite(speed_up) and speed_up > 0):
+        raise ValueError(f"speed_up = {speed_up}: allowed a finite number above 0")
+    end_s = float(_finite("start_s", start_s)) + float(_finite("duration_s", duration_s))
+    type_ = stream(seed, "trace types").choice(len(users), size=len(trace), p=share)
+    within = (stream(seed, "trace users").random(len(trace)) * users[type_]).astype(np.int64)
+    arrival_s = trace.arrival_s / speed_up
+    rows = (arrival_s >= start_s) & (arrival_s < end_s)
+    context, generated = trace.context_tokens[rows], trace.generated_tokens[rows]
+    return Demand.arriving(
+        first_task,
+        arrival_s=arrival_s[rows],
+        type=type_[rows],
+        user=((np.cumsum(users) - users)[type_] + within)[rows],
+        input_bits=context * _finite("bits_per_token", bits_per_token),
+        work_flop=(context + generated) * _finite("flop_per_token", flop_per_token),
+        output_bits=generated * _finite("bits_per_token", bits_per_token),
+    )
+
+
+def offer(demand: Demand, operator_of_user: npt.ArrayLike, rates: npt.ArrayLike) -> Workload:
+    """Send every user's tasks to the operator that the user has chosen.
+
+    A task needs work / rate seconds of a server: input over uplink rate, work over GPU rate,
+    output over downlink rate.
+
+    Parameters
+    ----------
+    demand : Demand
+        What the users ask for.
+    operator_of_user : (U,) array_like of int
+        Operator of each user, -1 for a user who is out; tasks of users who are out are dropped.
+    rates : (M, 3) array_like of float
+        Rate of one server at each operator and stage: bit/s, FLOP/s, bit/s.
+
+    Returns
+    -------
+    Workload
+
+    Raises
+    ------
+    ValueError
+        Naming argument and value: a user or an operator that does not exist, a rate that is not a
+        finite number above 0.
+
+    Examples
+    --------
+    >>> demand = Demand([0, 1], [0.0, 0.5], [0, 1], [0, 1], [180e3] * 2, [3.6e11] * 2, [27e4] * 2)
+    >>> work = offer(demand, [-1, 0], [[50e6, 40e12, 50e6]])
+    >>> work.task, work.service_s
+    (array([1]), array([[0.0036, 0.009 , 0.0054]]))
+    """
+    rate = _finite("rates", rates)
+    if rate.ndim != 2 or rate.shape[1] != 3 or (rate == 0).any():
+        raise ValueError(f"rates = {rate.tolist()}: allowed shape (operators, 3), above 0")
+    choice = _choices(operator_of_user, len(rate))
+    if len(demand) and demand.user.max() >= len(choice):
+        raise ValueError(f"user = {demand.user.max()}: allowed below {len(choice)} users")
+    operator = choice[demand.user]
+    served = operator != OUT
+    work = np.column_stack([demand.input_bits, demand.work_flop, demand.output_bits])
+    return Workload(
+        task=demand.task[served],
+        arrival_s=demand.arrival_s[served],
+        type=demand.type[served],
+        operator=operator[served],
+        user=demand.user[served],
+        service_s=work[served] / rate[operator[served]],
+    )
+
+
+def _finite(name: str, value: npt.ArrayLike, shape: tuple[int, ...] | None = None) -> FloatArray:
+    array = np.asarray(value, dtype=np.float64)
+    if not (np.isfinite(array) & (array >= 0)).all() or shape not in (None, array.shape):
+        wanted = "" if shape is None else f", shape {shape}"
+        raise ValueError(f"{name} = {array.tolist()}: allowed finite numbers, at least 0{wanted}")
+    return array
+
+
+def _whole_users(users_by_type: npt.ArrayLike) -> IntArray:
+    users = np.asarray(users_by_type)
+    if users.ndim != 1 or not len(users) or users.dtype.kind not in "iu" or (users < 0).any():
+        raise ValueError(
+            f"users_by_type = {users.tolist()}: allowed one whole number a type, at least 0"
+        )
+    return users.astype(np.int64)
+
+
+def _shares(users: IntArray, shares: npt.ArrayLike | None) -> FloatArray:
+    if shares is None:
+        if not users.sum():
+            raise ValueError(f"users_by_type = {users.tolist()}: allowed at least one user")
+        return users / users.sum()
+    share = _finite("shares", shares, users.shape)
+    if not np.isclose(share.sum(), 1.0):
+        raise ValueError(f"shares = {share.tolist()}: allowed sum 1")
+    if (share[users == 0] > 0).any():
+        raise ValueError(f"shares = {share.tolist()}: allowed 0 for a type without users")
+    return share / share.sum()
+
+
+def _choices(operator_of_user: npt.ArrayLike, operators: int) -> IntArray:
+    choice = np.asarray(operator_of_user)
+    if choice.ndim != 1 or (choice.size and choice.dtype.kind not in "iu"):
+        raise ValueError("operator_of_user: allowed one whole number a user")
+    wrong = (choice < OUT) | (choice >= operators)
+    if wrong.any():
+        raise ValueError(
+            f"operator_of_user = {choice[wrong][0]}: allowed -1 (out) to {operators - 1}"
+        )
+    return choice.astype(np.int64)

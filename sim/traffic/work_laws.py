@@ -1,0 +1,265 @@
+"""Laws of the work of a task: random demands of mean 1, to be multiplied by a mean size.
+
+A law of one number (`WorkLaw`) has moments in closed form; a law of a task (`TaskLaw`) gives the
+demands at all three stages, independent or not. The laws of arrivals are in `sim.traffic.arrival_laws`.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from math import factorial
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from airan_market.sim.arrays import FloatArray
+from airan_market.sim.traffic.request_trace import RequestTrace
+from airan_market.sim.workload import STAGES
+
+Shape = int | tuple[int, ...]
+GREATEST_CV = 1e100  # its square is still a number
+
+
+class WorkLaw(Protocol):
+    """Law of one non-negative number of mean 1."""
+
+    def draw(self, rng: np.random.Generator, shape: Shape) -> FloatArray:
+        """Independent values."""
+        ...
+
+    def moment(self, order: int) -> float:
+        """E[X^order], order >= 1."""
+        ...
+
+
+class TaskLaw(Protocol):
+    """Law of the demands of one task at the three stages, each of mean 1."""
+
+    def work(self, rng: np.random.Generator, tasks: int) -> FloatArray:
+        """Demands of independent tasks, (tasks, 3)."""
+        ...
+
+    def stage(self, stage: int) -> WorkLaw:
+        """Law of the demand at one stage, 0, 1 or 2."""
+        ...
+
+
+class _SameEverywhere(ABC):
+    """A law of one number as a law of a task: the same at every stage, independently."""
+
+    @abstractmethod
+    def draw(self, rng: np.random.Generator, shape: Shape) -> FloatArray:
+        """Independent values."""
+
+    @abstractmethod
+    def moment(self, order: int) -> float:
+        """E[X^order], order >= 1."""
+
+    def work(self, rng: np.random.Generator, tasks: int) -> FloatArray:
+        """Demands of independent tasks, (tasks, 3), independent of each other."""
+        return self.draw(rng, (tasks, len(STAGES)))
+
+    def stage(self, stage: int) -> WorkLaw:
+        """Return the law itself."""
+        return self
+
+
+@dataclass(frozen=True)
+class Exponential(_SameEverywhere):
+    """P(X > x) = e^(-x): the law of the paper and of all closed forms here.
+
+    Examples
+    --------
+    >>> Exponential().moment(3)
+    6.0
+    """
+
+    def draw(self, rng: np.random.Generator, shape: Shape) -> FloatArray:
+        """Independent values."""
+        return rng.standard_exponential(shape)
+
+    def moment(self, order: int) -> float:
+        """E[X^k] = k!."""
+        return float(factorial(_order(order)))
+
+
+@dataclass(frozen=True)
+class Deterministic(_SameEverywhere):
+    """Always 1; drawing takes nothing from the generator.
+
+    Examples
+    --------
+    >>> Deterministic().draw(np.random.default_rng(1), 2), Deterministic().moment(3)
+    (array([1., 1.]), 1.0)
+    """
+
+    def draw(self, rng: np.random.Generator, shape: Shape) -> FloatArray:
+        """Ones."""
+        return np.ones(shape)
+
+    def moment(self, order: int) -> float:
+        """E[X^k] = 1."""
+        return float(_order(order) > 0)
+
+
+@dataclass(frozen=True)
+class Lognormal(_SameEverywhere):
+    """ln X normal with variance s² = ln(1 + cv²) and mean -s²/2, so that E[X] = 1.
+
+    Heavier than any exponential: no moment generating function, hence no Chernoff bound.
+
+    Parameters
+    ----------
+    cv : float
+        Coefficient of variation (standard deviation over mean), in (0, 1e100].
+
+    Examples
+    --------
+    >>> Lognormal(cv=2.0).moment(2), Lognormal(cv=2.0).moment(3)
+    (5.0, 125.0)
+    """
+
+    cv: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.cv <= GREATEST_CV:
+            raise ValueError(f"cv = {self.cv}: allowed above 0, up to {GREATEST_CV:g}")
+
+    def draw(self, rng: np.random.Generator, shape: Shape) -> FloatArray:
+        """Independent values."""
+        variance = np.log1p(self.cv**2)
+        return np.exp(np.sqrt(variance) * rng.standard_normal(shape) - variance / 2)
+
+    def moment(self, order: int) -> float:
+        """E[X^k] = (1 + cv²)^(k (k - 1) / 2)."""
+        order = _order(order)
+        return float((1.0 + self.cv**2) ** (order * (order - 1) / 2))
+
+
+@dataclass(frozen=True, eq=False)
+class Empirical(_SameEverywhere):
+    """Values that were observed, drawn with replacement and divided by their mean.
+
+    Parameters
+    ----------
+    values : (n,) array_like of float
+        At least one, finite, at least 0, not all 0. Kept divided by their mean.
+
+    Examples
+    --------
+    >>> law = Empirical([10.0, 30.0])
+    >>> law.values, law.moment(2)
+    (array([0.5, 1.5]), 1.25)
+    """
+
+    values: FloatArray
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "values", _of_mean_one("values", self.values, 1))
+
+    def draw(self, rng: np.random.Generator, shape: Shape) -> FloatArray:
+        """Independent values."""
+        return self.values[rng.integers(len(self.values), size=shape)]
+
+    def moment(self, order: int) -> float:
+        """Mean of the k-th powers of the values."""
+        return float((self.values ** _order(order)).mean())
+
+
+@dataclass(frozen=True, eq=False)
+class EmpiricalTasks:
+    """Whole tasks that were observed, drawn with replacement: their stages stay dependent.
+
+    Parameters
+    ----------
+    rows : (n, 3) array_like of float
+        Demand of every task at uplink, GPU and downlink, in any unit a stage; each column as in
+        `Empirical`. Kept with every column divided by its mean.
+
+    Examples
+    --------
+    >>> law = EmpiricalTasks.of_requests(RequestTrace([0.0, 1.0], [100, 300], [0, 400]))
+    >>> law.rows
+    array([[0.5 , 0.25, 0.  ],
+           [1.5 , 1.75, 2.  ]])
+    >>> law.stage(2).moment(2)
+    2.0
+    """
+
+    rows: FloatArray
+
+    def __post_init__(self) -> None:
+        rows = _of_mean_one("rows", self.rows, 2)
+        if rows.shape[1] != len(STAGES):
+            raise ValueError(f"rows: shape {rows.shape}, allowed (n, {len(STAGES)})")
+        object.__setattr__(self, "rows", rows)
+
+    @classmethod
+    def of_requests(cls, trace: RequestTrace) -> "EmpiricalTasks":
+        """Take the requests of a trace as tasks, reading them as `sim.traffic.demand.trace_demand` does.
+
+        The context goes up, context and answer are computed, the answer comes down.
+
+        Raises
+        ------
+        ValueError
+            If no request has any context, or none an answer.
+        """
+        context, generated = trace.context_tokens, trace.generated_tokens
+        return cls(np.column_stack([context, context + generated, generated]))
+
+    def work(self, rng: np.random.Generator, tasks: int) -> FloatArray:
+        """Demands of independent tasks, (tasks, 3)."""
+        return self.rows[rng.integers(len(self.rows), size=tasks)]
+
+    def stage(self, stage: int) -> Empirical:
+        """Law of the demand at one stage."""
+        return Empirical(self.rows[:, stage])
+
+
+@dataclass(frozen=True)
+class StageLaws:
+    """Another law at every stage, independent of each other.
+
+    Examples
+    --------
+    >>> law = StageLaws(Exponential(), Deterministic(), Exponential())
+    >>> law.work(np.random.default_rng(1), 2)[:, 1]
+    array([1., 1.])
+    """
+
+    uplink: WorkLaw
+    gpu: WorkLaw
+    downlink: WorkLaw
+
+    def work(self, rng: np.random.Generator, tasks: int) -> FloatArray:
+        """Demands of independent tasks, (tasks, 3), drawn stage after stage."""
+        stages = (self.uplink, self.gpu, self.downlink)
+        return np.column_stack([law.draw(rng, tasks) for law in stages])
+
+    def stage(self, stage: int) -> WorkLaw:
+        """Law of the demand at one stage."""
+        return (self.uplink, self.gpu, self.downlink)[stage]
+
+
+def _order(order: int) -> int:
+    if order < 1:
+        raise ValueError(f"order = {order}: allowed a whole number, at least 1")
+    return order
+
+
+def _of_mean_one(name: str, values: npt.ArrayLike, dimensions: int) -> FloatArray:
+    array = np.array(values, dtype=np.float64)
+    if array.ndim != dimensions or not len(array):
+        raise ValueError(
+            f"{name}: shape {array.shape}, allowed {dimensions} axes, at least one row"
+        )
+    if not (np.isfinite(array) & (array >= 0)).all():
+        bad = array[~(np.isfinite(array) & (array >= 0))][0]
+        raise ValueError(f"{name} = {bad}: allowed finite numbers, at least 0")
+    mean = array.mean(axis=0)
+    if not (mean > 0).all():
+        raise ValueError(f"{name}: all 0, allowed a mean above 0")
+    array /= mean
+    array.setflags(write=False)
+    return array

@@ -1,0 +1,86 @@
+import json
+import shutil
+
+import pytest
+
+from airan_market.analysis.store.manifest import RunError
+from airan_market.analysis.store.reader import load_run
+
+
+@pytest.fixture
+def copy(finished, tmp_path):
+    return shutil.copytree(finished, tmp_path / "copy")
+
+
+def edit_manifest(directory, **changes):
+    path = directory / "manifest.json"
+    content = json.loads(path.read_text()) | changes
+    path.write_text(json.dumps(content))
+
+
+def test_a_run_verifies(copy):
+    load_run(copy, verify=True).verify()
+
+
+@pytest.mark.parametrize("name", ["tasks", "rounds", "market", "operators"])
+def test_negative_control_a_flipped_bit_is_caught(copy, name):
+    path = copy / f"{name}.parquet"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(RunError, match=rf"{name}.parquet: SHA-256 differs"):
+        load_run(copy, verify=True)
+
+
+def test_another_scenario_is_caught(copy):
+    path = copy / "scenario.toml"
+    path.write_text(path.read_text().replace("total = 24", "total = 25"))
+    with pytest.raises(RunError, match="not the scenario that was played"):
+        load_run(copy, verify=True)
+
+
+def test_a_missing_table_is_named(copy):
+    (copy / "tasks.parquet").unlink()
+    with pytest.raises(RunError, match=r"tasks\.parquet: missing"):
+        load_run(copy, verify=True)
+    with pytest.raises(RunError, match=r"tasks\.parquet"):
+        load_run(copy).read_tasks()
+
+
+def test_a_broken_table_is_one_line(copy):
+    (copy / "rounds.parquet").write_bytes(b"no parquet")
+    with pytest.raises(RunError, match=r"rounds\.parquet") as caught:
+        _ = load_run(copy).rounds
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("break_it", "message"),
+    [
+        (lambda d: (d / "manifest.json").unlink(), "not a run directory"),
+        (lambda d: (d / "manifest.json").write_text("{"), "cannot be read as JSON"),
+        (lambda d: (d / "manifest.json").write_text("[]"), "not a manifest"),
+        (lambda d: edit_manifest(d, schema_version=2), "schema_version = 2: allowed 1"),
+        (lambda d: edit_manifest(d, colour="red"), "not a manifest of schema version 1"),
+        (lambda d: edit_manifest(d, status="odd"), "not a manifest of schema version 1"),
+        (lambda d: edit_manifest(d, status="running"), "still being written"),
+    ],
+)
+def test_what_is_not_a_run_is_told_in_one_line(copy, break_it, message):
+    break_it(copy)
+    with pytest.raises(RunError, match=message) as caught:
+        load_run(copy)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_run_without_summary_says_how_to_get_one(copy):
+    (copy / "summary.json").unlink()
+    with pytest.raises(RunError, match="`airan-market report` writes it"):
+        _ = load_run(copy).summary
+
+
+def test_a_broken_scenario_is_one_line(copy):
+    (copy / "scenario.toml").write_text("name = 3\nusers = 4\n")
+    with pytest.raises(RunError, match=r"scenario.toml") as caught:
+        _ = load_run(copy).scenario
+    assert "\n" not in str(caught.value)

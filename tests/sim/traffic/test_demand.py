@@ -1,0 +1,323 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from airan_market.sim.streams import stream
+from airan_market.sim.traffic.arrival_laws import Bursts, before_end
+from airan_market.sim.traffic.demand import (
+    Demand,
+    drawn_demand,
+    offer,
+    order_of,
+    poisson_demand,
+    trace_demand,
+)
+from airan_market.sim.traffic.request_trace import RequestTrace
+from airan_market.sim.traffic.work_laws import Deterministic, Lognormal
+
+WORK = (180e3, 3.6e11, 270e3)
+USERS = [3, 0, 5]
+
+
+def poisson(seed=1, round_index=0, start_s=4.0, duration_s=10.0, users=USERS, rate=24.0, first=0):
+    return poisson_demand(seed, round_index, start_s, duration_s, users, rate, WORK, first)
+
+
+def test_tasks_are_numbered_in_order_of_arrival_inside_the_round():
+    demand = poisson(first=100)
+    assert demand.task.tolist() == list(range(100, 100 + len(demand)))
+    assert (np.diff(demand.arrival_s) >= 0).all()
+    assert demand.arrival_s.min() >= 4.0
+    assert demand.arrival_s.max() < 14.0
+
+
+def test_users_are_numbered_type_by_type():
+    demand = poisson()
+    users = {n: set(demand.user[demand.type == n].tolist()) for n in range(3)}
+    assert users == {0: {0, 1, 2}, 1: set(), 2: {3, 4, 5, 6, 7}}
+
+
+def test_same_seed_same_bytes_and_another_round_or_seed_is_another_draw():
+    assert poisson().equals(poisson())
+    assert not np.array_equal(poisson().arrival_s, poisson(round_index=1).arrival_s)
+    assert not np.array_equal(poisson().arrival_s, poisson(seed=2).arrival_s)
+
+
+def test_one_type_does_not_feel_how_many_users_another_has():
+    """Common random numbers: the chance of a type is its own."""
+    few, many = poisson(users=[3, 1, 5]), poisson(users=[3, 70, 5])
+    for n in (0, 2):
+        a, b = few.select(few.type == n), many.select(many.type == n)
+        assert np.array_equal(a.arrival_s, b.arrival_s)
+        assert np.array_equal(a.work_flop, b.work_flop)
+
+
+def test_a_round_of_no_length_or_without_users_is_empty():
+    assert len(poisson(duration_s=0.0)) == 0
+    assert len(poisson(users=[0, 0])) == 0
+
+
+def test_no_arrival_is_rounded_onto_the_end_of_the_round():
+    """1e6 + 1 * (1 - 2**-53) is 1e6 + 1 in floating point: the next round would have it too."""
+    last_draw = np.array([0.5, 1 - 2.0**-53])
+    times_s = 1e6 + 1.0 * last_draw
+    assert times_s[1] == 1e6 + 1.0
+    kept = before_end(times_s, 1e6, 1.0)
+    assert kept[0] == times_s[0]
+    assert kept[1] == np.nextafter(1e6 + 1.0, 0) < 1e6 + 1.0
+
+
+def p_values(demand):
+    """p of counts, times, users and works of a demand of 10 s with users 3 and 5 at 24 tasks/s."""
+    tasks = np.bincount(demand.type, minlength=3)[[0, 2]]
+    spread = stats.norm.sf(np.abs(tasks - 240 * np.array([3, 5])) / np.sqrt(240 * np.array([3, 5])))
+    users = np.bincount(demand.user, minlength=8)
+    return [
+        *(2 * spread),
+        stats.kstest((demand.arrival_s - 4.0) / 10.0, "uniform").pvalue,
+        stats.chisquare(users[:3]).pvalue,
+        stats.chisquare(users[3:]).pvalue,
+        *(
+            stats.kstest(getattr(demand, name) / mean, "expon").pvalue
+            for name, mean in zip(("input_bits", "work_flop", "output_bits"), WORK, strict=True)
+        ),
+    ]
+
+
+def test_poisson_demand_has_the_laws_it_states():
+    """Eight tests at 1e-4 each: false alarm below 1e-3 for a fresh seed (the seed is fixed)."""
+    assert min(p_values(poisson(seed=5))) > 1e-4
+
+
+@pytest.mark.parametrize("wrong", ["more tasks", "same size", "early", "one user"])
+def test_the_test_of_the_laws_sees_a_wrong_demand(wrong):
+    demand = poisson(seed=5, rate=30.0 if wrong == "more tasks" else 24.0)
+    columns = demand.columns()
+    if wrong == "same size":
+        columns["work_flop"] = np.full(len(demand), WORK[1])
+    if wrong == "early":
+        columns["arrival_s"] = 4.0 + (demand.arrival_s - 4.0) ** 2 / 10.0
+    if wrong == "one user":
+        columns["user"] = np.where(demand.type == 2, 3, demand.user)
+    with np.errstate(invalid="ignore"):
+        assert min(p_values(Demand(**columns))) < 1e-4
+
+
+def test_the_counts_of_many_rounds_are_poisson():
+    """Index of dispersion of 400 rounds, chi-squared at 1e-4 two-sided; 20 times 20 tasks fail."""
+    counts = np.array([len(poisson(round_index=r, duration_s=0.1, users=[10])) for r in range(400)])
+    assert dispersion_p(counts) > 1e-4
+    assert dispersion_p(np.full(400, 24)) < 1e-4  # a fixed number of tasks is not Poisson
+
+
+def dispersion_p(counts):
+    statistic = ((counts - counts.mean()) ** 2).sum() / counts.mean()
+    return 2 * min(stats.chi2.cdf(statistic, 399), stats.chi2.sf(statistic, 399))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"users": [1.5, 2.0]}, "users_by_type"),
+        ({"users": [-1]}, "users_by_type"),
+        ({"users": []}, "users_by_type"),
+        ({"rate": np.nan}, "tasks_per_user_per_s"),
+        ({"rate": -1.0}, "tasks_per_user_per_s"),
+        ({"duration_s": np.inf}, "duration_s"),
+        ({"start_s": -1.0}, "start_s"),
+    ],
+)
+def test_bad_poisson_settings_are_refused(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        poisson(**wrong)
+
+
+def test_bad_mean_work_is_refused():
+    with pytest.raises(ValueError, match=r"mean_work = \[1.0, 2.0\]: .* shape \(3,\)"):
+        poisson_demand(1, 0, 0.0, 1.0, [1], 1.0, [1.0, 2.0])
+
+
+def test_poisson_demand_to_the_last_bit():
+    """The draws of a type one after another: number, times, users, work."""
+    demand = poisson(seed=3, round_index=2)
+    total = 0
+    for type_, (users, first) in enumerate([(3, 0), (0, 3), (5, 3)]):
+        rng = stream(3, "demand", 2, type_)
+        tasks = rng.poisson(users * 24.0 * 10.0)
+        times_s = 4.0 + 10.0 * rng.random(tasks)
+        order = np.argsort(times_s, kind="stable")
+        user = first + rng.integers(max(users, 1), size=tasks)
+        work = np.array(WORK) * rng.standard_exponential((tasks, 3))
+        own = demand.select(demand.type == type_)
+        assert np.array_equal(own.arrival_s, times_s[order])
+        assert np.array_equal(own.user, user[order])
+        assert np.array_equal(own.work_flop, work[order, 1])
+        total += tasks
+    assert len(demand) == total
+
+
+def drawn(seed=5, round_index=0, start_s=4.0, duration_s=10.0, users=USERS, **laws):
+    return drawn_demand(seed, round_index, start_s, duration_s, users, 24.0, WORK, **laws)
+
+
+def test_another_law_of_work_leaves_arrivals_and_users_as_they_were():
+    plain, heavy = poisson(seed=5), drawn(law=Lognormal(2.0))
+    for name in ("task", "arrival_s", "type", "user"):
+        assert np.array_equal(getattr(plain, name), getattr(heavy, name))
+    assert not np.array_equal(plain.work_flop, heavy.work_flop)
+    assert (drawn(law=Deterministic()).output_bits == WORK[2]).all()
+
+
+def test_work_has_the_mean_and_the_variation_of_its_law():
+    """Mean of 10 kbit at 5 standard errors (false alarm 6e-7); twice the work must fail."""
+    demand = drawn(users=[800], law=Lognormal(0.5))
+    for name, mean in zip(("input_bits", "work_flop", "output_bits"), WORK, strict=True):
+        z = (getattr(demand, name) / mean - 1.0) / (0.5 / np.sqrt(len(demand)))
+        assert abs(z.mean()) < 5
+        assert abs((2 * getattr(demand, name) / mean - 1).mean() / (0.5 / len(z) ** 0.5)) > 5
+
+
+BURSTS = Bursts(ratio=20.0, share=0.2, mean_s=0.3)
+
+
+def test_bursts_come_to_all_types_at_once_and_the_means_stay():
+    """Numbers of two types in windows of 0.1 s: correlated as the pace demands, or not at all.
+
+    Correlation of Poisson counts over 1,000 windows: standard error 1 / sqrt(1000) = 0.03.
+    """
+    pace = BURSTS.pace(stream(5, "bursts"), 100.0)
+    demand = drawn(start_s=0.0, duration_s=100.0, pace=pace)
+    windows = np.arange(1001) / 10
+    by_type = [np.histogram(demand.arrival_s[demand.type == n], windows)[0] for n in (0, 2)]
+    assert np.corrcoef(by_type)[0, 1] > 0.5
+    even = drawn(start_s=0.0, duration_s=100.0)
+    by_type = [np.histogram(even.arrival_s[even.type == n], windows)[0] for n in (0, 2)]
+    assert abs(np.corrcoef(by_type)[0, 1]) < 0.15
+    expected = 24.0 * 8 * pace.passed(np.array(100.0))
+    assert abs(len(demand) - expected) < 5 * np.sqrt(expected)
+
+
+def test_a_type_does_not_feel_another_in_bursts_either():
+    pace = BURSTS.pace(stream(5, "bursts"), 20.0)
+    few, many = drawn(users=[3, 1, 5], pace=pace), drawn(users=[3, 70, 5], pace=pace)
+    for n in (0, 2):
+        a, b = few.select(few.type == n), many.select(many.type == n)
+        assert np.array_equal(a.arrival_s, b.arrival_s)
+        assert np.array_equal(a.work_flop, b.work_flop)
+
+
+def test_a_pace_that_ends_before_the_round_is_refused():
+    with pytest.raises(ValueError, match=r"arrivals in \[4.0, 1004.0\) s: allowed 0 to"):
+        drawn(duration_s=1000.0, pace=BURSTS.pace(stream(5, "bursts"), 20.0))
+
+
+TRACE = RequestTrace([0.0, 1.0, 2.5, 2.5, 7.0], [100, 10, 20, 30, 40], [5, 0, 2, 3, 4])
+
+
+def traced(start_s=0.0, duration_s=10.0, trace=TRACE, users=(2, 3), **settings):
+    rates = {"bits_per_token": 16.0, "flop_per_token": 1e9}
+    return trace_demand(trace, 1, start_s, duration_s, list(users), **{**rates, **settings})
+
+
+def test_work_of_a_request_follows_from_its_tokens():
+    demand = traced()
+    assert demand.arrival_s.tolist() == [0.0, 1.0, 2.5, 2.5, 7.0]
+    assert demand.input_bits.tolist() == [1600.0, 160.0, 320.0, 480.0, 640.0]
+    assert demand.work_flop.tolist() == [105e9, 10e9, 22e9, 33e9, 44e9]
+    assert demand.output_bits.tolist() == [80.0, 0.0, 32.0, 48.0, 64.0]
+
+
+def test_speed_up_and_windows():
+    assert traced(speed_up=2.0).arrival_s.tolist() == [0.0, 0.5, 1.25, 1.25, 3.5]
+    parts = [traced(*span) for span in [(0.0, 1.0), (1.0, 1.5), (2.5, 1.0), (3.5, 3.0), (7.0, 9.0)]]
+    assert [part.arrival_s.tolist() for part in parts] == [[0.0], [1.0], [2.5, 2.5], [], [7.0]]
+
+
+def test_a_request_keeps_type_and_user_however_the_run_is_cut():
+    whole = traced()
+    parts = [traced(0.0, 2.5), traced(2.5, 20.0)]
+    for name in ("type", "user"):
+        joined = np.concatenate([getattr(part, name) for part in parts])
+        assert np.array_equal(joined, getattr(whole, name))
+
+
+def test_a_trace_that_has_ended_offers_nothing_more():
+    assert len(traced(start_s=8.0)) == 0
+
+
+def test_types_of_a_trace_are_drawn_by_share_and_users_evenly():
+    """Two chi-squared tests at 1e-4 on 20,000 requests; shares that are off by 0.02 fail."""
+    trace = RequestTrace(np.arange(20_000.0), np.full(20_000, 7), np.full(20_000, 7))
+    demand = traced(duration_s=3e4, trace=trace, users=(2, 3), shares=[0.3, 0.7])
+    types = np.bincount(demand.type)
+    assert stats.chisquare(types, [6000, 14000]).pvalue > 1e-4
+    assert stats.chisquare(types, [5600, 14400]).pvalue < 1e-4
+    users = np.bincount(demand.user)
+    assert stats.chisquare(users, [3000] * 2 + [14000 / 3] * 3).pvalue > 1e-4
+    assert ((demand.user < 2) == (demand.type == 0)).all()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"speed_up": 0.0}, "speed_up = 0.0"),
+        ({"speed_up": np.inf}, "speed_up = inf"),
+        ({"shares": [0.5, 0.4]}, "allowed sum 1"),
+        ({"shares": [1.0]}, r"shares = \[1.0\]"),
+        ({"shares": [0.5, 0.5], "users": (2, 0)}, "allowed 0 for a type without users"),
+        ({"users": (0, 0)}, "allowed at least one user"),
+        ({"bits_per_token": -1.0}, "bits_per_token"),
+        ({"flop_per_token": np.nan}, "flop_per_token"),
+    ],
+)
+def test_bad_trace_settings_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        traced(**settings)
+
+
+RATES = [[50e6, 40e12, 50e6], [25e6, 20e12, 10e6]]
+
+
+def test_offer_drops_users_who_are_out_and_divides_work_by_rate():
+    demand = Demand(
+        [7, 8, 9], [0.0, 1.0, 2.0], [0, 0, 1], [0, 1, 2], [1e6] * 3, [1e12] * 3, [2e6] * 3
+    )
+    work = offer(demand, [1, -1, 0], RATES)
+    assert work.task.tolist() == [7, 9]
+    assert work.operator.tolist() == [1, 0]
+    assert work.user.tolist() == [0, 2]
+    assert work.service_s.tolist() == [[0.04, 0.05, 0.2], [0.02, 0.025, 0.04]]
+
+
+def test_offer_splits_the_demand_of_a_round_without_loss():
+    demand = poisson()
+    choice = np.array([0, 1, -1, 0, 0, 1, 1, -1])
+    work = offer(demand, choice, RATES)
+    assert set(demand.task) - set(work.task) == set(demand.task[np.isin(demand.user, [2, 7])])
+    assert np.array_equal(choice[work.user], work.operator)
+
+
+@pytest.mark.parametrize(
+    ("choice", "rates", "message"),
+    [
+        ([0, 2], RATES, "operator_of_user = 2: allowed -1"),
+        ([0, -2], RATES, "operator_of_user = -2: allowed -1"),
+        ([0.0, 1.0], RATES, "one whole number a user"),
+        ([0], RATES, "user = 1: allowed below 1 users"),
+        ([0, 1], [[1.0, 0.0, 1.0]], "rates = .*above 0"),
+        ([0, 1], [[1.0, np.inf, 1.0]], "rates"),
+        ([0, 1], [1.0, 1.0, 1.0], r"rates = .*shape \(operators, 3\)"),
+    ],
+)
+def test_bad_offers_are_refused(choice, rates, message):
+    demand = Demand([0, 1], [0.0, 1.0], [0, 0], [0, 1], [1.0] * 2, [1.0] * 2, [1.0] * 2)
+    with pytest.raises(ValueError, match=message):
+        offer(demand, choice, rates)
+
+
+@given(st.lists(st.integers(0, 30), max_size=60), st.booleans())
+def test_the_order_of_arrivals_is_stable(times, distinct):
+    arrival_s = np.array(sorted(set(times), reverse=True) if distinct else times, dtype=float)
+    assert order_of(arrival_s).tolist() == np.argsort(arrival_s, kind="stable").tolist()
