@@ -17,9 +17,21 @@ from matplotlib.axes import Axes
 from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
 
-from airan_market.analysis.figure_style import DASHES, HATCHES, MARKERS, colours, cycle, operator_labels, panels, png, spread_ticks, style, whole_ticks
-from airan_market.sim.estimation.intervals import mean_interval
+from airan_market.analysis.figure_style import (
+    DASHES,
+    HATCHES,
+    MARKERS,
+    colours,
+    cycle,
+    operator_labels,
+    panels,
+    png,
+    spread_ticks,
+    style,
+    whole_ticks,
+)
 from airan_market.analysis.runs.violations import violation_table
+from airan_market.sim.estimation.intervals import mean_interval
 
 __all__ = ["matching", "menus", "save", "utilities", "violations"]
 

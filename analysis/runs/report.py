@@ -14,9 +14,9 @@ from matplotlib.figure import Figure
 
 from airan_market.analysis.runs import figures
 from airan_market.analysis.runs.headline import headline, interval, number, probability
+from airan_market.analysis.runs.summary import summarise
 from airan_market.analysis.store.manifest import write_text
 from airan_market.analysis.store.reader import Run
-from airan_market.analysis.runs.summary import summarise
 
 TEMPLATE = "report.html.j2"
 

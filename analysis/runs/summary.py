@@ -8,10 +8,10 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
-from airan_market.sim.estimation.intervals import mean_interval
-from airan_market.analysis.store.manifest import Manifest
 from airan_market.analysis.runs.violations import COVERS, TOO_LOW, UNDECIDED, violation_table
+from airan_market.analysis.store.manifest import Manifest
 from airan_market.scenarios import Scenario
+from airan_market.sim.estimation.intervals import mean_interval
 
 SCHEMA_VERSION = 1
 LEVEL = 0.95

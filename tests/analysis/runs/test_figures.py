@@ -5,8 +5,8 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.container import ErrorbarContainer
 
-from airan_market.analysis.runs import figures
 from airan_market.analysis.figure_style import png
+from airan_market.analysis.runs import figures
 from airan_market.analysis.runs.violations import violation_table
 
 NAMES = ["north <b>& $x$", "south"]

@@ -5,8 +5,8 @@ import pytest
 from scipy import stats
 
 from airan_market.analysis.play import play
-from airan_market.analysis.store.reader import load_run
 from airan_market.analysis.runs.summary import summarise
+from airan_market.analysis.store.reader import load_run
 
 
 def test_totals_are_last_round_mean_and_t_interval(run):

@@ -2,8 +2,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from airan_market.analysis.runs.violations import (
+    COVERS,
+    TOO_LOW,
+    UNDECIDED,
+    verdict,
+    violation_table,
+)
 from airan_market.sim.estimation.intervals import cluster_proportion
-from airan_market.analysis.runs.violations import COVERS, TOO_LOW, UNDECIDED, verdict, violation_table
 
 
 def cells(rows: list[tuple]) -> tuple[pd.DataFrame, pd.DataFrame]:
