@@ -1,0 +1,126 @@
+"""What the pages show is what happens: their code runs, their commands exist, their links lead."""
+
+import re
+import shlex
+import sys
+import tomllib
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from airan_market import load_pact, load_scenario, solve_pact
+from airan_market.scenarios import keys_markdown
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = {
+    str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
+    for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("notebooks/*.md")]
+}
+(SCRIPT,) = entry_points(group="console_scripts", name="airan-market")
+
+
+def blocks(page: str, language: str) -> list[str]:
+    """Fenced blocks of a page in one language, "" for plain ones."""
+    return re.findall(rf"^```{language}\n(.*?)^```", PAGES[page], flags=re.MULTILINE | re.DOTALL)
+
+
+def commands() -> list[tuple[str, ...]]:
+    """Every call of the command in a plain block, split into words, once."""
+    lines = [line for page in PAGES for block in blocks(page, "") for line in block.splitlines()]
+    calls = [shlex.split(line, comments=True) for line in lines if line.startswith("airan-market ")]
+    return sorted({tuple(call) for call in calls})
+
+
+def pages_with(language: str) -> list[str]:
+    return [page for page in PAGES if blocks(page, language)]
+
+
+def printed() -> list[tuple[str, str]]:
+    """Commands of the README and what it says they print."""
+    found = re.findall(r"^```\n(airan-market [^\n]*)\n```\n+```text\n(.*?)^```", PAGES["README.md"],
+                       flags=re.MULTILINE | re.DOTALL)  # fmt: skip
+    return [(command, text) for command, text in found]
+
+
+def misses(said: str, happened: str) -> list[str]:
+    """Lines that a page shows and that did not come; "…" stands for lines left out."""
+    lines = [line for line in said.splitlines() if line.strip() not in ("", "…")]
+    return [line for line in lines if line not in happened.splitlines()]
+
+
+@pytest.mark.parametrize("page", pages_with("python"))
+def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for number, code in enumerate(blocks(page, "python")):
+        exec(compile(code, f"{page}, block {number + 1}", "exec"), {"__name__": "__main__"})
+
+
+@pytest.mark.parametrize("page", pages_with("toml"))
+def test_the_scenarios_of_a_page_load(page) -> None:
+    for text in blocks(page, "toml"):
+        tables = tomllib.loads(text)
+        if "pact" in tables:
+            solve_pact(load_pact(tables))
+        elif "operators" in tables:
+            load_scenario(tables)
+
+
+@pytest.mark.parametrize("call", commands(), ids=" ".join)
+def test_every_command_and_option_exists(call) -> None:
+    known = get_command(sys.modules[SCRIPT.load().__module__].app).commands
+    assert call[1] in known
+    options = {name for parameter in known[call[1]].params
+               for name in (*parameter.opts, *parameter.secondary_opts)}  # fmt: skip
+    assert {word for word in call[2:] if word.startswith("-")} <= options
+
+
+def test_the_pages_name_commands() -> None:
+    assert len(commands()) >= 10
+    assert len(printed()) == 3
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_file_that_a_page_links_is_there(page) -> None:
+    linked = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", PAGES[page])
+    local = [name for name in linked if not re.match(r"[a-z]+:", name)]
+    place = (ROOT / page).parent
+    assert [name for name in local if not (place / name).exists()] == []
+
+
+def test_every_page_can_be_found_from_the_front() -> None:
+    reached, ahead = set(), ["README.md"]
+    while ahead:
+        page = ahead.pop()
+        reached.add(page)
+        for name in re.findall(r"\]\(([^)#:]+\.md)", PAGES[page]):
+            target = str((ROOT / page).parent.joinpath(name).resolve().relative_to(ROOT))
+            ahead += [target] if target not in reached else []
+    assert PAGES.keys() - reached == set()
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        pytest.param(*one, marks=pytest.mark.long if "validate" in one[0] else ())
+        for one in printed()
+    ],
+    ids=lambda value: value if value.startswith("airan-market") else "",
+)
+def test_the_front_page_shows_what_is_printed(command, said, tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as end:
+        monkeypatch.setattr(sys, "argv", shlex.split(command))
+        SCRIPT.load()()
+    assert end.value.code == 0
+    assert misses(said, "\n".join(capsys.readouterr())) == []
+
+
+def test_control_a_line_that_is_not_printed_is_missed() -> None:
+    assert misses("one\n…\nthree\n", "one\ntwo\n") == ["three"]
+
+
+def test_the_page_of_keys_is_the_schema() -> None:
+    assert PAGES["docs/scenario_keys.md"].rstrip("\n").endswith(keys_markdown().rstrip("\n"))
