@@ -9,23 +9,10 @@ from typing import NoReturn
 
 import typer
 
+from airan_market.scenarios import InputError
+
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 3
 
-#: Errors whose text is meant for the user: something in what was asked for cannot be had.
-#: Known by name, so that telling them apart imports none of the floors that raise them.
-INPUT_ERRORS = frozenset(
-    {
-        "ScenarioError",
-        "TraceError",
-        "EngineUnavailable",
-        "BeliefUnavailable",
-        "MechanismUnavailable",
-        "RunError",
-        "ReproductionError",
-        "EffortError",
-    }
-)
-_OURS = "airan_market"
 #: A file or a directory that was named is not there, is in the way, or cannot be written.
 NO_SUCH_PLACE = (
     FileNotFoundError,
@@ -34,21 +21,6 @@ NO_SUCH_PLACE = (
     IsADirectoryError,
     PermissionError,
 )
-
-
-def is_input_error(error: BaseException) -> bool:
-    """Whether an error says that the input is at fault.
-
-    Examples
-    --------
-    >>> from airan_market.analysis.store.manifest import RunError
-    >>> is_input_error(RunError("x: no such run")), is_input_error(ValueError("x"))
-    (True, False)
-    """
-    return any(
-        kind.__name__ in INPUT_ERRORS and kind.__module__.partition(".")[0] == _OURS
-        for kind in type(error).__mro__
-    )
 
 
 def is_interruption(error: BaseException) -> bool:
@@ -137,7 +109,7 @@ def end_of(error: BaseException, *, debug: bool = False) -> int:
     if isinstance(error, NO_SUCH_PLACE) and error.filename is not None:
         say(f"{error.filename}: {one_line(error.strerror or type(error).__name__).lower()}")
         return BAD_INPUT
-    if is_input_error(error):
+    if isinstance(error, InputError):
         for line in fault_lines(error):
             say(line)
         return BAD_INPUT

@@ -1,6 +1,7 @@
 from .dump import dump_toml as dump_toml
 from .dump import scenario_hash as scenario_hash
 from .fault import Fault as Fault
+from .fault import InputError as InputError
 from .fault import ScenarioError as ScenarioError
 from .keys import KeyDescription as KeyDescription
 from .keys import describe_keys as describe_keys

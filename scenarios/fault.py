@@ -45,7 +45,11 @@ class Fault:
         return one_line(": ".join(part for part in (self.source, found, self.allowed) if part))
 
 
-class ScenarioError(ValueError):
+class InputError(Exception):
+    """What was asked for cannot be had; the text is for the user, a line for each reason."""
+
+
+class ScenarioError(InputError, ValueError):
     """A scenario cannot be used; ``faults`` holds every reason, ``str`` one line for each.
 
     Examples

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from airan_market.agents.belief.tail_belief import believe_tails
 from airan_market.agents.screening.envelope import FcfsLaw
 from airan_market.agents.screening.monotone import ExponentialPieces, Pieces
+from airan_market.scenarios import InputError
 from airan_market.sim.arrays import FloatArray
 from airan_market.sim.estimation.pilot import PilotRun
 from airan_market.sim.theory.domain import arrival_rates
@@ -23,7 +24,7 @@ from airan_market.sim.theory.domain import arrival_rates
 PILOT_RUN = PilotRun()
 
 
-class BeliefUnavailable(ValueError):  # noqa: N818 (a state of the program, not a fault of it)
+class BeliefUnavailable(InputError, ValueError):  # noqa: N818 (a state of the program, not a fault of it)
     """The scenario names a belief that is not there yet; the message lists those that are."""
 
 

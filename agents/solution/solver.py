@@ -14,7 +14,7 @@ from airan_market.agents.mechanism.mixed import designed_menus, iterate
 from airan_market.agents.mechanism.pure import Agreement, at_induced_load
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.agents.solution.outcome import Outcome, conclude, conclude_pure
-from airan_market.scenarios import Scenario
+from airan_market.scenarios import InputError, Scenario
 from airan_market.sim.arrays import FloatArray
 
 MIXED = "mixed"
@@ -26,7 +26,7 @@ SETTLED_BEFORE: dict[str, Callable[[Primitives], Agreement]] = {
 MECHANISMS = (MIXED, *SETTLED_BEFORE)
 
 
-class MechanismUnavailable(ValueError):  # noqa: N818 (a state of the program, not a fault)
+class MechanismUnavailable(InputError, ValueError):  # noqa: N818 (a state of the program, not a fault)
     """The scenario names a mechanism that is not there yet; the message lists those that are."""
 
 

@@ -21,9 +21,9 @@ import numpy as np
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.analysis.questions import anarchy, beliefs, rent
 from airan_market.analysis.questions.realised import Span
-from airan_market.analysis.reproduction.cells import DIRICHLET, ReproductionError
+from airan_market.analysis.reproduction.cells import DIRICHLET
 from airan_market.analysis.store.cell_store import code_mark, mark_of
-from airan_market.scenarios import Scenario, dump_toml, load_scenario
+from airan_market.scenarios import InputError, Scenario, dump_toml, load_scenario
 
 RENT, ANARCHY, BELIEFS = "rent", "anarchy", "beliefs"
 QUESTIONS = (RENT, ANARCHY, BELIEFS)
@@ -41,10 +41,6 @@ _MODULES = tuple(
     f"airan_market.analysis.questions.{noun}"
     for noun in ("anarchy", "beliefs", "cells", "realised", "rent")
 )
-
-
-class QuestionError(ReproductionError):
-    """What was asked cannot be had; one line a user can act on."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +76,7 @@ def cells(
 
     Raises
     ------
-    QuestionError
+    InputError
         When a question is unknown, or a number is out of its domain.
 
     Examples
@@ -90,11 +86,11 @@ def cells(
     """
     for name in only:
         if name not in QUESTIONS:
-            raise QuestionError(f"--only = {name}: allowed are {', '.join(QUESTIONS)}")
+            raise InputError(f"--only = {name}: allowed are {', '.join(QUESTIONS)}")
     if draws < 0:
-        raise QuestionError(f"--draws = {draws}: must be at least 0")
+        raise InputError(f"--draws = {draws}: must be at least 0")
     if replications < 2:
-        raise QuestionError(f"--replications = {replications}: must be at least 2")
+        raise InputError(f"--replications = {replications}: must be at least 2")
     parts = {
         BELIEFS: list(reversed(beliefs.available())),
         RENT: ["play", *(f"own margins {goal}" for goal in rent.GOALS), "curve", "best"],

@@ -33,7 +33,7 @@ from airan_market.agents.solution.outcome import expected_utilities
 from airan_market.agents.solution.solver import MECHANISMS, MIXED, SETTLED_BEFORE
 from airan_market.analysis.reproduction.published import WHOLE_TYPES
 from airan_market.analysis.store.cell_store import code_mark, fill, mark_of
-from airan_market.scenarios import Scenario, dump_toml, load_scenario
+from airan_market.scenarios import InputError, Scenario, dump_toml, load_scenario
 
 SCENARIO = "teleoperation"
 DRAWS = 100
@@ -98,7 +98,7 @@ def cells(only: Sequence[str] = (), draws: int = DRAWS) -> list[Cell]:
 
     Raises
     ------
-    ReproductionError
+    InputError
         When a name is unknown or there are no draws.
 
     Examples
@@ -109,9 +109,9 @@ def cells(only: Sequence[str] = (), draws: int = DRAWS) -> list[Cell]:
     known = {**{name: (name,) for name in SWEEPS}, **GROUPS}
     for name in only:
         if name not in known:
-            raise ReproductionError(f"--only = {name}: allowed are {', '.join(known)}")
+            raise InputError(f"--only = {name}: allowed are {', '.join(known)}")
     if draws < 1:
-        raise ReproductionError(f"--draws = {draws}: must be at least 1")
+        raise InputError(f"--draws = {draws}: must be at least 1")
     wanted = {sweep for name in only for sweep in known[name]} if only else set(SWEEPS)
     return [
         Cell(sweep, setting, 1 if sweep == FITTED else draws)
@@ -119,10 +119,6 @@ def cells(only: Sequence[str] = (), draws: int = DRAWS) -> list[Cell]:
         if sweep in wanted
         for setting in settings
     ]
-
-
-class ReproductionError(ValueError):
-    """What was asked of the reproduction cannot be had; one line a user can act on."""
 
 
 def scenario_of(cell: Cell, base: Scenario) -> Scenario:

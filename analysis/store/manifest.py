@@ -12,6 +12,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from airan_market.scenarios import InputError
+
 FILE_NAME = "manifest.json"
 #: Version of the run directory's layout; raised whenever a reader of the old one would be misled.
 SCHEMA_VERSION = 1
@@ -30,7 +32,7 @@ PACKAGES = (
 )
 
 
-class RunError(Exception):
+class RunError(InputError):
     """Something is wrong with a run directory; its text is one line a user can act on."""
 
 

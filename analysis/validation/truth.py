@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from airan_market.analysis.validation.offered import Offered
+from airan_market.scenarios import InputError
 from airan_market.sim.arrays import BoolArray, FloatArray
 from airan_market.sim.estimation.replications import Replications
 
@@ -61,17 +62,13 @@ class Effort:
     def __post_init__(self) -> None:
         for name, least in (("replications", 2), ("paths", 64), ("points", 1)):
             if getattr(self, name) < least:
-                raise EffortError(f"{name} = {getattr(self, name)}: must be at least {least}")
+                raise InputError(f"{name} = {getattr(self, name)}: must be at least {least}")
         if not (np.isfinite(self.relative) and self.relative > 0):
-            raise EffortError(f"precision = {self.relative}: must be a finite number above 0")
+            raise InputError(f"precision = {self.relative}: must be a finite number above 0")
         if not (np.isfinite(self.budget_tasks) and self.budget_tasks >= 1000):
-            raise EffortError(f"tasks = {self.budget_tasks:g}: must be at least 1000")
+            raise InputError(f"tasks = {self.budget_tasks:g}: must be at least 1000")
         if self.warmup_s is not None and not (np.isfinite(self.warmup_s) and self.warmup_s >= 0):
-            raise EffortError(f"warmup = {self.warmup_s}: must be a finite number, at least 0")
-
-
-class EffortError(ValueError):
-    """What was asked of a validation makes no sense; one line a user can act on."""
+            raise InputError(f"warmup = {self.warmup_s}: must be a finite number, at least 0")
 
 
 @dataclass(frozen=True, eq=False)
@@ -215,7 +212,7 @@ def observe(
         wanted[:, 0] = looked_at & ~rare[:, 0]
         horizon_s = FIRST_LOOK * effort.budget_tasks / effort.replications / float(rates.sum())
         if effort.warmup_s is not None and effort.warmup_s >= horizon_s:
-            raise EffortError(
+            raise InputError(
                 f"warmup = {effort.warmup_s}: must be below {horizon_s:.4g} s, the length of a "
                 f"replication of {site.name}; more tasks or fewer replications make it longer"
             )

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from airan_market.scenarios import InputError
 from airan_market.sim.engines.capacity import CapacityChanges
 from airan_market.sim.trace import State, Trace, as_servers
 from airan_market.sim.workload import STAGES, Workload
@@ -12,7 +13,7 @@ from airan_market.sim.workload import STAGES, Workload
 ENGINES = ("simpy", "compiled")
 
 
-class EngineUnavailable(RuntimeError):  # noqa: N818 - a state of things, no error of the caller
+class EngineUnavailable(InputError):  # noqa: N818 - a state of things, no error of the caller
     """The engine asked for is known but cannot run here; the message is one line."""
 
 

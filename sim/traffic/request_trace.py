@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from airan_market.scenarios import InputError
 from airan_market.sim.arrays import IntArray
 from airan_market.sim.columns import Amounts, Columns, Numbers
 
@@ -24,7 +25,7 @@ _ALLOWED_TIME = "allowed YYYY-MM-DD HH:MM:SS with up to 7 decimals"
 _ALLOWED_TOKENS = "allowed a whole number, 0 to 999999999999999"
 
 
-class TraceError(ValueError):
+class TraceError(InputError, ValueError):
     """A trace that cannot be read; `faults` has a line for each bad row, the message all of them.
 
     Of more than 20 faults the message lists 20 and says how many more there are.

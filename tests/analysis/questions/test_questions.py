@@ -12,11 +12,11 @@ from airan_market.analysis.questions import beliefs, rent
 from airan_market.analysis.questions import cells as question_cells
 from airan_market.analysis.questions import command as questions
 from airan_market.analysis.questions import report as question_report
-from airan_market.analysis.questions.cells import Cell, QuestionError, cells, compute, drawn
+from airan_market.analysis.questions.cells import Cell, cells, compute, drawn
 from airan_market.analysis.questions.realised import Span
 from airan_market.analysis.questions.report import drawable, findings, tables, write
 from airan_market.analysis.store.cell_store import fill
-from airan_market.scenarios import Scenario, load_scenario
+from airan_market.scenarios import InputError, Scenario, load_scenario
 
 SMALL = [
     "users.total=40",
@@ -104,7 +104,7 @@ def test_cells_by_question(small: Scenario) -> None:
         "anarchy-draw-1",
     ]
     for wrong in ({"only": ["rant"]}, {"draws": -1}, {"replications": 1}):
-        with pytest.raises(QuestionError, match=r"--(only|draws|replications) = "):
+        with pytest.raises(InputError, match=r"--(only|draws|replications) = "):
             cells(small, **wrong)  # type: ignore[arg-type]
 
 

@@ -14,7 +14,6 @@ from airan_market.analysis.reproduction.cells import (
     METHODS,
     SWEEPS,
     Cell,
-    ReproductionError,
     cells,
     compute,
     primitives_of,
@@ -27,7 +26,7 @@ from airan_market.analysis.reproduction.figures import drawable
 from airan_market.analysis.reproduction.report import spread_of, wins_of
 from airan_market.analysis.store import cell_store
 from airan_market.analysis.store.cell_store import CELLS, stored
-from airan_market.scenarios import load_scenario
+from airan_market.scenarios import InputError, load_scenario
 
 SMALL = [Cell("users", 30, 2), Cell("users_truncated", 30, 2), Cell("refund", 0.5, 1)]
 
@@ -184,7 +183,7 @@ def test_bad_input_is_one_line(arguments, words, tmp_path, capsys):
 def test_names_of_groups_cover_every_sweep():
     everything = {cell.sweep for name in reproduction.GROUPS for cell in cells([name])}
     assert everything == set(SWEEPS)
-    with pytest.raises(ReproductionError, match="allowed are"):
+    with pytest.raises(InputError, match="allowed are"):
         cells(["figure"])
 
 

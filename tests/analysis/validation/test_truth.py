@@ -7,12 +7,12 @@ from airan_market.analysis.validation.truth import (
     REPLICATIONS,
     SPLITTING,
     Effort,
-    EffortError,
     Truth,
     _paths,
     observe,
 )
 from airan_market.analysis.validation.verdicts import family_level
+from airan_market.scenarios import InputError
 
 SMALL = Effort(replications=20, relative=0.2, budget_tasks=3e5, paths=1280, points=3)
 
@@ -96,7 +96,7 @@ def test_the_warm_up_is_found_or_given(make_site):
     assert 0 <= found["warmup_s"] < found["horizon_s"] / 2
     assert given["horizon_s"] == pytest.approx(2e4 / 4 / 4 / 40)
     assert given["tasks"] == pytest.approx(given["replications"] * 40 * 31.35, rel=0.1)
-    with pytest.raises(EffortError, match=r"must be below 31.25 s, the length of a replication"):
+    with pytest.raises(InputError, match=r"must be below 31.25 s, the length of a replication"):
         observe(site, latency_s, expected, Effort(**small, warmup_s=40.0), seed=1)
 
 
@@ -146,5 +146,5 @@ def test_paths_become_fewer_where_each_meets_very_many_tasks(make_site):
     ],
 )
 def test_efforts_that_make_no_sense(setting, says):
-    with pytest.raises(EffortError, match=says.replace("(", r"\(")):
+    with pytest.raises(InputError, match=says.replace("(", r"\(")):
         Effort(**setting)
