@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import mesa
 import numpy as np
@@ -93,6 +94,8 @@ class Market(mesa.Model):
     >>> len(tables.rounds), int(tables.rounds["users"].sum()) <= 150
     (24, True)
     """
+
+    scenario: Any = None  # a plain attribute: from 3.5 on Mesa gives models one of its own
 
     def __init__(
         self, scenario: Scenario, seed: int = 0, task_sink: TaskSink | None = None

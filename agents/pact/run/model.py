@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import mesa
 import numpy as np
@@ -100,6 +101,8 @@ class PactSimulation(mesa.Model):
     >>> [provider.post().service.tolist() for provider in market.providers]
     [[0, 3, 6, 7]]
     """
+
+    scenario: Any = None  # a plain attribute: from 3.5 on Mesa gives models one of its own
 
     def __init__(
         self,
