@@ -8,6 +8,7 @@ from pydantic_core import ErrorDetails
 
 from airan_market.scenarios.fault import KeyPath
 from airan_market.scenarios.keys import allowed_at, unknown_key
+from airan_market.scenarios.registry import UNKNOWN
 from airan_market.scenarios.schema.consistency import Finding, Settings, contradictions
 from airan_market.scenarios.schema.kind import Kind, Model
 from airan_market.scenarios.schema.market import WORDS_OR_TABLES, Mechanism, Scenario, Simulation
@@ -51,6 +52,8 @@ def _finding(error: ErrorDetails, kind: Kind[Model]) -> Finding:
     path = _path(error)
     if error["type"] == "extra_forbidden":
         return Finding(path, unknown_key(path, kind.model)[0])
+    if error["type"] == UNKNOWN:
+        return Finding(path, error["msg"])
     rule = f"must be {allowed_at(path, kind.model)}"
     return Finding(path, f"required, {rule}" if error["type"] == "missing" else rule)
 

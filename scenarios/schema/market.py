@@ -20,6 +20,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from airan_market.scenarios.fault import key_text
+from airan_market.scenarios.registry import BELIEFS, MECHANISMS
 from airan_market.scenarios.schema.consistency import (
     BURST_MEAN_S,
     BURST_SHARE,
@@ -44,6 +45,7 @@ from airan_market.scenarios.schema.quantity import (
     UpperFraction,
     UserCount,
     WorkVariation,
+    named,
 )
 
 
@@ -219,12 +221,12 @@ class Operator(_Table):
 class Mechanism(_Table):
     """How contracts and the matching are found."""
 
-    name: Literal["mixed", "ct", "mc", "gsmc"] = Field(
+    name: Annotated[str, *named(MECHANISMS)] = Field(
         default="mixed",
-        description="mixed: the paper's Algorithm 1; ct, mc, gsmc: its benchmarks",
+        description="mixed: the paper's Algorithm 1; ct, mc, gsmc: its benchmarks; or one's own",
         json_schema_extra=_unit("-"),
     )
-    belief: Literal["chernoff", "chernoff-optimised", "fifo", "priority", "measured"] = Field(
+    belief: Annotated[str, *named(BELIEFS)] = Field(
         default="chernoff",
         description="what operators take the probability of a violation to be",
         json_schema_extra=_unit("-"),

@@ -5,10 +5,12 @@ the infinities are no numbers at all. The words of a fault are made from these b
 """
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import AfterValidator, AllowInfNan, Field, Strict
+
+from airan_market.scenarios.registry import Registry
 
 
 @dataclass(frozen=True)
@@ -63,3 +65,8 @@ FilePath = Annotated[
     Field(pattern=r"^[^\p{Cc}\p{Zl}\p{Zp}]+$"),
     Says("the path of a file, as text on one line"),
 ]
+
+
+def named(registry: Registry) -> tuple[Any, ...]:
+    """What `Annotated` adds to a text that names something registered."""
+    return Strict(), AfterValidator(registry.known), Says(registry.allowed())
