@@ -13,17 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from airan_market.sim.arrays import FloatArray
-from airan_market.sim.theory.domain import (
-    arrival_rates,
-    finite,
-    latencies,
-    non_negative,
-    open_unit,
-    server_counts,
-    service_rates,
-    with_last_axis,
-)
-from airan_market.sim.theory.sojourn import log_mgf, waiting_law
+from airan_market.sim.theory.domain import finite, latencies, non_negative, open_unit
+from airan_market.sim.theory.sojourn import log_mgf, stage_laws
 
 
 def chernoff_coefficients(
@@ -72,13 +63,8 @@ def chernoff_coefficients(
     >>> round(float(np.exp(log_gain)), 12)  # 2/(2 - 1) * 4/(4 - 1)
     2.666666666667
     """
-    c = with_last_axis(server_counts(servers), "servers", "one entry a stage")
-    mu = service_rates(service_rate_per_s)
-    mu = with_last_axis(mu, "service_rate_per_s", "one entry a stage")
-    lam = arrival_rates(arrival_rate_per_s)[..., np.newaxis]
+    c, mu, probability, r = stage_laws(servers, service_rate_per_s, arrival_rate_per_s)
     share = open_unit(zeta, "zeta")
-    probability, r = waiting_law(c, mu, lam)
-    c, mu, probability, r = np.broadcast_arrays(c, mu, probability, r)
     # min(r/c, μ): exactly, r/c is the smaller; in rounded arithmetic it can pass μ. Where a stage
     # is saturated its r is 0, and so is η.
     eta = share * np.minimum(r / c, mu).min(axis=-1)
@@ -187,12 +173,8 @@ def optimised_tail(
     (array([1.        , 0.73575888]), array([0., 2.]))
     """
     t = latencies(latency_s)
-    c = with_last_axis(server_counts(servers), "servers", "one entry a stage")
-    mu = service_rates(service_rate_per_s)
-    mu = with_last_axis(mu, "service_rate_per_s", "one entry a stage")
-    lam = arrival_rates(arrival_rate_per_s)[..., np.newaxis]
-    probability, r = waiting_law(c, mu, lam)
-    mu, probability, r, t = np.broadcast_arrays(mu, probability, r, t[..., np.newaxis])
+    _, *laws = stage_laws(servers, service_rate_per_s, arrival_rate_per_s)
+    mu, probability, r, t = np.broadcast_arrays(*laws, t[..., np.newaxis])
     t = t[..., 0]
     mean = (1 / mu + probability / np.where(r > 0, r, 1.0)).sum(axis=-1)
     beyond = (r > 0).all(axis=-1) & (t > mean)

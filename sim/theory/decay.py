@@ -19,13 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from airan_market.sim.arrays import FloatArray
-from airan_market.sim.theory.domain import (
-    arrival_rates,
-    server_counts,
-    service_rates,
-    with_last_axis,
-)
-from airan_market.sim.theory.sojourn import waiting_law
+from airan_market.sim.theory.domain import arrival_rates, loads, tandem
+from airan_market.sim.theory.sojourn import stage_laws
 
 BRANCH_POWER = -1.5
 HALVINGS = 60  # of an interval in units of μ or less, that is to rounding
@@ -80,16 +75,12 @@ def first_come_decay(
     >>> first_come_decay([1, 1], [7.0, 7.0], [3.0, 7.0])  # (1 + 4t) exp(-4t); saturated
     Decay(rate_per_s=array([4., 0.]), power=array([1., 0.]))
     """
-    c = with_last_axis(server_counts(servers), "servers", "one entry a stage")
-    mu = service_rates(service_rate_per_s)
-    mu = with_last_axis(mu, "service_rate_per_s", "one entry a stage")
-    lam = arrival_rates(arrival_rate_per_s)[..., np.newaxis]
-    _, r = waiting_law(c, mu, lam)
-    c, mu, lam, r = np.broadcast_arrays(c, mu, lam, r)
+    c, mu, _, r = stage_laws(servers, service_rate_per_s, arrival_rate_per_s)
+    arriving = arrival_rates(arrival_rate_per_s)[..., np.newaxis] > 0
     saturated = (r <= 0).any(axis=-1)
     # one server: the exponential of rate r, with no pole at μ; and no pole at r without arrivals
-    service = np.where((c == 1) & (lam > 0), np.inf, mu)
-    poles = np.concatenate([service, np.where(lam > 0, r, np.inf)], axis=-1)
+    service = np.where((c == 1) & arriving, np.inf, mu)
+    poles = np.concatenate([service, np.where(arriving, r, np.inf)], axis=-1)
     rate = poles.min(axis=-1)
     order = (poles == rate[..., np.newaxis]).sum(axis=-1)
     return Decay(np.where(saturated, 0.0, rate)[()], np.where(saturated, 0.0, order - 1.0)[()])
@@ -134,17 +125,8 @@ def preemptive_decay(
     >>> preemptive_decay(1, 7.0, [3.0, 2.0]).rate_per_s  # 2 · (7 - 5)/5
     array([4. , 0.8])
     """
-    c = np.atleast_1d(server_counts(servers))
-    mu = np.atleast_1d(service_rates(service_rate_per_s))
-    own = np.atleast_1d(arrival_rates(arrival_rates_per_s, "arrival_rates_per_s"))
-    if c.ndim != 1 or c.shape != mu.shape or own.ndim != 1:
-        raise ValueError(
-            f"servers {c.shape}, service_rate_per_s {mu.shape} and arrival_rates_per_s "
-            f"{own.shape}: must be (S,), (S,) and (N,)"
-        )
-    load = np.cumsum(own)
-    above = np.concatenate([[0.0], load[:-1]])
-    found = [_type_decay(c, mu, high, total) for high, total in zip(above, load, strict=True)]
+    c, mu, own = tandem(servers, service_rate_per_s, arrival_rates_per_s)
+    found = [_type_decay(c, mu, above, load) for load, above in zip(*loads(own), strict=True)]
     return Decay(np.array([d[0] for d in found]), np.array([d[1] for d in found]))
 
 
@@ -187,7 +169,7 @@ def _station_poles(c: float, mu: float, branch: float, above: float, load: float
 
 
 def _is_slower(c: float, mu: float, above: float, rate: float) -> bool:
-    """Whether `rate` is slower than every pole of the chain of `sim.theory.preemptive`, up to the branch.
+    """Whether `rate` is slower than all poles of `sim.theory.preemptive`'s chain up to the branch.
 
     At z = -rate the ratios u_j = F_{j+1}/F_j of positive solutions satisfy
     Λ u_j = (z + Λ + μ (j + 1)) - μ j / u_{j-1}, and u_{c-1} must outgrow x, which continues them in

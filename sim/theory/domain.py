@@ -141,3 +141,59 @@ def with_last_axis(array: FloatArray, name: str, meaning: str) -> FloatArray:
     if array.ndim == 0 or array.shape[-1] == 0:
         raise ValueError(f"{name} has shape {array.shape}: must have a last axis, {meaning}")
     return array
+
+
+def stages(
+    servers: npt.ArrayLike, service_rate_per_s: npt.ArrayLike
+) -> tuple[FloatArray, FloatArray]:
+    """Return c and μ of stages in a row, each with a last axis of one entry a stage.
+
+    Examples
+    --------
+    >>> stages([2, 3], [[5.0]])
+    (array([2., 3.]), array([[5.]]))
+    """
+    c = with_last_axis(server_counts(servers), "servers", "one entry a stage")
+    mu = service_rates(service_rate_per_s)
+    return c, with_last_axis(mu, "service_rate_per_s", "one entry a stage")
+
+
+def tandem(
+    servers: npt.ArrayLike, service_rate_per_s: npt.ArrayLike, arrival_rates_per_s: npt.ArrayLike
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return c (S,), μ (S,) and the types' own rates λ_n (N,) of one tandem.
+
+    Examples
+    --------
+    >>> tandem(2, 5.0, [1.0, 2.0])  # one station
+    (array([2.]), array([5.]), array([1., 2.]))
+    >>> tandem([2, 3], [5.0], [1.0])
+    Traceback (most recent call last):
+    ...
+    ValueError: servers has shape (2,), service_rate_per_s (1,): must be (S,), one entry a stage
+    """
+    c = np.atleast_1d(server_counts(servers))
+    mu = np.atleast_1d(service_rates(service_rate_per_s))
+    rates = np.atleast_1d(arrival_rates(arrival_rates_per_s, "arrival_rates_per_s"))
+    if rates.ndim != 1 or not rates.size:
+        raise ValueError(
+            f"arrival_rates_per_s has shape {rates.shape}: must be (N,), one entry a type"
+        )
+    if c.ndim != 1 or mu.shape != c.shape or not c.size:
+        raise ValueError(
+            f"servers has shape {c.shape}, service_rate_per_s {mu.shape}: must be (S,), one "
+            "entry a stage"
+        )
+    return c, mu, rates
+
+
+def loads(rates_per_s: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return Λ_n and Λ_{n-1} of types (N,), 1/s.
+
+    Examples
+    --------
+    >>> loads(np.array([1.0, 2.0]))
+    (array([1., 3.]), array([0., 1.]))
+    """
+    load = np.cumsum(rates_per_s)
+    return load, np.concatenate([[0.0], load[:-1]])

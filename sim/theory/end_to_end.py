@@ -7,22 +7,15 @@ negative axis. The error of that depends on where the poles lie only through the
 axis: not on whether they coincide, nor on how many orders of magnitude they span.
 """
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from airan_market.sim.arrays import FloatArray
-from airan_market.sim.theory import talbot
-from airan_market.sim.theory.domain import (
-    arrival_rates,
-    latencies,
-    server_counts,
-    service_rates,
-    with_last_axis,
-)
-from airan_market.sim.theory.sojourn import waiting_law
+from airan_market.sim.theory.domain import latencies
+from airan_market.sim.theory.inversion import Contour
+from airan_market.sim.theory.sojourn import stage_laws
 
 # Rounding alone can lift a tail near one over one, by less than 1e-12; it is capped there.
 GREATEST_TAIL = 1.0
@@ -80,16 +73,12 @@ def end_to_end_tail(
     Two single servers, each with an exponential sojourn of rate μ - λ = 4, hence (1 + 4t) exp(-4t):
 
     >>> tail = end_to_end_tail(0.5, [1, 1], [7.0, 7.0], 3.0)
-    >>> round(float(tail), 12), round(3 * math.exp(-2), 12)
+    >>> round(float(tail), 12), round(float(3 * np.exp(-2)), 12)
     (0.40600584971, 0.40600584971)
     """
     t = latencies(latency_s)
-    c = with_last_axis(server_counts(servers), "servers", "one entry a stage")
-    mu = service_rates(service_rate_per_s)
-    mu = with_last_axis(mu, "service_rate_per_s", "one entry a stage")
-    lam = arrival_rates(arrival_rate_per_s)
-    probability, r = waiting_law(c, mu, lam[..., np.newaxis])
-    mu, probability, r, t = np.broadcast_arrays(mu, probability, r, t[..., np.newaxis])
+    _, *laws = stage_laws(servers, service_rate_per_s, arrival_rate_per_s)
+    mu, probability, r, t = np.broadcast_arrays(*laws, t[..., np.newaxis])
     t = t[..., 0]
     if mu.shape[-1] > GREATEST_STAGES:
         raise ValueError(f"servers has {mu.shape[-1]} stages: must have at most {GREATEST_STAGES}")
@@ -123,11 +112,13 @@ def _stable_tail(
         waiting_gap=((r - slowest[:, np.newaxis]) * t[:, np.newaxis]).T,
         probability=probability.T,
     )
-    sizes = _contour_sizes(chain)
+    contour = Contour.of_stages(stage_count)
+    sizes = _contour_sizes(chain, contour)
     integral = np.empty_like(t)
     for size in np.unique(sizes):
         chosen = sizes == size
-        integral[chosen] = _invert(chain.at(chosen), size)
+        z, weights = (array[:, np.newaxis] for array in contour.nodes(size))
+        integral[chosen] = (weights * chain.at(chosen).transform(z)).imag.sum(axis=0)
     tail = np.exp(np.log(integral) - chain.origin)  # one exponential: exp(-origin) may underflow
     return np.where(beyond, 0.0, np.minimum(tail, GREATEST_TAIL))
 
@@ -160,32 +151,21 @@ class _Chain(NamedTuple):
         return total
 
 
-def _contour_sizes(chain: _Chain) -> FloatArray:
+def _contour_sizes(chain: _Chain, contour: Contour) -> FloatArray:
     """Size of the contour at each point: the one that crosses the real axis near the saddle point.
 
     On the real axis right of the poles exp(z) F(z) is convex in its logarithm, with its least value
     at a z of at most 2S. A contour that crosses near that point adds up numbers not much larger
     than their sum, so nothing cancels. The least size serves up to four stages.
     """
-    best = np.full(chain.origin.shape, talbot.LEAST_SIZE)
+    size = contour.least_size
+    best = np.full(chain.origin.shape, size)
     least = np.full(chain.origin.shape, np.inf)
-    size = talbot.LEAST_SIZE
     while True:
-        height = talbot.crossing(size) + np.log(chain.transform(np.array(talbot.crossing(size))))
+        place = contour.crossing(size)
+        height = place + np.log(chain.transform(np.array(place)))
         best = np.where(height < least, size, best)
         least = np.minimum(height, least)
-        if talbot.SIZE_STEP * talbot.crossing(size) > 2 * len(chain.service):
+        if contour.size_step * place > 2 * len(chain.service):
             return best
-        size *= talbot.SIZE_STEP
-
-
-def _invert(chain: _Chain, size: float) -> FloatArray:
-    """Inverse transform at t = 1: the midpoint rule on the upper half of the contour, twice."""
-    density = max(talbot.LEAST_DENSITY, talbot.DENSITY_PER_STAGE * len(chain.service))
-    half = math.ceil(density * size / 2)
-    theta = np.pi * (np.arange(half) + 0.5) / half
-    a, b, c, d = talbot.A, talbot.B, talbot.C, talbot.D
-    z = size * (a * theta / np.tan(b * theta) - c + 1j * d * theta)
-    slope = a / np.tan(b * theta) - a * b * theta / np.sin(b * theta) ** 2 + 1j * d
-    weights = np.exp(z) * slope * size / half
-    return (weights[:, np.newaxis] * chain.transform(z[:, np.newaxis])).imag.sum(axis=0)
+        size *= contour.size_step

@@ -7,7 +7,7 @@ overtake it, and fewer at rate μ min(j, c); while j < c the tagged task is serv
 sojourn is the time until that birth-and-death chain is absorbed.
 
 The Laplace transform follows by one sweep over j < c and a closed form beyond, without truncation
-(:mod:`sim.theory.preemptive_kernel`). Its singularities lie on the negative real axis: poles, and the
+(`sim.theory.preemptive_kernel`). Its singularities lie on the negative real axis: poles, and the
 branch cut of the queue of higher types. It is inverted along a contour that crosses the axis near
 the saddle point and is counted from the slowest singularity, so that the tail keeps its digits
 however small it is.
@@ -19,8 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from airan_market.sim.arrays import FloatArray
-from airan_market.sim.theory import talbot
-from airan_market.sim.theory.domain import arrival_rates, latencies, server_counts, service_rates
+from airan_market.sim.theory.domain import latencies, loads, tandem
+from airan_market.sim.theory.inversion import Contour
 
 # With more servers than this a sweep over j takes a good part of a second.
 GREATEST_SERVERS = 1_000_000
@@ -164,9 +164,8 @@ def class_sojourn_transform(
     >>> class_sojourn_transform(1.0, 1, 7.0, [3.0]).real.round(12)  # 4 / (4 + 1)
     array([[0.8]])
     """
-    from airan_market.sim.theory.preemptive_kernel import (
-        transform_laws,  # here: Numba takes long to import
-    )
+    # here: Numba takes long to import
+    from airan_market.sim.theory.preemptive_kernel import transform_laws
 
     laws = SojournLaws(*_laws(servers, service_rate_per_s, arrival_rates_per_s))
     slowest = laws.slowest_per_s
@@ -180,7 +179,7 @@ def class_sojourn_transform(
             f"argument_per_s = {float(z[at].real)!r}: must be above {float(slowest[law])!r}, the "
             f"slowest singularity of type {law + 1}"
         )
-    return transform_laws(z, *laws.prepared)
+    return transform_laws(z, laws.prepared)
 
 
 def sojourn_laws(
@@ -250,22 +249,19 @@ class SojournLaws:
         load_per_s: FloatArray,
         above_per_s: FloatArray,
     ) -> None:
-        from airan_market.sim.theory.preemptive_kernel import (
-            prepare_laws,  # here: Numba takes long to import
-        )
+        # here: Numba takes long to import
+        from airan_market.sim.theory.preemptive_kernel import prepare_laws
 
         given = servers, service_rate_per_s, load_per_s, above_per_s
         # copies, contiguous and writable: one machine code serves all callers
         c, mu, load, above = (np.array(array, dtype=float, order="C") for array in given)
         self.prepared = prepare_laws(c, mu, load, above)
-        density = max(talbot.LEAST_DENSITY, talbot.DENSITY_PER_STAGE * c.shape[1])
-        shape = talbot.A, talbot.B, talbot.C, talbot.D
-        self._contour = (*shape, talbot.LEAST_SIZE, talbot.SIZE_STEP, density)
+        self._contour = Contour.of_stages(c.shape[1])
 
     @property
     def slowest_per_s(self) -> FloatArray:
         """Slowest singularity of each law, 1/s, negative; 0 where saturated. (K,)."""
-        return self.prepared[3]
+        return self.prepared.slowest
 
     def __call__(
         self, latency_s: FloatArray, law: npt.NDArray[np.int64]
@@ -274,28 +270,16 @@ class SojournLaws:
         from airan_market.sim.theory.preemptive_kernel import evaluate
 
         t = np.array(latency_s, dtype=float, order="C")
-        return evaluate(t, np.array(law, dtype=np.int64), *self.prepared, self._contour)
+        return evaluate(t, np.array(law, dtype=np.int64), self.prepared, self._contour)
 
 
 def _laws(
     servers: npt.ArrayLike, service_rate_per_s: npt.ArrayLike, arrival_rates_per_s: npt.ArrayLike
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
     """Check, and spread over the types: c and μ (N, S), Λ_n and Λ_{n-1} (N,)."""
-    c = np.atleast_1d(server_counts(servers))
-    mu = np.atleast_1d(service_rates(service_rate_per_s))
-    rates = np.atleast_1d(arrival_rates(arrival_rates_per_s, "arrival_rates_per_s"))
-    if rates.ndim != 1 or not rates.size:
-        raise ValueError(
-            f"arrival_rates_per_s has shape {rates.shape}: must be (N,), one entry a type"
-        )
-    if c.ndim != 1 or mu.shape != c.shape or not c.size:
-        raise ValueError(
-            f"servers has shape {c.shape}, service_rate_per_s {mu.shape}: must both be (S,), one "
-            "entry a stage"
-        )
+    c, mu, rates = tandem(servers, service_rate_per_s, arrival_rates_per_s)
     if c.max() > GREATEST_SERVERS:
         raise ValueError(f"servers = {float(c.max())!r}: must be at most {GREATEST_SERVERS:g} here")
-    load = np.cumsum(rates)
-    above = np.concatenate([[0.0], load[:-1]])
+    load, above = loads(rates)
     spread = (len(load), len(c))
     return np.broadcast_to(c, spread).copy(), np.broadcast_to(mu, spread).copy(), load, above

@@ -1,4 +1,4 @@
-r"""The hot loop of :mod:`sim.theory.preemptive`: transforms of tagged tasks, inverted along a contour.
+r"""The hot loop of `sim.theory.preemptive`: transforms of tagged tasks, inverted on a contour.
 
 One station, in units of its 1/μ: a tagged task sees j tasks ahead of it. They become more at rate
 α (arrivals of higher types), fewer at rate min(j, c), and while j < c the tagged task is served, at
@@ -24,16 +24,16 @@ file only.
 """
 
 from math import exp, floor, inf, log, sqrt, tan
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from airan_market.sim.arrays import FloatArray, IntArray
+from airan_market.sim.theory.inversion import Contour
 
 Complexes = NDArray[np.complex128]
-# a, b, c and d of `talbot`, the least size, the step from one size to the next, and the density
-Contour = tuple[float, float, float, float, float, float, float]
 
 # Rounding: with min_s μ^s t below this, no task is done by t but for less than half a unit in the
 # last place of 1. The product bounds 1 - P(T > t), because a task is served at rate μ at most.
@@ -54,6 +54,27 @@ NUMBERS = 12
 # rows of the memory in which a sweep is done, real and imaginary parts apart
 V, V_IM, GAMMA, GAMMA_IM, BETA, BETA_IM, SERVED, SERVED_IM = range(8)
 ROWS = 8
+
+# rows of the memory of a law: arguments, counted from the slowest singularity, what the transforms
+# of tail, s, and density are there, and the weights of the contour
+Z, TAIL, DENSITY, WEIGHT = range(4)
+
+
+class Law(NamedTuple):
+    """What is known of a law of S stages before any argument is."""
+
+    numbers: FloatArray  # (S, 12)
+    offsets: IntArray  # (S + 1,), of the stages' weights
+    weights: FloatArray  # Pr(j ahead), j < c
+
+
+class Laws(NamedTuple):
+    """The same of K laws, their weights in one row, and their slowest singularities, 1/s."""
+
+    numbers: FloatArray  # (K, S, 12)
+    offsets: IntArray  # (K, S + 1)
+    weights: FloatArray
+    slowest: FloatArray  # (K,); 0 where saturated
 
 
 @njit(error_model="numpy")
@@ -184,18 +205,13 @@ def sweep(c: int, alpha: float, weights: FloatArray, memory: FloatArray, nodes: 
 
 @njit(error_model="numpy")
 def station_transform(
-    numbers: FloatArray,
-    weights: FloatArray,
-    z: Complexes,
-    nodes: int,
-    memory: FloatArray,
-    tail: Complexes,
-    density: Complexes,
+    numbers: FloatArray, weights: FloatArray, nodes: int, memory: FloatArray, work: Complexes
 ) -> None:
-    """Add one stage to the transforms of tail, s, and density at `numbers[ORIGIN]` + z.
+    """Add one stage to the transforms of tail and density.
 
     The tail of a sum telescopes: (1 - G_1 G_2)/z = (1 - G_1)/z + G_1 (1 - G_2)/z.
     """
+    z, tail, density = work[Z], work[TAIL], work[DENSITY]
     c, mu, alpha = int(numbers[SERVERS]), numbers[RATE], numbers[ABOVE]
     for k in range(nodes):
         v = (numbers[SERVICE_GAP] + z[k]) / mu
@@ -231,33 +247,17 @@ def station_transform(
 
 
 @njit(error_model="numpy")
-def chain_transform(
-    numbers: FloatArray,
-    offsets: IntArray,
-    weights: FloatArray,
-    z: Complexes,
-    nodes: int,
-    memory: FloatArray,
-    tail: Complexes,
-    density: Complexes,
-) -> None:
-    """Transforms of the tail, s, and of the density of a sum of stages, at the origin plus z."""
-    tail[:nodes], density[:nodes] = 0.0, 1.0
-    for s in range(numbers.shape[0]):
-        own = weights[offsets[s] : offsets[s + 1]]
-        station_transform(numbers[s], own, z, nodes, memory, tail, density)
+def chain_transform(law: Law, nodes: int, memory: FloatArray, work: Complexes) -> None:
+    """Transforms of tail and density of a sum of stages, from the arguments in `work`, into it."""
+    work[TAIL, :nodes], work[DENSITY, :nodes] = 0.0, 1.0
+    for s in range(law.numbers.shape[0]):
+        own = law.weights[law.offsets[s] : law.offsets[s + 1]]
+        station_transform(law.numbers[s], own, nodes, memory, work)
 
 
 @njit(error_model="numpy")
 def prepare(
-    servers: FloatArray,
-    mu: FloatArray,
-    load: float,
-    above: float,
-    numbers: FloatArray,
-    offsets: IntArray,
-    weights: FloatArray,
-    memory: FloatArray,
+    servers: FloatArray, mu: FloatArray, load: float, above: float, law: Law, memory: FloatArray
 ) -> float:
     """Fill in the numbers of all stages, counted from the slowest singularity of all; return it.
 
@@ -265,8 +265,9 @@ def prepare(
     """
     if (servers * mu - load).min() <= 0:
         return 0.0
+    numbers = law.numbers
     for s in range(servers.size):
-        own = weights[offsets[s] : offsets[s + 1]]
+        own = law.weights[law.offsets[s] : law.offsets[s + 1]]
         station(int(servers[s]), mu[s], load, above, numbers[s], own)
     slowest = slowest_singularity(numbers, memory)
     for s in range(servers.size):
@@ -279,10 +280,8 @@ def prepare(
 
 
 @njit(cache=True, error_model="numpy")
-def prepare_laws(
-    servers: FloatArray, mu: FloatArray, load: FloatArray, above: FloatArray
-) -> tuple[FloatArray, IntArray, FloatArray, FloatArray]:
-    """Numbers (K, S, 12), offsets (K, S + 1) into the weights, and slowest singularities (K,)."""
+def prepare_laws(servers: FloatArray, mu: FloatArray, load: FloatArray, above: FloatArray) -> Laws:
+    """Prepare laws: servers and mu are (K, S), load and above (K,)."""
     laws, stages = servers.shape
     numbers, slowest = np.zeros((laws, stages, NUMBERS)), np.empty(laws)
     offsets = np.zeros((laws, stages + 1), np.int64)
@@ -294,22 +293,13 @@ def prepare_laws(
         offsets[k, stages] = end
     weights, memory = np.empty(end), np.empty((ROWS, NODES))
     for k in range(laws):
-        slowest[k] = prepare(
-            servers[k], mu[k], load[k], above[k], numbers[k], offsets[k], weights, memory
-        )
-    return numbers, offsets, weights, slowest
+        law = Law(numbers[k], offsets[k], weights)
+        slowest[k] = prepare(servers[k], mu[k], load[k], above[k], law, memory)
+    return Laws(numbers, offsets, weights, slowest)
 
 
 @njit(error_model="numpy")
-def underflows(
-    numbers: FloatArray,
-    offsets: IntArray,
-    weights: FloatArray,
-    slowest: float,
-    t: float,
-    memory: FloatArray,
-    work: Complexes,
-) -> bool:
+def underflows(law: Law, slowest: float, t: float, memory: FloatArray, work: Complexes) -> bool:
     """Whether the tail is below the smallest double, by its Chernoff bound nine tenths of the way.
 
     The bound is E[exp(ηT)] exp(-ηt), η = 0.9 of the decay rate.
@@ -317,54 +307,41 @@ def underflows(
     exponent = 0.9 * slowest * t
     if exponent >= UNDERFLOW:  # the expectation is at least 1
         return False
-    work[0, 0] = -0.1 * slowest
-    chain_transform(numbers, offsets, weights, work[0], 1, memory, work[1], work[2])
-    return exponent + log(work[2, 0].real) < UNDERFLOW
+    work[Z, 0] = -0.1 * slowest
+    chain_transform(law, 1, memory, work)
+    return exponent + log(work[DENSITY, 0].real) < UNDERFLOW
 
 
 @njit(error_model="numpy")
 def contour_size(
-    numbers: FloatArray,
-    offsets: IntArray,
-    weights: FloatArray,
-    t: float,
-    contour: Contour,
-    memory: FloatArray,
-    work: Complexes,
+    law: Law, t: float, contour: Contour, memory: FloatArray, work: Complexes
 ) -> float:
     """Size of the contour that crosses the real axis nearest to the saddle point of exp(zt) F(z).
 
     Right of all singularities ln F is convex, so the first size that is worse ends the search.
     """
-    across = contour[0] / contour[1] - contour[2]
-    size, best, least = contour[4], contour[4], inf
+    across = contour.a / contour.b - contour.c
+    size, best, least = contour.least_size, contour.least_size, inf
     while True:
         for k in range(2):
-            work[0, k] = across * size * contour[5] ** k / t
-        chain_transform(numbers, offsets, weights, work[0], 2, memory, work[1], work[2])
+            work[Z, k] = across * size * contour.size_step**k / t
+        chain_transform(law, 2, memory, work)
         for k in range(2):
-            height = across * size + log(work[1, k].real)
+            height = across * size + log(work[TAIL, k].real)
             if not height < least:
                 return best
             least, best = height, size
-            size *= contour[5]
+            size *= contour.size_step
 
 
 @njit(error_model="numpy")
 def invert(
-    numbers: FloatArray,
-    offsets: IntArray,
-    weights: FloatArray,
-    slowest: float,
-    t: float,
-    contour: Contour,
-    memory: FloatArray,
-    work: Complexes,
+    law: Law, slowest: float, t: float, contour: Contour, memory: FloatArray, work: Complexes
 ) -> tuple[float, float]:
     """Tail and density, 1/s, at t: the midpoint rule on the upper half of the contour, twice."""
-    a, b, c, d, nodes_per_size = contour[0], contour[1], contour[2], contour[3], contour[6]
-    size = contour_size(numbers, offsets, weights, t, contour, memory, work)
-    half = int(np.ceil(nodes_per_size * size / 2))
+    a, b, c, d = contour.a, contour.b, contour.c, contour.d
+    size = contour_size(law, t, contour, memory, work)
+    half = int(np.ceil(contour.density * size / 2))
     tail = density = 0.0
     for first in range(0, half, NODES):
         nodes = min(NODES, half - first)
@@ -373,12 +350,12 @@ def invert(
             cotangent = 1 / tan(b * theta)
             z = size * complex(a * theta * cotangent - c, d * theta)
             slope = complex(a * cotangent - a * b * theta * (1 + cotangent * cotangent), d)
-            work[0, k] = z / t
-            work[3, k] = np.exp(z) * slope * (size / half)
-        chain_transform(numbers, offsets, weights, work[0], nodes, memory, work[1], work[2])
+            work[Z, k] = z / t
+            work[WEIGHT, k] = np.exp(z) * slope * (size / half)
+        chain_transform(law, nodes, memory, work)
         for k in range(nodes):
-            tail += (work[3, k] * work[1, k]).imag
-            density += (work[3, k] * work[2, k]).imag
+            tail += (work[WEIGHT, k] * work[TAIL, k]).imag
+            density += (work[WEIGHT, k] * work[DENSITY, k]).imag
     # one exponential: exp(slowest t) may underflow where the product does not. A tail is positive;
     # a density that is not is all rounding, and 0
     shift = slowest * t - log(t)
@@ -387,47 +364,41 @@ def invert(
 
 @njit(cache=True, error_model="numpy")
 def evaluate(
-    t: FloatArray,
-    law: IntArray,
-    numbers: FloatArray,
-    offsets: IntArray,
-    weights: FloatArray,
-    slowest: FloatArray,
-    contour: Contour,
+    t: FloatArray, which: IntArray, laws: Laws, contour: Contour
 ) -> tuple[FloatArray, FloatArray]:
     """Tails and densities of the laws of these indices at these latencies, (n,) both."""
+    numbers, slowest = laws.numbers, laws.slowest
     stages = numbers.shape[1]
     tail, density = np.ones(t.size), np.zeros(t.size)
     memory, work = np.empty((ROWS, NODES)), np.empty((4, NODES), np.complex128)
     for i in range(t.size):
-        k, at = law[i], t[i]
+        k, at = which[i], t[i]
         if slowest[k] == 0:  # saturated
             continue
         if at * numbers[k, :, RATE].min() < NO_TIME:
             if stages == 1:
                 density[i] = numbers[k, 0, RATE] * (1 - numbers[k, 0, DELAY])
             continue
-        own = numbers[k], offsets[k], weights
-        if underflows(*own, slowest[k], at, memory, work):
+        law = Law(numbers[k], laws.offsets[k], laws.weights)
+        if underflows(law, slowest[k], at, memory, work):
             tail[i] = 0.0
         else:
-            tail[i], density[i] = invert(*own, slowest[k], at, contour, memory, work)
+            tail[i], density[i] = invert(law, slowest[k], at, contour, memory, work)
             tail[i] = min(tail[i], 1.0)
     return tail, density
 
 
 @njit(cache=True, error_model="numpy")
-def transform_laws(
-    z: Complexes, numbers: FloatArray, offsets: IntArray, weights: FloatArray, slowest: FloatArray
-) -> Complexes:
+def transform_laws(z: Complexes, laws: Laws) -> Complexes:
     """E[exp(-zT)] of K laws, (K, Z). Saturated: 0."""
-    result = np.zeros((slowest.size, z.size), np.complex128)
-    memory, work = np.empty((ROWS, NODES)), np.empty((3, NODES), np.complex128)
-    for k in range(slowest.size):
-        if slowest[k] == 0:
+    result = np.zeros((laws.slowest.size, z.size), np.complex128)
+    memory, work = np.empty((ROWS, NODES)), np.empty((4, NODES), np.complex128)
+    for k in range(laws.slowest.size):
+        if laws.slowest[k] == 0:
             continue
+        law = Law(laws.numbers[k], laws.offsets[k], laws.weights)
         for i in range(z.size):
-            work[0, 0] = z[i] - slowest[k]
-            chain_transform(numbers[k], offsets[k], weights, work[0], 1, memory, work[1], work[2])
-            result[k, i] = work[2, 0]
+            work[Z, 0] = z[i] - laws.slowest[k]
+            chain_transform(law, 1, memory, work)
+            result[k, i] = work[DENSITY, 0]
     return result

@@ -12,6 +12,7 @@ from airan_market.sim.theory.domain import (
     arrival_rates,
     server_counts,
     service_rates,
+    stages,
     with_last_axis,
 )
 from airan_market.sim.theory.erlang import erlang_b, erlang_c
@@ -120,9 +121,7 @@ def tandem_class_sojourn_mean(
     >>> tandem_class_sojourn_mean([1, 1], [5.0, 4.0], [2.0]).round(6)  # 1/(5 - 2) + 1/(4 - 2)
     array([0.833333])
     """
-    c = with_last_axis(server_counts(servers), "servers", "one entry a stage")
-    mu = service_rates(service_rate_per_s)
-    mu = with_last_axis(mu, "service_rate_per_s", "one entry a stage")
+    c, mu = stages(servers, service_rate_per_s)
     rates = arrival_rates(arrival_rates_per_s, "arrival_rates_per_s")
     rates = with_last_axis(rates, "arrival_rates_per_s", "one entry a type")
     return class_sojourn_mean(c, mu, rates[..., np.newaxis, :]).sum(axis=-2)

@@ -17,6 +17,7 @@ from airan_market.sim.theory.domain import (
     latencies,
     server_counts,
     service_rates,
+    stages,
 )
 from airan_market.sim.theory.erlang import erlang_c
 
@@ -68,6 +69,22 @@ def waiting_law(
     r = np.maximum(c * mu - lam, 0.0)  # all that is over capacity is one state: saturated
     probability = np.where(r > 0, erlang_c(c, lam / mu), 1.0)
     return probability[()], r[()]
+
+
+def stage_laws(
+    servers: npt.ArrayLike, service_rate_per_s: npt.ArrayLike, arrival_rate_per_s: npt.ArrayLike
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Return c, μ, P and r of stages in a row, (..., S) each, all of them offered λ (...).
+
+    Examples
+    --------
+    >>> [law.round(12).tolist() for law in stage_laws([1, 2], [7.0, 2.0], 3.0)[2:]]
+    [[0.428571428571, 0.642857142857], [4.0, 1.0]]
+    """
+    c, mu = stages(servers, service_rate_per_s)
+    lam = arrival_rates(arrival_rate_per_s)[..., np.newaxis]
+    c, mu, probability, r = np.broadcast_arrays(c, mu, *waiting_law(c, mu, lam))
+    return c, mu, probability, r
 
 
 def sojourn_tail(

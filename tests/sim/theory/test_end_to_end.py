@@ -11,8 +11,9 @@ from scipy.integrate import quad
 from scipy.linalg import expm
 from scipy.special import gammaincc
 
-from airan_market.sim.theory import end_to_end, talbot
+from airan_market.sim.theory import end_to_end
 from airan_market.sim.theory.end_to_end import BLOCK, GREATEST_STAGES, end_to_end_tail
+from airan_market.sim.theory.inversion import LEAST_DENSITY, Contour
 from airan_market.sim.theory.sojourn import sojourn_mean, sojourn_tail, waiting_law
 
 property_test = settings(max_examples=80, deadline=None, derandomize=True)
@@ -106,25 +107,26 @@ def test_partial_fractions_lose_their_digits_there():
     assert relative_error(end_to_end_tail(t, [1, 1, 1], service_rate, 1.7), exact) < 1e-12
 
 
-@pytest.mark.parametrize(
-    ("setting", "value"), [("LEAST_DENSITY", 0.5), ("LEAST_SIZE", 12.0)], ids=["nodes", "size"]
-)
-def test_a_coarser_contour_is_seen(monkeypatch, setting, value):
+@pytest.mark.parametrize("coarser", [{"density": 0.5}, {"least_size": 12.0}], ids=["nodes", "size"])
+def test_a_coarser_contour_is_seen(monkeypatch, coarser):
     """Negative control: the accuracy test does fail on an inversion that is not converged."""
-    monkeypatch.setattr(talbot, setting, value)
+    monkeypatch.setattr(Contour, "of_stages", lambda stages: Contour(**coarser))
     stages = ACCURACY_CASES["six rates that coincide"]
     value = end_to_end_tail(mean(*stages), *stages)
     assert relative_error(value, exact_tail(mean(*stages), *stages)) > 1e-9
 
 
-@pytest.mark.parametrize(("stages", "setting"), [(24, "DENSITY_PER_STAGE"), (40, "SIZE_STEP")])
-def test_many_stages_need_a_finer_and_wider_contour(monkeypatch, stages, setting):
+@pytest.mark.parametrize(
+    ("stages", "coarser"), [(24, {"density": LEAST_DENSITY}), (40, {"size_step": 1e9})]
+)
+def test_many_stages_need_a_finer_and_wider_contour(monkeypatch, stages, coarser):
     """Negative control of the two rules for many stages: without either, digits are lost."""
     station = [1] * stages, [3.0] * stages, 2.9
     t = np.array([0.2, 1.0, 10.0]) * mean(*station)
     expected = gammaincc(stages, 0.1 * t)  # each sojourn is exponential of rate μ - λ
     np.testing.assert_allclose(end_to_end_tail(t, *station), expected, rtol=1e-11)
-    monkeypatch.setattr(talbot, setting, {"DENSITY_PER_STAGE": 0.0, "SIZE_STEP": 1e9}[setting])
+    contour = Contour.of_stages(stages)._replace(**coarser)
+    monkeypatch.setattr(Contour, "of_stages", lambda stages: contour)
     assert np.abs(end_to_end_tail(t, *station) / expected - 1).max() > 1e-8
 
 

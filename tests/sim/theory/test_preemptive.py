@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.special import pdtr
 
-from airan_market.sim.theory import talbot
+from airan_market.sim.theory.inversion import Contour
 from airan_market.sim.theory.preemptive import (
     class_end_to_end_tail,
     class_sojourn_tail,
@@ -224,8 +224,7 @@ def test_a_coarser_contour_is_seen(monkeypatch):
     servers, rates, own, _ = CASES["three stages"]
     exact = exact_tail(20.0, servers, rates, 2.0, 3.5)
     assert abs(class_end_to_end_tail(20.0, servers, rates, own)[2, 0] / exact - 1) < 1e-10
-    monkeypatch.setattr(talbot, "LEAST_DENSITY", 0.6)
-    monkeypatch.setattr(talbot, "DENSITY_PER_STAGE", 0.0)
+    monkeypatch.setattr(Contour, "of_stages", lambda stages: Contour(density=0.6))
     assert abs(class_end_to_end_tail(20.0, servers, rates, own)[2, 0] / exact - 1) > 1e-8
 
 
