@@ -1,0 +1,5 @@
+"""`python -m airan_market` is the command `airan-market`."""
+
+from airan_market.analysis.cli.command import main
+
+main()
