@@ -43,8 +43,8 @@ bench: $(VENV)/installed-dev
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	@mkdir -p $(VENV)/types/airan_market
-	@ln -sfn $(addprefix $(CURDIR)/,scenarios sim agents analysis airan_market/__init__.pyi airan_market/py.typed) $(VENV)/types/airan_market/
+	@mkdir -p $(VENV)/types/airan_market  # mypy does not follow an editable install under another name
+	@ln -sfn $(addprefix $(CURDIR)/,scenarios sim agents analysis $(wildcard airan_market/*)) $(VENV)/types/airan_market/
 	$(BIN)/mypy
 
 format: $(VENV)/installed-dev
