@@ -13,50 +13,19 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
-from scipy.special import stdtrit
 
 from airan_market.analysis.runs.summary import LEVEL, SCHEMA_VERSION, plain
 from airan_market.analysis.store.reader import PactRun
-from airan_market.sim.estimation.intervals import MeanInterval, cluster_proportion, mean_interval
+from airan_market.sim.estimation.intervals import (
+    MeanInterval,
+    cluster_proportion,
+    mean_interval,
+    ratio_interval,
+)
 
 AS_PROMISED, BELOW, ABOVE, UNKNOWN = "as promised", "below", "above", "undecided"
 ROUNDING = 1e-9  # latencies are differences of clock times
 SIDES = ("provider_utility", "user_utility", "social_welfare")
-
-
-def ratio_interval(totals: ArrayLike, counts: ArrayLike, level: float = LEVEL) -> MeanInterval:
-    """Mean Σ y_i / Σ n_i over clusters with its t interval.
-
-    Parameters
-    ----------
-    totals, counts : array (k,)
-        y_i and n_i ≥ 0; clusters with n_i = 0 are left out.
-    level : float
-
-    Returns
-    -------
-    MeanInterval
-        Limits are NaN for fewer than two clusters, the mean as well for none.
-
-    Examples
-    --------
-    >>> found = ratio_interval([2.0, 6.0], [1, 3])
-    >>> found.mean, found.low, found.high
-    (2.0, 2.0, 2.0)
-    >>> round(ratio_interval([1.0, 2.0, 3.0], [1, 1, 1]).low, 4)  # as the mean of three values
-    -0.4841
-    """
-    y, n = np.asarray(totals, dtype=float), np.asarray(counts, dtype=float)
-    y, n = y[n > 0], n[n > 0]
-    if not n.size:
-        return MeanInterval(np.nan, np.nan, np.nan, level, 0)
-    mean = float(y.sum() / n.sum())
-    if n.size < 2:
-        return MeanInterval(mean, np.nan, np.nan, level, 1)
-    variance = n.size / (n.size - 1) * float(((y - mean * n) ** 2).sum()) / float(n.sum()) ** 2
-    half = float(stdtrit(n.size - 1, 0.5 + level / 2) * np.sqrt(variance))
-    return MeanInterval(mean, mean - half, mean + half, level, int(n.size))
 
 
 def verdict(promised: float, interval: MeanInterval) -> str:

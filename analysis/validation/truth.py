@@ -107,7 +107,7 @@ class Truth:
         Replications: as `analysis.replication` gives them. Rare events: p exp(± t s/p) with the
         Student quantile t of the batches, which is p ± t s to first order and never negative.
         """
-        from scipy.special import stdtrit
+        from airan_market.sim.estimation.intervals import student
 
         unknown = np.full(self.latency_s.shape, np.nan)
         p, low, high = unknown.copy(), unknown.copy(), unknown.copy()
@@ -116,7 +116,7 @@ class Truth:
             for mine, theirs in zip((p, low, high), seen, strict=True):
                 mine[:] = theirs
         with np.errstate(invalid="ignore", divide="ignore"):
-            width = stdtrit(self.batches - 1, 0.5 + level / 2) * self.rare_error
+            width = student(self.batches - 1, level) * self.rare_error
             spread = np.exp(width / self.rare_probability)
         found = np.isfinite(spread)
         for mine, theirs in (

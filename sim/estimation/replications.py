@@ -6,16 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import stdtrit
 
 from airan_market.sim.arrays import FloatArray, IntArray
-from airan_market.sim.estimation.exceedance import (
-    LatencyBand,
-    ProbabilityBand,
+from airan_market.sim.estimation.intervals import (
+    Band,
     carried_design_effects,
-    check_level,
     exceedance_band,
     mean_band,
+    student,
 )
 from airan_market.sim.estimation.tandem import TandemModel
 from airan_market.sim.estimation.warm_up import WarmUp
@@ -93,12 +91,12 @@ class Replications:
             ]
         )
 
-    def interval(self, level: float = 0.95) -> ProbabilityBand:
+    def interval(self, level: float = 0.95) -> Band:
         """Exceedance probabilities P(T_n > t) with their intervals, (N, T) each.
 
         Korn–Graubard over the replications with carried design effects
-        (`sim.estimation.exceedance`): chosen by coverage, see
-        tests/analysis/replication/test_coverage.py.
+        (`sim.estimation.intervals`): chosen by coverage, see
+        tests/sim/estimation/test_coverage.py.
 
         Parameters
         ----------
@@ -107,21 +105,20 @@ class Replications:
 
         Returns
         -------
-        ProbabilityBand
-            (probability, low, high).
+        Band
         """
         effects = self.design_effects()
         bands = [
             exceedance_band(self.exceedances[:, n], self.tasks[:, n], effects[n], level)
             for n in range(len(effects))
         ]
-        return ProbabilityBand(*(np.array(part) for part in zip(*bands, strict=True)))
+        return Band(*(np.array(part) for part in zip(*bands, strict=True)))
 
-    def means(self, level: float = 0.95) -> LatencyBand:
+    def means(self, level: float = 0.95) -> Band:
         """Mean latency of each type with its Student-t interval, (N,) each, s."""
         return mean_band(self.latency_sum_s, self.tasks, level)
 
-    def quantiles(self, shares: ArrayLike, level: float = 0.95) -> LatencyBand:
+    def quantiles(self, shares: ArrayLike, level: float = 0.95) -> Band:
         """Quantiles of the latency of each type, (N, Q) each, s.
 
         The interval holds the latencies whose exceedance probability may be 1 - share: that of the
@@ -146,13 +143,13 @@ class Replications:
         if not ((wanted > 0) & (wanted < 1)).all():
             raise ValueError(f"shares = {wanted.tolist()}: allowed strictly between 0 and 1")
         bands = [self._type_quantiles(n, wanted, level) for n in range(self.tasks.shape[1])]
-        return LatencyBand(*(np.array(part) for part in zip(*bands, strict=True)))
+        return Band(*(np.array(part) for part in zip(*bands, strict=True)))
 
-    def _type_quantiles(self, type_: int, shares: FloatArray, level: float) -> LatencyBand:
+    def _type_quantiles(self, type_: int, shares: FloatArray, level: float) -> Band:
         parts = [replication[type_] for replication in self.latencies_s]
         pooled = np.sort(np.concatenate(parts))
         if not pooled.size:
-            return LatencyBand(*np.full((3, shares.size), np.nan))
+            return Band(*np.full((3, shares.size), np.nan))
         found_s = upper_quantiles(pooled, 1 - shares)
         # the references of the type, and the quantiles themselves
         limits_s = np.concatenate([found_s, self.reference_s[type_]])
@@ -162,9 +159,7 @@ class Replications:
         effects = carried_design_effects(later, self.tasks[:, type_], limits_s)
         found = slice(0, shares.size)
         band = exceedance_band(later[:, found], self.tasks[:, type_], effects[found], level)
-        return LatencyBand(
-            found_s, upper_quantiles(pooled, band.high), upper_quantiles(pooled, band.low)
-        )
+        return Band(found_s, upper_quantiles(pooled, band.high), upper_quantiles(pooled, band.low))
 
     def precise(
         self, relative: float, level: float = 0.95, wanted: ArrayLike | None = None
@@ -182,9 +177,7 @@ def upper_quantiles(pooled: FloatArray, probability: FloatArray) -> FloatArray:
     return np.where(probability > 0, pooled[rows], np.inf)
 
 
-def paired_difference(
-    one: Replications, other: Replications, level: float = 0.95
-) -> ProbabilityBand:
+def paired_difference(one: Replications, other: Replications, level: float = 0.95) -> Band:
     r"""Difference of two cases' exceedance probabilities under common random numbers, (N, T).
 
     With the linearised residuals z_r = (y_r - p n_r) R / n of each case, the difference has
@@ -201,7 +194,7 @@ def paired_difference(
 
     Returns
     -------
-    ProbabilityBand
+    Band
         (p - p', low, high).
 
     Raises
@@ -209,7 +202,6 @@ def paired_difference(
     ValueError
         If they do not match.
     """
-    check_level(level)
     keys = [
         (r.seed, len(r), r.horizon_s, r.warm_up.warm_up_s, r.latency_s.shape) for r in (one, other)
     ]
@@ -222,8 +214,8 @@ def paired_difference(
         raise ValueError("one, other: allowed at least two replications")
     p, z = zip(*(_residuals(each) for each in (one, other)), strict=True)
     error = (z[0] - z[1]).std(axis=0, ddof=1) / np.sqrt(len(one))
-    half = stdtrit(len(one) - 1, 0.5 + level / 2) * error
-    return ProbabilityBand(p[0] - p[1], p[0] - p[1] - half, p[0] - p[1] + half)
+    half = student(len(one) - 1, level) * error
+    return Band(p[0] - p[1], p[0] - p[1] - half, p[0] - p[1] + half)
 
 
 def _residuals(found: Replications) -> tuple[FloatArray, FloatArray]:

@@ -38,7 +38,7 @@ class TandemModel:
     service_law : TaskLaw
         Law of a task's three service times in units of their means (`sim.traffic.work_laws`).
     arrival_law : ArrivalLaw
-        Law of the arrivals of all types together (`sim.traffic.arrival_laws`); types share its bursts.
+        Law of the arrivals of all types together (`sim.traffic.arrival_laws`): they share bursts.
 
     Raises
     ------
@@ -81,11 +81,11 @@ class TandemModel:
             raise ValueError(f"arrival_rates_per_s: shape {rates.shape}, allowed one rate a type")
         if not hasattr(service_law, "work"):
             raise ValueError(
-                f"service_law = {service_law!r}: allowed a law of airan_market.sim.traffic.work_laws"
+                f"service_law = {service_law!r}: allowed a law of sim.traffic.work_laws"
             )
         if not hasattr(arrival_law, "arrivals"):
             raise ValueError(
-                f"arrival_law = {arrival_law!r}: allowed a law of airan_market.sim.traffic.arrival_laws"
+                f"arrival_law = {arrival_law!r}: allowed a law of sim.traffic.arrival_laws"
             )
         self._set("servers", c.astype(np.int64))
         self._set("service_rate_per_s", mu.copy())

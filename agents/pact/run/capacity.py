@@ -27,7 +27,6 @@ from functools import cache
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
 from airan_market.agents.pact.contract.contract import NO_SERVICE
 from airan_market.agents.pact.market import PactMarket
@@ -36,6 +35,7 @@ from airan_market.agents.pact.run.traffic import size_law, station_times
 from airan_market.scenarios import PactScenario
 from airan_market.sim.arrays import FloatArray
 from airan_market.sim.engines.engine import simulate
+from airan_market.sim.estimation.intervals import MeanInterval, mean_interval
 from airan_market.sim.streams import stream
 from airan_market.sim.theory.sojourn import sojourn_mean
 from airan_market.sim.traffic.work_laws import Exponential, TaskLaw
@@ -47,15 +47,6 @@ SETTLING = 1000  # of them, not measured: the stations start empty
 LEVEL = 0.95
 MOST_USERS = 10_000_000  # the most that a scenario may have
 CURVE = (0.1, 0.25, 0.5, 0.7, 0.8, 0.9, 1.0, 1.05, 1.1)  # users over those a service bears
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """Mean wait at some number of users over replications, s; limits of its t interval."""
-
-    mean_s: float
-    low_s: float
-    high_s: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,17 +91,14 @@ class ServiceQueue:
             times.append(station_times(self.parts_s[None], first, work, self.law))
         return np.array(gaps), np.array(times)
 
-    def waiting(self) -> Callable[[float], Waiting]:
-        """Mean wait as a function of users; what it computed once it remembers."""
+    def waiting(self) -> Callable[[float], MeanInterval]:
+        """Mean wait, s, as a function of users; what it computed once it remembers."""
         gaps, times = self.drawn()
 
         @cache
-        def at(users: float) -> Waiting:
+        def at(users: float) -> MeanInterval:
             waits = mean_waits_s(gaps, times, self.servers, users * self.rate_per_user_per_s)
-            half = stdtrit(waits.size - 1, 0.5 + LEVEL / 2) * waits.std(ddof=1)
-            half = float(half / np.sqrt(waits.size))
-            return Waiting(float(waits.mean()), float(waits.mean()) - half,
-                           float(waits.mean()) + half)  # fmt: skip
+            return mean_interval(waits, LEVEL)
 
         return at
 
@@ -229,7 +217,7 @@ class ServiceCapacity:
     high: int | None
     theory: int | None
     saturation_users: float
-    waiting: Callable[[float], Waiting]
+    waiting: Callable[[float], MeanInterval]
     waiting_theory_s: Callable[[float], float] | None
 
 
@@ -256,9 +244,9 @@ def service_capacity(
     if speed_weight > 0 and np.isfinite(saturated):
         bound_s = tolerance / speed_weight
         most = int(min(np.ceil(saturated) - 1, MOST_USERS))
-        found["users"] = most_users(lambda u: waiting(u).mean_s <= bound_s, most)
-        found["low"] = most_users(lambda u: waiting(u).high_s <= bound_s, most)
-        found["high"] = most_users(lambda u: waiting(u).low_s <= bound_s, most)
+        found["users"] = most_users(lambda u: waiting(u).mean <= bound_s, most)
+        found["low"] = most_users(lambda u: waiting(u).high <= bound_s, most)
+        found["high"] = most_users(lambda u: waiting(u).low <= bound_s, most)
         if theory is not None:
             found["theory"] = most_users(lambda u: theory(u) <= bound_s, most)
     return ServiceCapacity(
@@ -338,8 +326,8 @@ def _point(c: ServiceCapacity, users: int) -> dict[str, float | int | None]:
         "service": c.service + 1,
         "users": users,
         "quality_promised": c.promised,
-        "quality_measured": c.promised - c.speed_weight * wait.mean_s,
-        "quality_low": c.promised - c.speed_weight * wait.high_s,
-        "quality_high": c.promised - c.speed_weight * wait.low_s,
+        "quality_measured": c.promised - c.speed_weight * wait.mean,
+        "quality_low": c.promised - c.speed_weight * wait.high,
+        "quality_high": c.promised - c.speed_weight * wait.low,
         "quality_theory": None if theory is None else c.promised - c.speed_weight * theory,
     }

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from scipy.special import betaincinv, ndtri
-
 from airan_market.scenarios import Fault, ScenarioError
+from airan_market.sim.estimation.intervals import clopper_pearson, wilson
 
 Method = Literal["exact", "wilson"]
 
@@ -61,24 +60,8 @@ def estimate(met: int, rated: int, level: float = 0.95, method: Method = "exact"
         raise ValueError(f"met = {met}, rated = {rated}: must be 0 <= met <= rated, rated >= 1")
     if not 0 < level < 1:
         raise ValueError(f"level = {level}: must be in (0, 1)")
-    share = met / rated
-    low, high = _exact(met, rated, level) if method == "exact" else _wilson(share, rated, level)
-    return Satisfaction(share, low, high, rated)
-
-
-def _exact(met: int, rated: int, level: float) -> tuple[float, float]:
-    tail = (1 - level) / 2
-    low = float(betaincinv(met, rated - met + 1, tail)) if met else 0.0
-    high = float(betaincinv(met + 1, rated - met, 1 - tail)) if met < rated else 1.0
-    return low, high
-
-
-def _wilson(share: float, rated: int, level: float) -> tuple[float, float]:
-    z = float(ndtri((1 + level) / 2))
-    middle = (share + z * z / (2 * rated)) / (1 + z * z / rated)
-    half = z / (1 + z * z / rated) * (share * (1 - share) / rated + z * z / (4 * rated**2)) ** 0.5
-    # at 0 and at all the limit is exactly 0 or 1, but for rounding
-    return max(0.0, middle - half), min(1.0, middle + half)
+    interval = clopper_pearson if method == "exact" else wilson
+    return Satisfaction(met / rated, *interval(met, rated, level), rated)
 
 
 def read_outcomes(path: str | Path) -> dict[str, tuple[int, int]]:

@@ -19,7 +19,6 @@ from airan_market.analysis.pact_run.summary import (
     AS_PROMISED,
     BELOW,
     UNKNOWN,
-    ratio_interval,
     summarise,
     type_table,
     verdict,
@@ -28,6 +27,7 @@ from airan_market.analysis.play import NO_UNDER_WAY, play
 from airan_market.analysis.runs.headline import number
 from airan_market.analysis.store.reader import PactRun, RunError
 from airan_market.scenarios import load_pact
+from airan_market.sim.estimation.intervals import ratio_interval
 
 SHORT = ["simulation.rounds=3", "simulation.horizon_s=15", "traffic.users=90"]
 SETTINGS = [word for setting in SHORT for word in ("--set", setting)]
@@ -266,34 +266,6 @@ def test_the_capacity_figure_has_a_panel_for_every_service_with_a_bound(run: Pac
         bars = axis.containers[0].lines[0]
         assert bars.get_xdata().tolist() == points["users"].tolist()
         assert bars.get_ydata().tolist() == points["quality_measured"].tolist()
-
-
-def test_a_ratio_is_a_mean_when_counts_are_equal() -> None:
-    values = np.array([3.0, 5.0, 4.0, 8.0])
-    one, two = ratio_interval(values, np.ones(4)), ratio_interval(7 * values, np.full(4, 7))
-    assert one.mean == two.mean == 5.0
-    assert (one.low, one.high) == pytest.approx((two.low, two.high))
-    from airan_market.sim.estimation.intervals import mean_interval
-
-    assert one.low == pytest.approx(mean_interval(values).low)
-    assert np.isnan(ratio_interval([1.0], [1]).low)
-    assert np.isnan(ratio_interval([], []).mean)
-
-
-def test_ratio_intervals_cover_as_often_as_they_say() -> None:
-    """Of 1000 intervals of 95 % about 950: below 920 or above 980 is a false alarm of 1e-4."""
-    rng = np.random.default_rng(5)
-    hits = {"right": 0, "blind to clusters": 0}
-    for _ in range(1000):
-        n = rng.integers(20, 40, size=12)
-        mean = 1.0 + 0.3 * rng.standard_normal(12)  # each cluster has a mean of its own
-        y = mean * n + np.sqrt(n) * 0.5 * rng.standard_normal(12)
-        found = ratio_interval(y, n)
-        hits["right"] += found.low <= 1.0 <= found.high
-        narrow = 1.96 * 0.5 / np.sqrt(n.sum())
-        hits["blind to clusters"] += abs(found.mean - 1.0) <= narrow
-    assert 920 < hits["right"] < 980
-    assert hits["blind to clusters"] < 920
 
 
 def test_verdicts() -> None:

@@ -38,7 +38,7 @@ def station(servers, load, shares=(1.0,)):
 
 @cache
 def exact_latencies(servers, load, shares, probabilities):
-    """Latency that each type exceeds with each probability, by `sim.theory.preemptive`, (N, T), s."""
+    """Latency that each type exceeds with each probability, `sim.theory.preemptive`, (N, T), s."""
     rates = load * servers * np.array(shares)
 
     def excess(t, n, p):

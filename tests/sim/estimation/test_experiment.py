@@ -117,9 +117,9 @@ def test_a_saturated_type_is_counted_and_named():
     assert (result.unfinished[:, 1] > 0).all()
     assert result.unfinished[:, 0].sum() == 0
     assert (result.exceedances[:, 1, 0] >= result.unfinished[:, 1]).all()
-    assert result.interval().probability[1, 0] > 0.8
-    assert np.isnan(result.means().latency_s[1])
-    assert result.means().latency_s[0] < 2.0
+    assert result.interval().estimate[1, 0] > 0.8
+    assert np.isnan(result.means().estimate[1])
+    assert result.means().estimate[0] < 2.0
     assert "Type 2" in result.notes[-1]
     assert "never seen to end" in result.notes[-1]
 
@@ -141,7 +141,7 @@ def test_other_laws_are_played():
     )
     result = found(case, keep_latencies=True)
     # nothing is faster than its three services
-    assert result.quantiles([1e-9]).latency_s.min() == pytest.approx(1 / 4 + 1 / 6 + 1 / 2.5)
+    assert result.quantiles([1e-9]).estimate.min() == pytest.approx(1 / 4 + 1 / 6 + 1 / 2.5)
 
 
 def test_quantiles_are_order_statistics_with_limits_around_them():
@@ -176,7 +176,7 @@ def test_a_type_without_traffic_has_nothing_to_say():
     assert np.isnan(probability[1]).all()
     assert (low[1] == 0).all()
     assert (high[1] == 1).all()
-    assert np.isnan(result.quantiles([0.5]).latency_s[1, 0])
+    assert np.isnan(result.quantiles([0.5]).estimate[1, 0])
 
 
 # ---- sequential stopping ----
@@ -285,7 +285,7 @@ def test_pairs_under_one_seed_know_a_difference_better():
     assert (widths[0] < 0.5 * widths[1])[:2].all()  # at 8 s nearly all owe it to their own work
     assert (paired.low[2] > 0)[:2].all()
     np.testing.assert_allclose(
-        paired.probability, one.interval().probability - two.interval().probability
+        paired.estimate, one.interval().estimate - two.interval().estimate
     )
 
 

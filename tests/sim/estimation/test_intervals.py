@@ -7,8 +7,8 @@ from scipy import stats
 from airan_market.sim.estimation.intervals import (
     clopper_pearson,
     cluster_proportion,
-    design_effect,
     mean_interval,
+    ratio_interval,
 )
 
 
@@ -44,9 +44,11 @@ def test_variance_agrees_with_the_jackknife_over_clusters():
     left_out = (events.sum() - events) / (trials.sum() - trials)
     jackknife = 199 / 200 * ((left_out - left_out.mean()) ** 2).sum()
     share = events.sum() / trials.sum()
-    effect, note = design_effect(events, trials)
-    assert note == ""
-    assert effect * share * (1 - share) / trials.sum() == pytest.approx(jackknife, rel=0.02)
+    found = cluster_proportion(events, trials)
+    assert found.note == ""
+    assert found.design_effect * share * (1 - share) / trials.sum() == pytest.approx(
+        jackknife, rel=0.02
+    )
 
 
 @pytest.mark.parametrize(
@@ -134,6 +136,32 @@ def test_t_interval_of_too_few_values_has_no_limits():
     assert np.isnan(mean_interval([1.0]).low)
     assert mean_interval([1.0]).mean == 1.0
     assert np.isnan(mean_interval([]).mean)
+
+
+def test_a_ratio_is_a_mean_when_counts_are_equal():
+    values = np.array([3.0, 5.0, 4.0, 8.0])
+    one, two = ratio_interval(values, np.ones(4)), ratio_interval(7 * values, np.full(4, 7))
+    assert one.mean == two.mean == 5.0
+    assert (one.low, one.high) == pytest.approx((two.low, two.high))
+    assert one.low == pytest.approx(mean_interval(values).low)
+    assert np.isnan(ratio_interval([1.0], [1]).low)
+    assert np.isnan(ratio_interval([], []).mean)
+
+
+def test_ratio_intervals_cover_as_often_as_they_say():
+    """Of 1000 intervals of 95 % about 950: below 920 or above 980 is a false alarm of 1e-4."""
+    rng = np.random.default_rng(5)
+    hits = {"right": 0, "blind to clusters": 0}
+    for _ in range(1000):
+        n = rng.integers(20, 40, size=12)
+        mean = 1.0 + 0.3 * rng.standard_normal(12)  # each cluster has a mean of its own
+        y = mean * n + np.sqrt(n) * 0.5 * rng.standard_normal(12)
+        found = ratio_interval(y, n)
+        hits["right"] += found.low <= 1.0 <= found.high
+        narrow = 1.96 * 0.5 / np.sqrt(n.sum())
+        hits["blind to clusters"] += abs(found.mean - 1.0) <= narrow
+    assert 920 < hits["right"] < 980
+    assert hits["blind to clusters"] < 920
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def test_theory_lies_in_as_many_intervals_as_the_level_says():
     for seed in range(40):
         wait = replace(QUEUE, seed=seed).waiting()(load)
         for factor in misses:
-            misses[factor] += not wait.low_s <= factor * truth <= wait.high_s
+            misses[factor] += not wait.low <= factor * truth <= wait.high
     assert misses[1.0] <= 6
     assert misses[1.1] > 6
 
@@ -67,7 +67,7 @@ def test_more_tolerance_bears_more_users_and_all_are_below_saturation():
 
 def test_on_the_same_chance_a_wait_does_not_fall_with_users():
     wait = QUEUE.waiting()
-    means = [wait(users).mean_s for users in range(100, 1200, 50)]
+    means = [wait(users).mean for users in range(100, 1200, 50)]
     assert (np.diff(means) > 0).all()
 
 

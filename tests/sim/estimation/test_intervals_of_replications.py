@@ -3,13 +3,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airan_market.sim.estimation.exceedance import (
+from airan_market.sim.estimation.intervals import (
     carried_design_effects,
+    cluster_proportion,
     design_effects,
     exceedance_band,
     mean_band,
+    mean_interval,
 )
-from airan_market.sim.estimation.intervals import cluster_proportion, design_effect, mean_interval
 
 RNG = np.random.default_rng(2)
 TRIALS = RNG.integers(80, 120, 15)
@@ -18,9 +19,10 @@ EVENTS = RNG.binomial(TRIALS[:, None], RNG.beta(2, [8, 40], (15, 2)))
 
 def test_design_effects_are_those_of_a_cluster_proportion():
     for column in range(2):
-        single, note = design_effect(EVENTS[:, column], TRIALS)
-        assert note == ""
-        assert design_effects(EVENTS, TRIALS)[column] == pytest.approx(single, rel=1e-12)
+        single = cluster_proportion(EVENTS[:, column], TRIALS)
+        assert single.note == ""
+        found = design_effects(EVENTS, TRIALS)[column]
+        assert found == pytest.approx(single.design_effect, rel=1e-12)
 
 
 def test_band_is_korn_graubard_where_nothing_is_carried():
@@ -28,7 +30,7 @@ def test_band_is_korn_graubard_where_nothing_is_carried():
     band = exceedance_band(EVENTS, TRIALS, effects, 0.9)
     for column in range(2):
         single = cluster_proportion(EVENTS[:, column], TRIALS, 0.9)
-        found = band.probability[column], band.low[column], band.high[column]
+        found = band.estimate[column], band.low[column], band.high[column]
         assert found == pytest.approx((single.estimate, single.low, single.high), rel=1e-10)
 
 
@@ -55,7 +57,7 @@ def test_nothing_observed_still_has_an_upper_limit_that_knows_the_bursts():
 
 def test_all_observed_has_a_lower_limit_below_one():
     band = exceedance_band(np.full((5, 1), 9), np.full(5, 9), [1.0])
-    assert band.high[0] == band.probability[0] == 1.0
+    assert band.high[0] == band.estimate[0] == 1.0
     assert 0.8 < band.low[0] < 1.0
 
 
@@ -64,7 +66,7 @@ def test_with_one_replication_or_no_task_nothing_is_known(replications, tasks):
     events = np.full((replications, 1), tasks // 5)
     band = exceedance_band(events, np.full(replications, tasks), [1.0])
     assert (band.low[0], band.high[0]) == (0.0, 1.0)
-    assert np.isnan(band.probability[0]) == (tasks == 0)
+    assert np.isnan(band.estimate[0]) == (tasks == 0)
     assert carried_design_effects(events, np.full(replications, tasks), [1.0])[0] == 1.0
 
 
@@ -92,20 +94,20 @@ def test_means_of_equal_replications_are_students():
     values = np.array([2.0, 3.5, 1.25, 4.0])
     single = mean_interval(values, 0.9)
     band = mean_band(30 * values[:, None], np.full((4, 1), 30), 0.9)
-    found = band.latency_s[0], band.low_s[0], band.high_s[0]
+    found = band.estimate[0], band.low[0], band.high[0]
     assert found == pytest.approx((single.mean, single.low, single.high), rel=1e-12)
 
 
 def test_the_ratio_weighs_tasks_and_not_replications():
     band = mean_band([[10.0], [300.0]], [[10], [100]])
-    assert band.latency_s[0] == pytest.approx(310 / 110)
+    assert band.estimate[0] == pytest.approx(310 / 110)
 
 
 def test_means_that_are_not_known_are_nan():
     band = mean_band([[1.0, np.nan], [1.0, 2.0]], [[0, 1], [0, 1]])
-    assert np.isnan(band.latency_s).all()
-    assert np.isnan(mean_band([[1.0]], [[2]]).low_s[0])
-    assert mean_band([[1.0]], [[2]]).latency_s[0] == 0.5
+    assert np.isnan(band.estimate).all()
+    assert np.isnan(mean_band([[1.0]], [[2]]).low[0])
+    assert mean_band([[1.0]], [[2]]).estimate[0] == 0.5
 
 
 @pytest.mark.parametrize("call", [exceedance_band, lambda y, n, d, level: mean_band(y, y, level)])
