@@ -1,5 +1,12 @@
 from .engines.capacity import CapacityChanges as CapacityChanges
+from .engines.disciplines import FirstComeFirstServed as FirstComeFirstServed
+from .engines.disciplines import NonPreemptive as NonPreemptive
 from .engines.engine import simulate as simulate
+from .engines.network import Network as Network
+from .engines.occupancy import Occupancy as Occupancy
+from .engines.occupancy import occupancy as occupancy
+from .engines.station import Station as Station
+from .engines.station import Task as Task
 from .trace import State as State
 from .trace import Trace as Trace
 from .workload import Workload as Workload

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from airan_market.sim.arrays import FloatArray, IntArray
 from airan_market.sim.columns import Amounts, Column, Flags, MaybeAmounts, Numbers
-from airan_market.sim.workload import STAGES, TaskColumns
+from airan_market.sim.workload import STAGES, TaskColumns, Workload
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +91,13 @@ class State(TaskColumns):
         if not (np.isfinite(self.clock_s) and self.clock_s >= 0):
             raise ValueError(f"clock_s = {self.clock_s}: allowed a finite number, at least 0")
         self._check_tasks()
+
+    def joined(self, workload: Workload) -> dict[str, npt.NDArray]:
+        """Return {name: values} of what is known of the tasks under way, then of those to come."""
+        columns = workload.columns()
+        if not len(self):
+            return columns  # nothing to copy
+        return {name: np.concatenate([getattr(self, name), columns[name]]) for name in columns}
 
     def _check_tasks(self) -> None:
         """Refuse tasks that no engine could have left like this."""

@@ -11,7 +11,9 @@ from typing import Any
 import simpy
 
 COMPLETION, CHANGE, ARRIVAL = range(3)  # the order of kinds of events at one instant and station
-STOP = 0  # before every other event of its instant: a span does not contain its end
+# At one instant the end of a span comes first, for a span does not contain it, then what SimPy
+# schedules by itself (a process that starts or goes on, with priority 0 or 1), then the stations.
+STOP, STATIONS = -1, 2
 
 
 def base_priority(stage: int, kind: int) -> int:
@@ -25,7 +27,7 @@ def base_priority(stage: int, kind: int) -> int:
     >>> base_priority(0, ARRIVAL) + 2**63 - 1 < base_priority(1, COMPLETION)
     True
     """
-    return 1 + ((3 * stage + kind) << 63)
+    return STATIONS + ((3 * stage + kind) << 63)
 
 
 class Occurrence(simpy.Event):

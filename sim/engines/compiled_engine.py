@@ -66,10 +66,7 @@ class _Span:
     def __init__(self, workload: Workload, state: State, changes: CapacityChanges) -> None:
         self.carried = state
         self.changes = changes
-        self.columns = {
-            name: np.concatenate([getattr(state, name), values]) if len(state) else values
-            for name, values in workload.columns().items()
-        }
+        self.columns = state.joined(workload)
         self.rows = len(state) + len(workload)
         self.types = int(self.columns["type"].max(initial=0)) + 1
         self.servers = state.servers.copy()

@@ -1,6 +1,9 @@
 """The facade of all engines: serve a workload for one span, exactly."""
 
-from collections.abc import Callable
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +12,10 @@ from airan_market.scenarios import InputError
 from airan_market.sim.engines.capacity import CapacityChanges
 from airan_market.sim.trace import State, Trace, as_servers
 from airan_market.sim.workload import STAGES, Workload
+
+if TYPE_CHECKING:  # SimPy and Numba are imported by those who need them
+    from airan_market.sim.engines.network import Process
+    from airan_market.sim.engines.station import Station
 
 ENGINES = ("simpy", "compiled")
 
@@ -24,14 +31,17 @@ def simulate(
     until_s: float,
     changes: CapacityChanges | None = None,
     state: State | None = None,
-    engine: str = "simpy",
+    engine: str | None = None,
+    station: type[Station] | None = None,
+    processes: Sequence[Process] = (),
 ) -> tuple[Trace, State]:
     """Serve a workload from the clock of `state` until `until_s`, with nothing random in it.
 
     Every operator is a tandem of three stations, uplink, GPU, downlink, each with parallel servers,
     preemptive-resume priority by type and, inside a type, order of arrival at that station
-    (`sim.engines.station.Station`). A span is half open, so that cutting a run in spans changes no bit of
-    it: `simulate` the first span, then the next with the returned state.
+    (`sim.engines.station.Station`), or another discipline. A span is half open, so that cutting a
+    run in spans changes no bit of it: `simulate` the first span, then the next with the returned
+    state.
 
     Parameters
     ----------
@@ -46,9 +56,17 @@ def simulate(
         Changes in [clock, until_s).
     state : State, optional
         What an earlier span left; default: clock 0, nothing under way.
-    engine : str
-        "simpy", the readable reference, or "compiled", the same to the last bit and some fifty
-        times as fast.
+    engine : str, optional
+        "compiled", the default, or "simpy", the readable reference: the same to the last bit, some
+        fifty times as slow, and the only one that plays a `station` or `processes`, and the default
+        with these.
+    station : type, optional
+        Another service discipline at every station: a subclass of `sim.engines.station.Station`,
+        such as those of `sim.engines.disciplines`.
+    processes : sequence of callables, optional
+        What goes on beside the stations: each is called with SimPy's environment and a
+        `sim.engines.network.Network`, and returns a generator of SimPy events. Processes begin with
+        the span and are dropped at its end; servers they took away are still gone in the state.
 
     Returns
     -------
@@ -61,7 +79,8 @@ def simulate(
     ------
     ValueError
         Naming argument and value: an arrival or a change outside the span, an operator or stage
-        that does not exist, a task number that is already under way, an unknown engine.
+        that does not exist, a task number that is already under way, an unknown engine; a
+        discipline or a process with the compiled engine, and what either cannot be.
     EngineUnavailable
         If the engine is known but cannot run here.
 
@@ -78,29 +97,37 @@ def simulate(
     >>> trace.preemptions[:, 1], len(state)
     (array([1, 0]), 0)
     """
-    run = _engine(engine)
     servers = as_servers(servers)
     state = State.start(servers) if state is None else state
     changes = CapacityChanges.none() if changes is None else changes
     _check_span(workload, servers, until_s, changes, state)
-    return run(workload, state, until_s=float(until_s), changes=changes)
-
-
-def _engine(name: str) -> Callable[..., tuple[Trace, State]]:
-    """Return an engine, imported only now: each brings a package of its own."""
-    if name == "simpy":
+    beside = station is not None or len(processes) > 0
+    engine = ("simpy" if beside else "compiled") if engine is None else engine
+    if engine not in ENGINES:
+        raise ValueError(f"engine = {engine!r}: allowed {', '.join(ENGINES)}")
+    if engine == "simpy":
         from airan_market.sim.engines.simpy_engine import run_simpy
 
-        return run_simpy
-    if name == "compiled":
-        try:
-            from airan_market.sim.engines.compiled_engine import run_compiled
-        except ImportError as error:
-            raise EngineUnavailable(
-                f"engine = 'compiled': needs numba ({error}); engine = 'simpy' does not"
-            ) from error
-        return run_compiled
-    raise ValueError(f"engine = {name!r}: allowed {', '.join(ENGINES)}")
+        return run_simpy(
+            workload,
+            state,
+            until_s=float(until_s),
+            changes=changes,
+            station=station,
+            processes=processes,
+        )
+    if beside:
+        raise ValueError(
+            "engine = 'compiled': plays preemptive resume alone; allowed 'simpy' with station or "
+            "processes"
+        )
+    try:
+        from airan_market.sim.engines.compiled_engine import run_compiled
+    except ImportError as error:
+        raise EngineUnavailable(
+            f"engine = 'compiled': needs numba ({error}); engine = 'simpy' does not"
+        ) from error
+    return run_compiled(workload, state, until_s=float(until_s), changes=changes)
 
 
 def _check_span(

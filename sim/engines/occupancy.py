@@ -124,7 +124,7 @@ def occupancy(
 
     def summed(amount: FloatArray) -> FloatArray:
         sums = np.bincount(station[seen], amount[seen], minlength=before.servers.size)
-        return sums.reshape(before.servers.shape)
+        return sums.reshape(before.servers.shape).astype(np.float64, copy=False)
 
     return Occupancy(
         span_s=after.clock_s - before.clock_s,
@@ -157,7 +157,7 @@ def _available_s(before: State, after: State, changes: CapacityChanges) -> Float
     """Integral of the servers in force, (M, 3), server s."""
     start_s, until_s = before.clock_s, after.clock_s
     changes = changes.between(start_s, until_s)
-    available_s = before.servers * (until_s - start_s)
+    available_s = before.servers.astype(np.float64) * (until_s - start_s)
     servers = before.servers.copy()
     for time_s, operator, stage, number in zip(*changes.columns().values(), strict=True):
         available_s[operator, stage] += (number - servers[operator, stage]) * (until_s - time_s)

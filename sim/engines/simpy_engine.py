@@ -4,9 +4,11 @@ Order of events, to the bit: a span [clock, until) contains its start, not its e
 uplinks come before GPUs before downlinks; inside a station completions come first, in task order,
 then capacity changes, then arrivals, in task order, and an event that another one of its instant
 brings about takes its place in that same order. As tasks only move on, this equals simulating one
-station after the other.
+station after the other. Processes beside the stations go on before all of them.
 """
 
+from collections import Counter
+from collections.abc import Generator, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -14,10 +16,11 @@ import numpy as np
 
 from airan_market.sim.arrays import IntArray
 from airan_market.sim.engines.capacity import CapacityChanges
-from airan_market.sim.engines.clock import CHANGE, Clock, base_priority
-from airan_market.sim.engines.station import ServerChange, Station, Task, TaskEvent
+from airan_market.sim.engines.clock import Clock
+from airan_market.sim.engines.network import Network, Process
+from airan_market.sim.engines.station import Station, Task, TaskEvent
 from airan_market.sim.trace import State, Trace
-from airan_market.sim.workload import STAGES, TaskColumns, Workload
+from airan_market.sim.workload import STAGES, Workload
 
 
 def run_simpy(
@@ -26,7 +29,8 @@ def run_simpy(
     *,
     until_s: float,
     changes: CapacityChanges,
-    station_class: type[Station] = Station,
+    station: type[Station] | None = None,
+    processes: Sequence[Process] = (),
 ) -> tuple[Trace, State]:
     """Serve the workload from `state` until `until_s`; `sim.simulate` with the inputs checked.
 
@@ -34,8 +38,10 @@ def run_simpy(
     ----------
     workload, state, until_s, changes
         As in `sim.simulate`, which checks them; here they are taken as they are.
-    station_class : type
-        The service discipline: `Station` or a subclass of it.
+    station : type, optional
+        The service discipline: a subclass of `Station`; default: that itself.
+    processes : sequence of callables
+        What goes on beside the stations.
 
     Returns
     -------
@@ -43,6 +49,14 @@ def run_simpy(
         Tasks that left the downlink in the span, in task order.
     state : State
         The rest, at `until_s`.
+
+    Raises
+    ------
+    ValueError
+        For a station or a process that is none, or a state with tasks under way and a discipline
+        that cannot be cut in spans.
+    RuntimeError
+        Where a discipline has lost a task or serves one twice.
 
     Examples
     --------
@@ -53,7 +67,9 @@ def run_simpy(
     >>> len(trace), state.stage, state.due_s
     (0, array([1]), array([3.]))
     """
-    return _Run(workload, state, changes, station_class).until(until_s)
+    run = _Run(workload, state, changes, Station if station is None else station)
+    run.start(processes)
+    return run.until(until_s)
 
 
 class _Run:
@@ -64,7 +80,7 @@ class _Run:
         workload: Workload,
         state: State,
         changes: CapacityChanges,
-        station_class: type[Station],
+        station: type[Station],
     ) -> None:
         self.clock = Clock(state.clock_s)
         # of a task that is done only numbers are kept: live objects would cost the garbage
@@ -73,25 +89,26 @@ class _Run:
         self.done_end_s: list[float] = []
         self.done_preemptions: list[int] = []
         self.under_way: dict[int, Task] = {}
-        # rows of `columns`: first the tasks carried over, then the new ones
-        self.columns = {
-            name: np.concatenate([getattr(state, name), getattr(workload, name)])
-            for name in TaskColumns.rules()
-        }
+        if not (isinstance(station, type) and issubclass(station, Station)):
+            raise ValueError(f"station = {station!r}: allowed a subclass of Station")
+        if len(state) and not station.cuttable:
+            raise ValueError(
+                f"station = {station.__name__}: cannot be cut in spans, allowed a state with "
+                f"nothing under way (has {len(state)} tasks)"
+            )
+        self.columns = state.joined(workload)
         types = int(self.columns["type"].max(initial=-1)) + 1
-        self.stations = [self._tandem(row, types, station_class) for row in state.servers.tolist()]
+        self.stations = [self._tandem(row, types, station) for row in state.servers.tolist()]
         self._carry_over(state)
-        self._schedule_changes(changes)
+        self.network = Network(self.clock, self.stations, changes)
         self._feed(workload, first_row=len(state))
 
-    def _tandem(
-        self, servers: list[int], types: int, station_class: type[Station]
-    ) -> list[Station]:
+    def _tandem(self, servers: list[int], types: int, kind: type[Station]) -> list[Station]:
         """Return the stations of one operator, each sending its tasks on to the next."""
         leave = self._finish
         tandem: list[Station] = []
         for stage in reversed(range(len(STAGES))):
-            station = station_class(self.clock, stage, servers[stage], types, leave)
+            station = kind(self.clock, stage, servers[stage], types, leave)
             leave = station.expect
             tandem.insert(0, station)
         return tandem
@@ -120,13 +137,6 @@ class _Run:
             else:
                 station.wait(task)
 
-    def _schedule_changes(self, changes: CapacityChanges) -> None:
-        for row, (time_s, operator, stage, servers) in enumerate(
-            zip(*(values.tolist() for values in changes.columns().values()), strict=True)
-        ):
-            event = ServerChange(self.stations[operator][stage], servers)
-            self.clock.schedule_at(event, time_s, base_priority(stage, CHANGE) + row)
-
     def _feed(self, workload: Workload, first_row: int) -> None:
         """Have the tasks arrive one by one: of the arrivals to come only the next is scheduled."""
         self._to_come = zip(
@@ -152,10 +162,41 @@ class _Run:
         event.station.arrive(event.task)
         self._schedule_next_arrival()
 
+    def start(self, processes: Sequence[Process]) -> None:
+        """Have the processes begin with the span."""
+        for number, process in enumerate(processes):
+            steps = process(self.clock, self.network)
+            if not isinstance(steps, Generator):
+                raise ValueError(
+                    f"processes[{number}] = {process!r}: allowed a function of (env, network) that "
+                    "yields SimPy events"
+                )
+            self.clock.process(steps)
+
     def until(self, until_s: float) -> tuple[Trace, State]:
         """Run the clock and read the result."""
         self.clock.run_until(until_s)
+        self._check_conservation()
         return self._trace(), self._state(until_s)
+
+    def _check_conservation(self) -> None:
+        """Every task under way is at its station exactly once."""
+        found = Counter(
+            (task.number, operator, station.stage)
+            for operator, tandem in enumerate(self.stations)
+            for station in tandem
+            for group in (*(served.values() for served in station.in_service), *station.waiting)
+            for task in group
+        )
+        for task in self.under_way.values():
+            found[task.number, int(self.columns["operator"][task.row]), task.stage] -= 1
+        for (number, operator, stage), surplus in found.items():
+            if surplus:
+                name = type(self.stations[operator][stage]).__name__
+                raise RuntimeError(
+                    f"{name} at {STAGES[stage]} of operator {operator}: task {number} is there "
+                    f"{surplus + 1} times, and should be there once"
+                )
 
     def _trace(self) -> Trace:
         rows = np.array(self.done_rows, dtype=np.int64)

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 from airan_market.sim.engines.clock import ARRIVAL, COMPLETION, Clock, Occurrence, base_priority
 
@@ -86,7 +87,16 @@ class Station:
     new arrivals join on the right and interrupted tasks on the left. An event looks at the types
     one by one, so its cost grows with their number, not with that of the tasks.
 
-    To try another discipline, subclass it and override `victim`, `interrupt` or `next_waiting`.
+    Another discipline is a subclass that overrides whom the station chooses, `next_waiting`,
+    `victim` or `last_in_service`, or what an interruption costs a task: `interrupt`, calling this
+    one first (`sim.engines.disciplines` has two). What has to hold: a task that came is in
+    `in_service`, with a whole server, or in `waiting`, until it is complete. The engine looks at
+    every station when a span ends, and names a task that is lost or there twice.
+
+    A choice that follows from what a `State` says of the tasks (type, arrival, number, work) can be
+    cut in spans: the next one has every task in service go on and every other one wait, in the
+    order of (type, arrival, number). A discipline that remembers more says ``cuttable = False``,
+    and a state with tasks under way is refused.
 
     Parameters
     ----------
@@ -113,6 +123,8 @@ class Station:
     >>> [(task.type, task.end_s[0], task.preemptions[0]) for task in gone]
     [(0, 3.0, 0), (1, 4.0, 1)]
     """
+
+    cuttable: ClassVar[bool] = True
 
     def __init__(
         self, clock: Clock, stage: int, servers: int, types: int, leave: Callable[[Task], None]
@@ -188,7 +200,7 @@ class Station:
         return None
 
     def last_in_service(self) -> Task:
-        """Return the task in service that is last in the order of priority."""
+        """Return the task in service that is interrupted when a server is taken away."""
         type_ = max(n for n in range(self.types) if self.in_service[n])
         return self._last_of_type(type_)
 
@@ -197,14 +209,13 @@ class Station:
         return in_service[next(reversed(in_service))]
 
     def next_waiting(self) -> Task:
-        """Take the waiting task that is first in the order of priority out of its queue."""
-        queue = next(queue for queue in self.waiting if queue)
-        self.waiting_count -= 1
-        return queue.popleft()
+        """Take the waiting task that is served next out of `waiting`; there is one."""
+        return next(queue for queue in self.waiting if queue).popleft()
 
     def start_waiting(self) -> None:
         """Give free servers to waiting tasks."""
         while self.waiting_count and self.busy_count < self.servers:
+            self.waiting_count -= 1
             self.start(self.next_waiting())
 
     def start(self, task: Task) -> None:

@@ -131,7 +131,7 @@ def test_a_wrong_discipline_is_not_taken_for_equal(wrong):
         1, tasks=2000, types=4, servers=3, load=0.9, grid=0, operators=1, changes=0
     )
     right = in_spans(run_compiled, work, servers, changes, [end_s])
-    other = in_spans(run_simpy, work, servers, changes, [end_s], station_class=wrong)
+    other = in_spans(run_simpy, work, servers, changes, [end_s], station=wrong)
     assert not equal(other, right)
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from airan_market.sim.engines.capacity import CapacityChanges
 from airan_market.sim.engines.engine import ENGINES, EngineUnavailable, simulate
+from airan_market.sim.engines.station import Station
 from airan_market.sim.trace import State
 from airan_market.sim.workload import Workload
 
@@ -27,7 +28,7 @@ def test_the_same_input_gives_the_same_bytes_in_another_process():
         "import hashlib\n"
         "demand = poisson_demand(3, 1, 0.0, 5.0, [4, 4], 24.0, [1.0, 1.0, 1.0])\n"
         "work = offer(demand, [0] * 8, [[40.0, 40.0, 40.0]])\n"
-        "trace, state = simulate(work, [[6, 6, 6]], until_s=5.0)\n"
+        "trace, state = simulate(work, [[6, 6, 6]], until_s=5.0, engine='simpy')\n"
         "columns = [*trace.columns().values(), *state.columns().values()]\n"
         "print(hashlib.sha256(b''.join(c.tobytes() for c in columns)).hexdigest())\n"
     )
@@ -78,6 +79,17 @@ UNDER_WAY = simulate(WORK, [[1, 1, 1]], until_s=1.5)[1]
             "time_s of a capacity change = 0.5: allowed at least 0.75",
         ),
         ({"engine": "fast"}, "engine = 'fast': allowed simpy, compiled"),
+        (
+            {"engine": "compiled", "station": Station},
+            "^engine = 'compiled': plays preemptive resume alone; allowed 'simpy' with station",
+        ),
+        (
+            {"engine": "compiled", "processes": [lambda env, network: None]},
+            "^engine = 'compiled': plays preemptive resume alone",
+        ),
+        ({"station": Workload}, "station = <class .*Workload'>: allowed a subclass of Station"),
+        ({"station": "fcfs"}, "station = 'fcfs': allowed a subclass of Station"),
+        ({"processes": [lambda env, network: None]}, r"processes\[0\] = .*that yields"),
     ],
 )
 def test_what_does_not_belong_to_the_span_is_refused(arguments, message):
@@ -96,13 +108,14 @@ def test_the_compiled_engine_says_that_it_cannot_run_without_numba(monkeypatch):
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_nothing_to_do_is_done(engine):
-    trace, state = simulate(Workload.empty(), [[1, 1, 1]], until_s=0.0)
+    trace, state = simulate(Workload.empty(), [[1, 1, 1]], until_s=0.0, engine=engine)
     assert (len(trace), len(state), state.clock_s) == (0, 0, 0.0)
 
 
-def test_servers_of_the_state_are_in_force_and_not_those_the_run_began_with():
+@pytest.mark.parametrize("engine", ENGINES)
+def test_servers_of_the_state_are_in_force_and_not_those_the_run_began_with(engine):
     changes = CapacityChanges([0.5], [0], [0], [0])
-    _, state = simulate(Workload.empty(), [[1, 1, 1]], until_s=0.75, changes=changes)
+    _, state = simulate(Workload.empty(), [[1, 1, 1]], until_s=0.75, changes=changes, engine=engine)
     assert state.servers.tolist() == [[0, 1, 1]]
-    trace, state = simulate(WORK, [[1, 1, 1]], until_s=9.0, state=state)
+    trace, state = simulate(WORK, [[1, 1, 1]], until_s=9.0, state=state, engine=engine)
     assert (len(trace), state.stage.tolist(), state.in_service.tolist()) == (0, [0], [False])

@@ -12,10 +12,13 @@ import pytest
 from scipy import stats
 
 from airan_market.sim.engines.capacity import CapacityChanges
+from airan_market.sim.engines.disciplines import FirstComeFirstServed, NonPreemptive
 from airan_market.sim.engines.simpy_engine import run_simpy
 from airan_market.sim.engines.station import Station
 from airan_market.sim.streams import stream
+from airan_market.sim.theory.erlang import erlang_c
 from airan_market.sim.theory.priority import class_sojourn_mean, tandem_class_sojourn_mean
+from airan_market.sim.theory.sojourn import sojourn_tail
 from airan_market.sim.trace import State
 from airan_market.sim.workload import Workload
 
@@ -55,25 +58,35 @@ def served(work, station_class=Station, servers=SERVERS):
         State.start([servers]),
         until_s=1e5,
         changes=CapacityChanges.none(),
-        station_class=station_class,
+        station=station_class,
     )
     assert len(state) == 0
     return trace
 
 
-def sums(trace, measured_s=MEASURED_S):
-    """Return tasks (3 types,) and summed sojourns (3 stages, 3 types) of the measured arrivals."""
+def sums(trace, measured_s=MEASURED_S, later_than_s=None):
+    """Return tasks (3 types,) and summed sojourns (3 stages, 3 types) of the measured arrivals.
+
+    With `later_than_s` (3 stages,), the number of tasks whose sojourn is longer in their place.
+    """
     inside = (trace.arrival_s >= WARM_UP_S) & (trace.arrival_s < WARM_UP_S + measured_s)
     trace = trace.select(inside)
     sojourn_s = trace.stage_end_s - trace.stage_arrival_s
+    if later_than_s is not None:
+        sojourn_s = (sojourn_s > later_than_s).astype(float)
     total_s = [np.bincount(trace.type, sojourn_s[:, stage], minlength=3) for stage in range(3)]
     return np.bincount(trace.type, minlength=3), np.array(total_s)
 
 
 @cache
-def replications(station_class=Station, count=REPLICATIONS, measured_s=MEASURED_S):
+def replications(
+    station_class=Station, count=REPLICATIONS, measured_s=MEASURED_S, later_than_s=None
+):
     """Return tasks (R, 3) and summed sojourns (R, 3 stages, 3 types), s."""
-    runs = [sums(served(workload(r, measured_s), station_class), measured_s) for r in range(count)]
+    runs = [
+        sums(served(workload(r, measured_s), station_class), measured_s, later_than_s)
+        for r in range(count)
+    ]
     return tuple(np.array(column) for column in zip(*runs, strict=True))
 
 
@@ -126,23 +139,7 @@ def test_the_means_are_estimated_closely_enough_to_mean_something():
     assert ((half_s / theory()).max(0) < [0.03, 0.04, 0.09]).all()
 
 
-class PatientStation(Station):
-    """Wrong on purpose: priority without preemption."""
-
-    def victim(self, task):
-        return None
-
-
-class PlainStation(PatientStation):
-    """Wrong on purpose: no priority at all, first come first served."""
-
-    def next_waiting(self):
-        first = min((queue[0] for queue in self.waiting if queue), key=lambda t: t.stage_arrival_s)
-        self.waiting_count -= 1
-        return self.waiting[first.type].popleft()
-
-
-@pytest.mark.parametrize("wrong", [PatientStation, PlainStation], ids=lambda c: c.__name__)
+@pytest.mark.parametrize("wrong", [NonPreemptive, FirstComeFirstServed], ids=lambda c: c.__name__)
 def test_the_means_see_a_wrong_discipline(wrong):
     """A third of the replications is enough to refuse it, at every station."""
     far = distance(*replications(wrong, 20), theory())
@@ -176,6 +173,58 @@ def test_the_means_cannot_see_the_order_inside_a_type():
     right, wrong = (served(workload(0), station) for station in (Station, TailStation))
     lowest = right.type == 2
     assert (wrong.stage_end_s != right.stage_end_s)[lowest].any(1).mean() > 0.2
+
+
+# ---- other disciplines ----
+
+LATER_THAN_S = (0.5, 0.4, 0.9)  # of a quarter to a third of the tasks
+
+
+def first_come_tail():
+    """Return P(sojourn > LATER_THAN_S), the same for every type, (3 stages, 1)."""
+    rate_per_s = ARRIVAL_RATE_PER_S.sum()
+    return sojourn_tail(np.array(LATER_THAN_S), SERVERS, SERVICE_RATE_PER_S, rate_per_s)[:, None]
+
+
+def cobham():
+    """Return exact mean sojourns at the first station without preemption, (1, 3 types), s.
+
+    Cobham (1954): W_n = C(c, Λ_N/μ) / (cμ) / ((1 - σ_{n-1}) (1 - σ_n)), σ_n = Λ_n / (cμ).
+    """
+    c, mu = SERVERS[0], SERVICE_RATE_PER_S[0]
+    sigma = np.concatenate([[0.0], np.cumsum(ARRIVAL_RATE_PER_S)]) / (c * mu)
+    wait_s = erlang_c(c, sigma[-1] * c) / (c * mu) / ((1 - sigma[:-1]) * (1 - sigma[1:]))
+    return (wait_s + 1 / mu)[None]
+
+
+def test_first_come_first_served_has_the_law_of_eq_4_at_every_station():
+    """Nine chances of a long sojourn (three stations, three types) against M/M/c and Burke.
+
+    False alarm below 1e-3 for all nine together.
+    """
+    tasks, late = replications(FirstComeFirstServed, later_than_s=LATER_THAN_S)
+    assert distance(tasks, late, first_come_tail()).max() < 1
+
+
+def test_means_without_preemption_are_those_of_cobham():
+    """Three mean sojourns at the first station, later ones have no Poisson arrivals by type.
+
+    False alarm below 1e-3 for all three together.
+    """
+    tasks, total_s = replications(NonPreemptive)
+    assert distance(tasks, total_s[:, :1], cobham()).max() < 1
+
+
+@pytest.mark.parametrize("other", [Station, NonPreemptive], ids=lambda c: c.__name__)
+def test_the_law_of_eq_4_sees_another_discipline(other):
+    tasks, late = replications(other, 20, later_than_s=LATER_THAN_S)
+    assert (distance(tasks, late, first_come_tail()).max(1) > 1).all()
+
+
+@pytest.mark.parametrize("other", [Station, FirstComeFirstServed], ids=lambda c: c.__name__)
+def test_cobhams_means_see_another_discipline(other):
+    tasks, total_s = replications(other, 20)
+    assert distance(tasks, total_s[:, :1], cobham()).max() > 1
 
 
 @pytest.mark.long
@@ -220,7 +269,7 @@ def little(trace_of, station_class=Station):
     return np.array(area), np.array(total_s)
 
 
-@pytest.mark.parametrize("station_class", [Station, PlainStation], ids=lambda c: c.__name__)
+@pytest.mark.parametrize("station_class", [Station, FirstComeFirstServed], ids=lambda c: c.__name__)
 def test_littles_law_holds_on_the_path(station_class):
     """From empty to empty: ∫ N_n(t) dt = Σ sojourns of type n, at each station, to rounding.
 

@@ -46,7 +46,7 @@ def watched():
 def seen(work, state, until_s, changes):
     """Results of a span, and what the monitor saw: servers, busy and waiting, each (M, 3)."""
     station_class, stations = watched()
-    results = run_simpy(work, state, until_s=until_s, changes=changes, station_class=station_class)
+    results = run_simpy(work, state, until_s=until_s, changes=changes, station=station_class)
     for station in stations:
         station.look(until_s)
     # tandems are built from their last station
@@ -146,13 +146,12 @@ def test_control_a_monitor_of_another_discipline_is_told_apart():
 
     class LastComeFirst(Station):
         def next_waiting(self):
-            self.waiting_count -= 1
             return next(queue for queue in self.waiting if queue).pop()
 
     work, servers, changes, end_s = random_span(5, 80, 3.0, 4)
     state = State.start(servers)
     (trace, after), monitor = seen(work, state, end_s, changes)
-    other = run_simpy(work, state, until_s=end_s, changes=changes, station_class=LastComeFirst)
+    other = run_simpy(work, state, until_s=end_s, changes=changes, station=LastComeFirst)
     np.testing.assert_allclose(occupancy(trace, state, after, changes).waiting_s, monitor[2])
     assert abs(occupancy(other[0], state, other[1], changes).waiting_s - monitor[2]).max() > 0.1
 

@@ -1,6 +1,7 @@
 """The engine against hand-worked traces, a naive second implementation, and itself cut in spans."""
 
 import math
+from functools import partial
 from heapq import nsmallest
 
 import numpy as np
@@ -8,13 +9,16 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from airan_market.sim.engines import engine
 from airan_market.sim.engines.capacity import CapacityChanges
-from airan_market.sim.engines.engine import simulate
+from airan_market.sim.engines.disciplines import FirstComeFirstServed, NonPreemptive
 from airan_market.sim.engines.simpy_engine import run_simpy
 from airan_market.sim.engines.station import Station
 from airan_market.sim.streams import stream
 from airan_market.sim.trace import State
 from airan_market.sim.workload import Workload
+
+simulate = partial(engine.simulate, engine="simpy")  # the reference
 
 
 def workload(*rows):
@@ -136,7 +140,15 @@ def test_an_end_of_service_on_the_cut_belongs_to_the_next_span():
 # ---- a naive second implementation: one station after the other, everything sorted anew ----
 
 
-def naive_station(jobs, servers, changes, until_s):
+#: Order in which a discipline serves: of whether a task is served, its type, its arrival.
+ORDERS = {
+    Station: lambda served, type_, arrival_s: (type_, arrival_s),
+    NonPreemptive: lambda served, type_, arrival_s: (not served, type_, arrival_s),
+    FirstComeFirstServed: lambda served, type_, arrival_s: (arrival_s,),
+}
+
+
+def naive_station(jobs, servers, changes, until_s, order):
     """Serve jobs {task: (arrival_s, type, work_s)}; return ends and preemptions {task: ...}."""
     arrivals = sorted((arrival_s, 2, task) for task, (arrival_s, _, _) in jobs.items())
     cuts = [(time_s, 1, row) for row, (time_s, _) in enumerate(changes)]
@@ -154,7 +166,8 @@ def naive_station(jobs, servers, changes, until_s):
         else:
             left_s[which] = jobs[which][2]
             arrivals.pop(0)
-        first = nsmallest(servers, left_s, key=lambda task: (jobs[task][1], jobs[task][0], task))
+        places = {task: order(task in due_s, jobs[task][1], jobs[task][0]) for task in left_s}
+        first = nsmallest(servers, left_s, key=lambda task: (places[task], task))
         for task in [task for task in due_s if task not in first]:
             left_s[task] = due_s.pop(task) - now
             interruptions[task] += 1
@@ -163,7 +176,7 @@ def naive_station(jobs, servers, changes, until_s):
     return ends, interruptions
 
 
-def naive(work, servers, changes, until_s):
+def naive(work, servers, changes, until_s, station=Station):
     """Return {task: (three ends or NaN, three preemptions)} of the whole network."""
     result = {int(task): ([math.nan] * 3, [0] * 3) for task in work.task}
     for operator in range(len(servers)):
@@ -181,7 +194,9 @@ def naive(work, servers, changes, until_s):
                 for row in rows
                 if int(work.task[row]) in come
             }
-            come, interruptions = naive_station(jobs, servers[operator][stage], cuts, until_s)
+            come, interruptions = naive_station(
+                jobs, servers[operator][stage], cuts, until_s, ORDERS[station]
+            )
             for task in jobs:
                 result[task][0][stage] = come.get(task, math.nan)
                 result[task][1][stage] = interruptions[task]
@@ -237,12 +252,16 @@ def cases(draw):
     return workload(*rows), servers, CapacityChanges(*columns)
 
 
-@settings(max_examples=300, deadline=None)
+disciplines = pytest.mark.parametrize("station", ORDERS, ids=lambda c: c.__name__)
+
+
+@disciplines
+@settings(max_examples=200, deadline=None)
 @given(case=cases(), until_s=st.sampled_from([3.25, 5.0, 100.0]))
-def test_the_engine_equals_the_naive_implementation_to_the_bit(case, until_s):
+def test_the_engine_equals_the_naive_implementation_to_the_bit(station, case, until_s):
     work, servers, changes = case
-    result = simulate(work, servers, until_s=until_s, changes=changes)
-    assert same(outcome(*result), naive(work, servers, changes, until_s))
+    result = simulate(work, servers, until_s=until_s, changes=changes, station=station)
+    assert same(outcome(*result), naive(work, servers, changes, until_s, station))
 
 
 def random_case(seed, tasks=400):
@@ -262,12 +281,14 @@ def random_case(seed, tasks=400):
     return work, [[3, 3, 2], [2, 4, 1]], changes
 
 
-@pytest.mark.parametrize("seed", range(8))
-def test_the_engine_equals_the_naive_implementation_on_busy_networks(seed):
+@disciplines
+@pytest.mark.parametrize("seed", range(4))
+def test_the_engine_equals_the_naive_implementation_on_busy_networks(station, seed):
     work, servers, changes = random_case(seed)
-    result = simulate(work, servers, until_s=1e4, changes=changes)
-    assert same(outcome(*result), naive(work, servers, changes, 1e4))
-    assert (result[0].preemptions.sum(0) > 10).all()
+    result = simulate(work, servers, until_s=1e4, changes=changes, station=station)
+    assert same(outcome(*result), naive(work, servers, changes, 1e4, station))
+    # without preemption only servers that are taken away interrupt
+    assert result[0].preemptions.sum() > (100 if station is Station else 1)
 
 
 class TailStation(Station):
@@ -277,13 +298,6 @@ class TailStation(Station):
         super().interrupt(task)
         queue = self.waiting[task.type]
         queue.append(queue.popleft())
-
-
-class PatientStation(Station):
-    """Wrong on purpose: priority without preemption."""
-
-    def victim(self, task):
-        return None
 
 
 class EldestStation(Station):
@@ -303,14 +317,12 @@ class ForgetfulStation(Station):
 
 @pytest.mark.parametrize(
     "wrong",
-    [TailStation, PatientStation, EldestStation, ForgetfulStation],
+    [TailStation, NonPreemptive, FirstComeFirstServed, EldestStation, ForgetfulStation],
     ids=lambda c: c.__name__,
 )
 def test_the_comparison_sees_a_wrong_discipline(wrong):
     work, servers, changes = random_case(0)
-    result = run_simpy(
-        work, State.start(servers), until_s=1e4, changes=changes, station_class=wrong
-    )
+    result = run_simpy(work, State.start(servers), until_s=1e4, changes=changes, station=wrong)
     right = naive(work, servers, changes, 1e4)
     differing = [task for task, (ends, _) in outcome(*result).items() if ends != right[task][0]]
     assert len(differing) > 10
@@ -319,7 +331,7 @@ def test_the_comparison_sees_a_wrong_discipline(wrong):
 # ---- cuts ----
 
 
-def in_spans(work, servers, changes, ends_s):
+def in_spans(work, servers, changes, ends_s, station=None):
     """Return the traces of the spans, joined in task order, and the last state."""
     state, traces = State.start(servers), []
     for end_s in ends_s:
@@ -330,6 +342,7 @@ def in_spans(work, servers, changes, ends_s):
             until_s=end_s,
             changes=changes.between(state.clock_s, end_s),
             state=state,
+            station=station,
         )
         traces.append(trace)
     columns = {
@@ -340,26 +353,29 @@ def in_spans(work, servers, changes, ends_s):
     return type(traces[0])(**{name: values[order] for name, values in columns.items()}), state
 
 
-@settings(max_examples=200, deadline=None)
+@disciplines
+@settings(max_examples=100, deadline=None)
 @given(
     case=cases(),
     cuts=st.lists(st.integers(0, 40).map(lambda k: k / 10) | st.floats(0, 4), max_size=6),
 )
 @example(case=random_case(1, 60), cuts=[0.5, 0.5, 1.0])
-def test_cutting_a_run_in_spans_changes_no_bit(case, cuts):
+def test_cutting_a_run_in_spans_changes_no_bit(station, case, cuts):
     work, servers, changes = case
-    whole = simulate(work, servers, until_s=5.0, changes=changes)
-    cut = in_spans(work, servers, changes, [*sorted(cuts), 5.0])
+    whole = simulate(work, servers, until_s=5.0, changes=changes, station=station)
+    cut = in_spans(work, servers, changes, [*sorted(cuts), 5.0], station)
     assert cut[0].equals(whole[0])
     assert cut[1].equals(whole[1])
 
 
+@disciplines
 @pytest.mark.parametrize("spans", [2, 37, 400])
-def test_cutting_a_busy_run_in_spans_changes_no_bit(spans):
+def test_cutting_a_busy_run_in_spans_changes_no_bit(station, spans):
     work, servers, changes = random_case(3)
     until_s = 2 * float(work.arrival_s[-1])
-    whole = simulate(work, servers, until_s=until_s, changes=changes)
-    cut = in_spans(work, servers, changes, np.linspace(0, until_s, spans + 1)[1:].tolist())
+    whole = simulate(work, servers, until_s=until_s, changes=changes, station=station)
+    ends_s = np.linspace(0, until_s, spans + 1)[1:].tolist()
+    cut = in_spans(work, servers, changes, ends_s, station)
     assert cut[0].equals(whole[0])
     assert cut[1].equals(whole[1])
 
@@ -419,7 +435,7 @@ def test_no_server_idles_while_a_task_waits(seed):
         State.start(servers),
         until_s=until_s,
         changes=changes.between(0.0, until_s),
-        station_class=WatchedStation,
+        station=WatchedStation,
     )
     assert WatchedStation.checks - before > 1000
 
@@ -432,9 +448,7 @@ def test_the_watch_sees_an_idle_server():
 
     work, servers, changes = random_case(0)
     with pytest.raises(AssertionError):
-        run_simpy(
-            work, State.start(servers), until_s=1e4, changes=changes, station_class=LazyStation
-        )
+        run_simpy(work, State.start(servers), until_s=1e4, changes=changes, station=LazyStation)
 
 
 @settings(max_examples=100, deadline=None)
@@ -460,3 +474,33 @@ def test_exchanging_operators_exchanges_the_result(case):
     other, rest = simulate(swapped, servers[::-1], until_s=100.0, changes=cuts)
     assert same(outcome(trace, state), outcome(other, rest))
     assert rest.servers.tolist() == state.servers.tolist()[::-1]
+
+
+# ---- a discipline of one's own ----
+
+
+@pytest.mark.parametrize(
+    ("take", "times"),
+    [(lambda queue: (queue.popleft(), queue.popleft())[1], 0), (lambda queue: queue[0], 2)],
+    ids=["lost", "twice"],
+)
+def test_a_task_that_a_discipline_loses_or_serves_twice_is_named(take, times):
+    class Careless(Station):
+        def next_waiting(self):
+            return take(next(queue for queue in self.waiting if queue))
+
+    work = workload(*((n, 0.25 * n, 0, 0, (1.0, 0.0, 0.0)) for n in range(3)))
+    with pytest.raises(RuntimeError, match=f"Careless at uplink of operator 0: .* {times} times"):
+        simulate(work, [[1, 1, 1]], until_s=1.5, station=Careless)
+
+
+def test_a_discipline_that_cannot_be_cut_refuses_tasks_under_way():
+    class Remembering(Station):
+        cuttable = False
+
+    work = workload((0, 0.0, 0, 0, (1.0, 0.0, 0.0)))
+    _, state = simulate(work, [[1, 1, 1]], until_s=0.5, station=Remembering)
+    with pytest.raises(ValueError, match="Remembering: cannot be cut in spans.*has 1 task"):
+        simulate(Workload.empty(), [[1, 1, 1]], until_s=2.0, state=state, station=Remembering)
+    _, empty = simulate(Workload.empty(), [[1, 1, 1]], until_s=2.0, state=state)
+    simulate(Workload.empty(), [[1, 1, 1]], until_s=3.0, state=empty, station=Remembering)

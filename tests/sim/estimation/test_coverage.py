@@ -237,7 +237,6 @@ class LastStation(Station):
 
     def next_waiting(self):
         queue = next(queue for queue in self.waiting if queue)
-        self.waiting_count -= 1
         return queue.pop()
 
 
@@ -250,7 +249,7 @@ def disciplined(monkeypatch, station_class, rates, probabilities, replications, 
             state,
             until_s=until_s,
             changes=CapacityChanges.none(),
-            station_class=station_class,
+            station=station_class,
         )
 
     case, total = TandemModel.one_station(1, 1.0, rates), sum(rates)
