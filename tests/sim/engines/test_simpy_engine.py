@@ -500,7 +500,7 @@ def test_a_discipline_that_cannot_be_cut_refuses_tasks_under_way():
 
     work = workload((0, 0.0, 0, 0, (1.0, 0.0, 0.0)))
     _, state = simulate(work, [[1, 1, 1]], until_s=0.5, station=Remembering)
-    with pytest.raises(ValueError, match="Remembering: cannot be cut in spans.*has 1 task"):
+    with pytest.raises(ValueError, match=r"Remembering: cannot be cut in spans.*has 1 task"):
         simulate(Workload.empty(), [[1, 1, 1]], until_s=2.0, state=state, station=Remembering)
     _, empty = simulate(Workload.empty(), [[1, 1, 1]], until_s=2.0, state=state)
     simulate(Workload.empty(), [[1, 1, 1]], until_s=3.0, state=empty, station=Remembering)
