@@ -63,6 +63,7 @@ from airan_market.analysis.reproduction.cells import (
     reproduce,
     scenario_of,
     totals,
+    totals_usd_per_s,
 )
 from airan_market.analysis.reproduction.claim import FAILS, SPLIT, SWEEP_NAMES, WHOLE, counts, table
 from airan_market.analysis.reproduction.claim_draws import draws_of, gains
@@ -284,12 +285,15 @@ compared = []
 for sweep, setting in (*settings, ("violation_cost", 1.5)):
     cell = Cell(sweep, setting, DRAWS)
     drawn = [primitives_of(cell, scenario_of(cell, scenario), draw) for draw in range(DRAWS)]
-    swapped = [exchanged(one) for one in drawn]
+    swapped = [
+        {name: totals_usd_per_s(one, found) for name, found in exchanged(one).items()}
+        for one in drawn
+    ]
     row = {"setting": SWEEP_NAMES[sweep].format(setting)}
-    for total, field in zip(TOTALS, ("operator_usd_per_s", "welfare_usd_per_s"), strict=True):
+    for place, total in enumerate(TOTALS):
         draws = draws_of(frame, sweep, setting, total)
         for name in ("ct", "mc"):
-            values = [getattr(one[name], field) for one in swapped]
+            values = [one[name][place] for one in swapped]
             row[f"{total}, {name.upper()}"] = draws[name].median()
             row[f"{total}, {name.upper()} exchanged"] = np.median(values)
     compared.append(row)

@@ -24,7 +24,7 @@ from typing import Any, Final, TypeVar
 
 from pydantic_core import PydanticCustomError
 
-from airan_market.scenarios.fault import one_line, value_text
+from airan_market.scenarios.fault import InputError, one_line, value_text
 
 T = TypeVar("T")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -33,7 +33,7 @@ UNKNOWN: Final = "unknown_name"
 """Pydantic's word for the fault of a name that nothing is registered under."""
 
 
-class RegistryError(ValueError):
+class RegistryError(InputError, ValueError):
     """What a name stands for cannot be had, or is not what it has to be; one line says why."""
 
 

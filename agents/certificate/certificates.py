@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from airan_market.agents.certificate.deviation import Settlement, best_deviation, posted_utility
+from airan_market.agents.certificate.deviation import best_deviation, posted_utility
+from airan_market.agents.certificate.pure_deviation import best_pure_deviations
 from airan_market.agents.contract.menu import Feasibility, Menu, check_menu
 from airan_market.agents.contract.menu_search import Deviation
 from airan_market.agents.matching.assignment import OUT
-from airan_market.agents.matching.selection import TIE, opt_out_probability
+from airan_market.agents.matching.selection import TIE, opt_out_probability, project
+from airan_market.agents.mechanism.agreement import Agreement
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.sim.arrays import FloatArray
 
@@ -170,16 +172,25 @@ class Certificates:
         ]
 
 
-def certify(
-    primitives: Primitives,
-    settled: Settlement,
-    matching: NDArray[np.int64],
-) -> Certificates:
-    """All certificates of an outcome."""
+def certify(primitives: Primitives, agreement: Agreement) -> Certificates:
+    """All certificates of an agreement.
+
+    Where users choose by chance, the selection certificate is that of the projected matching and
+    the deviations are those of `deviation`. Where they do not, it is that of the matching itself,
+    the feasibility certificate is that of the menus at their design, where a user was promised
+    what it lists, and the deviations are those of `pure_deviation`.
+    """
+    menu, matching = agreement.menu, agreement.match_probability
+    feasibility = check_menu(primitives, menu)
+    if agreement.temperature_usd is None:
+        selection = check_occupied(primitives, menu, matching)
+        deviations = best_pure_deviations(primitives, menu)
+        return Certificates(feasibility, selection, deviations, projected=False)
+    projected = project(matching, primitives.effective_capacity_per_s)
     return Certificates(
-        check_menu(primitives, settled.menu),
-        check_selection(primitives, settled.menu, matching),
-        tuple(best_deviation(primitives, settled, m) for m in range(primitives.operators)),
+        feasibility,
+        check_selection(primitives, menu, projected),
+        tuple(best_deviation(primitives, agreement, m) for m in range(primitives.operators)),
     )
 
 

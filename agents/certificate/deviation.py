@@ -22,7 +22,6 @@ negative, because the incumbent is a candidate.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -42,6 +41,7 @@ from airan_market.agents.matching.selection import (
     damp,
     mixed_response,
 )
+from airan_market.agents.mechanism.agreement import Agreement
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.agents.primitives.utility import user_utility
 from airan_market.sim.arrays import FloatArray
@@ -51,19 +51,9 @@ Rivals = Literal["repriced", "posted"]
 SETTLED, PATIENCE = 1e-10, 500  # residual and iterations of the fixed point of "posted"
 
 
-@dataclass(frozen=True, eq=False)
-class Settlement:
-    """What a market settled on, as far as a deviation needs it: menus, Z, ω (M, N), (M,) and τ."""
-
-    menu: Menu
-    match_probability: FloatArray
-    shadow_price_usd: FloatArray
-    temperature_usd: float
-
-
 def best_deviation(
     primitives: Primitives,
-    settled: Settlement,
+    agreement: Agreement,
     operator: int,
     budget: int | None = None,
     rivals: Rivals = "repriced",
@@ -74,8 +64,8 @@ def best_deviation(
     ----------
     primitives : Primitives
         Of all operators.
-    settled : Settlement
-        What the mechanism arrived at.
+    agreement : Agreement
+        What the mechanism arrived at, with a temperature.
     operator : int
         0-based.
     budget : int, optional
@@ -102,18 +92,18 @@ def best_deviation(
     (True, 0)
     """
     budget = max(1, BUDGET // primitives.operators if budget is None else budget)
-    objective = utility_of_menu(primitives, settled, operator, rivals)
-    incumbent = settled.menu.latency_s[operator]
+    objective = utility_of_menu(primitives, agreement, operator, rivals)
+    incumbent = agreement.menu.latency_s[operator]
     baseline = float(objective(incumbent[np.newaxis])[0])
     if np.isneginf(baseline):
         raise ArithmeticError(
             f"operator {operator + 1}: users do not settle within {PATIENCE} iterations"
         )
-    return search_menus(primitives, objective, operator, baseline, settled.menu.latency_s, budget)
+    return search_menus(primitives, objective, operator, baseline, agreement.menu.latency_s, budget)
 
 
 def utility_of_menu(
-    primitives: Primitives, settled: Settlement, operator: int, rivals: Rivals
+    primitives: Primitives, agreement: Agreement, operator: int, rivals: Rivals
 ) -> Objective:
     """Objective of a deviation: latencies (B, N) of one operator to its utility (B,), USD/s.
 
@@ -121,7 +111,7 @@ def utility_of_menu(
     """
     own = primitives.of_operator(operator)
     selection = _repriced_selection if rivals == "repriced" else _posted_selection
-    share = selection(primitives, settled, operator)
+    share = selection(primitives, agreement, operator)
 
     def utility(latency_s: FloatArray) -> FloatArray:
         matched = share(latency_s)
@@ -132,25 +122,25 @@ def utility_of_menu(
     return utility
 
 
-def _penalised(primitives: Primitives, settled: Settlement, utility_usd: FloatArray) -> FloatArray:
+def _penalised(primitives: Primitives, agreement: Agreement, utility_usd: FloatArray) -> FloatArray:
     """û of all operators, (..., M, N)."""
     return adjusted_utility(
         utility_usd,
-        settled.shadow_price_usd,
+        agreement.response[1],
         primitives.demand_per_s,
         primitives.effective_capacity_per_s,
     )
 
 
-def _repriced_selection(primitives: Primitives, settled: Settlement, operator: int) -> Objective:
+def _repriced_selection(primitives: Primitives, agreement: Agreement, operator: int) -> Objective:
     """Share z of each type that an operator gets for its latencies, when all prices follow (25)."""
     own = primitives.of_operator(operator)
-    rent = binding_utility(primitives, settled.menu.latency_s)
-    others = np.delete(_penalised(primitives, settled, rent), operator, axis=0)
+    rent = binding_utility(primitives, agreement.menu.latency_s)
+    others = np.delete(_penalised(primitives, agreement, rent), operator, axis=0)
     out = np.full((1, primitives.types), primitives.opt_out_utility_usd)
-    tau = settled.temperature_usd
+    tau, _ = agreement.response
     elsewhere = logsumexp(np.vstack([out, others]) / tau, axis=0)
-    penalty = _penalised(primitives, settled, np.zeros_like(rent))[operator]
+    penalty = _penalised(primitives, agreement, np.zeros_like(rent))[operator]
 
     def share(latency_s: FloatArray) -> FloatArray:
         utility = binding_utility(own, latency_s) + penalty
@@ -159,23 +149,23 @@ def _repriced_selection(primitives: Primitives, settled: Settlement, operator: i
     return share
 
 
-def _posted_selection(primitives: Primitives, settled: Settlement, operator: int) -> Objective:
+def _posted_selection(primitives: Primitives, agreement: Agreement, operator: int) -> Objective:
     """Share z of each type, when rivals keep prices and the refunds follow the loads; else NaN."""
 
     def share(latency_s: FloatArray) -> FloatArray:
-        shape = (len(latency_s), *settled.match_probability.shape)
-        matching = np.broadcast_to(settled.match_probability, shape).copy()
+        shape = (len(latency_s), *agreement.match_probability.shape)
+        matching = np.broadcast_to(agreement.match_probability, shape).copy()
         result = np.full(latency_s.shape, np.nan)
         active = np.arange(len(latency_s))
         rent = binding_utility(primitives.of_operator(operator), latency_s)
         for _ in range(PATIENCE):
-            utility = posted_utility(primitives, settled.menu, matching[active])
+            utility = posted_utility(primitives, agreement.menu, matching[active])
             utility[:, operator] = rent[active]
             response = np.moveaxis(
                 mixed_response(
-                    np.moveaxis(_penalised(primitives, settled, utility), 1, 0),
+                    np.moveaxis(_penalised(primitives, agreement, utility), 1, 0),
                     primitives.opt_out_utility_usd,
-                    settled.temperature_usd,
+                    agreement.response[0],
                 ),
                 0,
                 1,

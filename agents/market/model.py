@@ -26,12 +26,11 @@ from airan_market.agents.market.tables import (
 from airan_market.agents.market.user import UserAgent
 from airan_market.agents.matching.assignment import OUT, follow_projection, split_proportionally
 from airan_market.agents.matching.selection import project
-from airan_market.agents.mechanism.pure import at_induced_load
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.agents.primitives.traffic import rates_of, servers_of, traffic_of
 from airan_market.agents.primitives.utility import social_welfare
 from airan_market.agents.solution.outcome import expected_utilities
-from airan_market.agents.solution.solver import MIXED, SETTLED_BEFORE, require_mechanism
+from airan_market.agents.solution.solver import arrive
 from airan_market.scenarios import Scenario
 from airan_market.sim.arrays import FloatArray, IntArray
 from airan_market.sim.engines.engine import simulate
@@ -103,7 +102,6 @@ class Market(mesa.Model):
         super().__init__(rng=seed)
         if not scenario.users.whole_users:
             raise ValueError("users.whole_users = false: a run needs whole users")
-        require_mechanism(scenario.mechanism.name)
         self.scenario = scenario
         self.primitives = Primitives.from_scenario(scenario, seed)
         self._seed = seed
@@ -221,13 +219,12 @@ class Market(mesa.Model):
     def _open_negotiation(self) -> Negotiation | Prearranged:
         """Rounds of Algorithm 1, or the terms on which another mechanism settles before them."""
         settings = self.scenario.mechanism
-        if settings.name == MIXED:
+        if settings.name == "mixed":
             return Negotiation(self.operators, self.users, self._users_by_type, settings)
-        agreement = SETTLED_BEFORE[settings.name](self.primitives)
-        self._notes = agreement.notes
-        menu = at_induced_load(self.primitives, agreement.menu, agreement.match_probability)
+        agreed = arrive(self.primitives)
+        self._notes = agreed.notes
         return Prearranged(
-            self.operators, self.users, self._users_by_type, menu, agreement.match_probability
+            self.operators, self.users, self._users_by_type, agreed.menu, agreed.match_probability
         )
 
     def _agree(self, round_: int) -> Terms:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from airan_market.agents.contract.menu import Menu
+from airan_market.agents.mechanism.agreement import Agreement
 from airan_market.agents.mechanism.mixed import designed_menus
-from airan_market.agents.mechanism.pure import SWEEPS, Agreement, Selection, indicator, reselect
+from airan_market.agents.mechanism.pure import SWEEPS, Selection, indicator, reselect
 from airan_market.agents.primitives.primitives import Primitives
 
 

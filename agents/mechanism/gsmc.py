@@ -19,9 +19,10 @@ from __future__ import annotations
 import numpy as np
 
 from airan_market.agents.matching.deferred_acceptance import Game, blocking_pair, match
+from airan_market.agents.mechanism.agreement import Agreement
 from airan_market.agents.mechanism.ct import assumed_menus
 from airan_market.agents.mechanism.mc import announced_utility, redesigned
-from airan_market.agents.mechanism.pure import Agreement, by_capacity, tie_usd
+from airan_market.agents.mechanism.pure import by_capacity, tie_usd
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.agents.primitives.utility import operator_profit
 from airan_market.sim.arrays import FloatArray, IntArray

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from airan_market.agents.contract.menu import Menu
+from airan_market.agents.mechanism.agreement import Agreement
 from airan_market.agents.mechanism.ct import assumed_menus
 from airan_market.agents.mechanism.mixed import designed_menus
-from airan_market.agents.mechanism.pure import Agreement, by_capacity, choose, indicator, tie_usd
+from airan_market.agents.mechanism.pure import by_capacity, choose, indicator, tie_usd
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.agents.primitives.utility import user_utility
 
@@ -61,10 +62,4 @@ def agree(primitives: Primitives) -> Agreement:
 def redesigned(primitives: Primitives, matching: np.ndarray) -> Agreement:
     """Agreement on the menus designed for the load of a matching (M, N), users staying put."""
     _, menu = designed_menus(primitives, matching)
-    return Agreement(
-        menu=menu,
-        design_probability=matching,
-        match_probability=matching,
-        iterations=1,
-        converged=True,
-    )
+    return Agreement(menu, matching, design_probability=matching)

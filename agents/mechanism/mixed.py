@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,41 +16,13 @@ from airan_market.agents.matching.selection import (
     temperature,
     update_shadow_price,
 )
+from airan_market.agents.mechanism.agreement import Agreement, Iteration
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.agents.primitives.utility import user_utility
 from airan_market.sim.arrays import FloatArray
 
 
-@dataclass(frozen=True, eq=False)
-class State:
-    """Where Algorithm 1 stands after iteration k.
-
-    Attributes
-    ----------
-    iteration : int
-        k; 0 at the start.
-    match_probability : array (M, N)
-        Z_k.
-    shadow_price_usd : array (M,)
-        ω after iteration k.
-    load_per_s : array (M, N)
-        Load under Z_{k−1}, for which the menus of iteration k were designed.
-    menu : Menu
-        Those menus, arrays (M, N).
-    temperature_usd, residual : float
-        τ_k and ‖Z_k − Z_{k−1}‖_∞; at k = 0 τ_1 and infinity.
-    """
-
-    iteration: int
-    match_probability: FloatArray
-    shadow_price_usd: FloatArray
-    load_per_s: FloatArray
-    menu: Menu
-    temperature_usd: float
-    residual: float
-
-
-def start(primitives: Primitives) -> State:
+def start(primitives: Primitives) -> Iteration:
     """Iteration 0: Z = 1/(M+1), ω = 0, every operator's menu for the whole demand.
 
     Examples
@@ -64,7 +35,7 @@ def start(primitives: Primitives) -> State:
     operators, demand = primitives.operators, primitives.demand_per_s
     everyone = np.ones((operators, primitives.types))
     load = cumulative_load(everyone, demand)
-    return State(
+    return Iteration(
         iteration=0,
         match_probability=everyone / (operators + 1),
         shadow_price_usd=np.zeros(operators),
@@ -130,7 +101,7 @@ def respond(
     return mixed_response(adjusted, primitives.opt_out_utility_usd, temperature_usd)
 
 
-def step(primitives: Primitives, state: State) -> State:
+def step(primitives: Primitives, state: Iteration) -> Iteration:
     """One iteration: menus and beliefs from Z_{k−1}, response with ω_{k−1}, then Z_k and ω_k."""
     settings = primitives.mechanism
     k = state.iteration + 1
@@ -143,7 +114,7 @@ def step(primitives: Primitives, state: State) -> State:
     load, menu = designed_menus(primitives, state.match_probability)
     response = respond(primitives, menu, state.shadow_price_usd, tau)
     matching = damp(state.match_probability, response, settings.damping)
-    return State(
+    return Iteration(
         iteration=k,
         match_probability=matching,
         shadow_price_usd=update_shadow_price(
@@ -159,7 +130,7 @@ def step(primitives: Primitives, state: State) -> State:
     )
 
 
-def iterate(primitives: Primitives) -> Iterator[State]:
+def iterate(primitives: Primitives) -> Iterator[Iteration]:
     """States k = 0, 1, …: up to the tolerance of the scenario or its last iteration.
 
     Examples
@@ -175,3 +146,28 @@ def iterate(primitives: Primitives) -> Iterator[State]:
     while state.iteration < settings.max_iterations and state.residual > settings.tolerance:
         state = step(primitives, state)
         yield state
+
+
+def agree(primitives: Primitives) -> Agreement:
+    """Algorithm 1 to its end, with the menus designed for the loads at which it ends.
+
+    Examples
+    --------
+    >>> from airan_market.scenarios import load_scenario
+    >>> agreed = agree(Primitives.from_scenario(load_scenario("teleoperation")))
+    >>> agreed.iterations, agreed.converged, agreed.temperature_usd
+    (50, False, 1e-05)
+    """
+    states = tuple(iterate(primitives))
+    last = states[-1]
+    matching = last.match_probability
+    return Agreement(
+        menu=designed_menus(primitives, matching)[1],
+        match_probability=matching,
+        design_probability=matching,
+        temperature_usd=last.temperature_usd,
+        shadow_price_usd=last.shadow_price_usd,
+        iterations=last.iteration,
+        converged=last.residual <= primitives.mechanism.tolerance,
+        history=states,
+    )

@@ -15,39 +15,13 @@ import numpy as np
 from airan_market.agents.contract.menu import Menu, operator_belief
 from airan_market.agents.matching.assignment import OUT
 from airan_market.agents.matching.selection import cumulative_load
+from airan_market.agents.mechanism.agreement import Agreement
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.agents.primitives.utility import user_utility
 from airan_market.sim.arrays import FloatArray, IntArray
 
 ROUNDING = 1e-12  # as in `certificates`: a smaller part of the largest utility is no preference
 SWEEPS = 1000  # after which users that neither settle nor repeat themselves are left alone
-
-
-@dataclass(frozen=True, eq=False)
-class Agreement:
-    """What a mechanism that settles before the first round arrives at.
-
-    Attributes
-    ----------
-    menu : Menu
-        Menus (M, N) as posted, with the violation probabilities of their design.
-    design_probability : array (M, N)
-        Matching for whose loads and weights the menus were designed.
-    match_probability : array (M, N)
-        Part of the users of each type at each operator.
-    iterations : int
-        Sweeps of reselection, or redesigns.
-    converged : bool
-        Whether users came to rest; true where the mechanism asks them once.
-    notes : tuple of str
-    """
-
-    menu: Menu
-    design_probability: FloatArray
-    match_probability: FloatArray
-    iterations: int
-    converged: bool
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,3 +183,13 @@ def at_induced_load(primitives: Primitives, menu: Menu, match_probability: Float
     load = cumulative_load(match_probability, primitives.demand_per_s)
     probability = operator_belief(primitives, load).probability(menu.latency_s)
     return Menu(menu.latency_s, menu.price_usd, probability)
+
+
+def in_force(primitives: Primitives, agreement: Agreement) -> Menu:
+    """Menus of an agreement with the violation probabilities at the loads of its matching.
+
+    Menus for users who choose by chance are designed at these loads and stay as they are.
+    """
+    if agreement.temperature_usd is not None:
+        return agreement.menu
+    return at_induced_load(primitives, agreement.menu, agreement.match_probability)

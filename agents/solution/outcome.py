@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from airan_market.agents.certificate.certificates import Certificates, certify, check_occupied
-from airan_market.agents.certificate.deviation import Settlement
-from airan_market.agents.certificate.pure_deviation import best_pure_deviations
-from airan_market.agents.contract.menu import Menu, check_menu, design_notes
+from airan_market.agents.certificate.certificates import Certificates, certify
+from airan_market.agents.contract.menu import Menu, design_notes
 from airan_market.agents.matching.selection import (
     cumulative_load,
     demand_weight,
     opt_out_probability,
     project,
 )
-from airan_market.agents.mechanism.mixed import State, designed_menus
-from airan_market.agents.mechanism.pure import Agreement, at_induced_load
+from airan_market.agents.mechanism.agreement import Agreement, Iteration
+from airan_market.agents.mechanism.pure import in_force
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.agents.primitives.utility import operator_utility, social_welfare, user_utility
 from airan_market.sim.arrays import FloatArray
@@ -57,25 +55,6 @@ class History:
 
     def __len__(self) -> int:
         return self.residual.size
-
-    @classmethod
-    def empty(cls, operators: int, types: int) -> History:
-        """History without iterations.
-
-        Examples
-        --------
-        >>> len(History.empty(3, 8))
-        0
-        """
-        return cls(
-            temperature_usd=np.zeros(0),
-            residual=np.zeros(0),
-            match_probability=np.zeros((0, operators, types)),
-            shadow_price_usd=np.zeros((0, operators)),
-            load_per_s=np.zeros((0, operators)),
-            operator_utility_usd_per_s=np.zeros((0, operators)),
-            social_welfare_usd_per_s=np.zeros(0),
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,91 +150,41 @@ class Outcome:
         }
 
 
-def conclude(primitives: Primitives, states: Sequence[State]) -> Outcome:
-    """Outcome of the states k = 0, 1, …, K of Algorithm 1: final menus, projection, certificates.
-
-    Parameters
-    ----------
-    primitives : Primitives
-    states : sequence of State
-        As `mixed.iterate` yields them, iteration 0 included.
-    """
-    last, settings = states[-1], primitives.mechanism
-    matching = last.match_probability
-    load, menu = designed_menus(primitives, matching)
-    weight = demand_weight(matching, primitives.demand_per_s, settings.demand_floor)
-    rate = matching * primitives.demand_per_s
-    settled = Settlement(menu, matching, last.shadow_price_usd, last.temperature_usd)
-    projected = project(matching, primitives.effective_capacity_per_s)
-    operators_usd_per_s, users_usd = expected_utilities(primitives, rate, menu)
-    return Outcome(
-        mechanism=settings.name,
-        belief=settings.belief,
-        menu=menu,
-        load_per_s=load,
-        shadow_price_usd=last.shadow_price_usd,
-        temperature_usd=last.temperature_usd,
-        match_probability=matching,
-        matching=projected,
-        user_utility_usd=users_usd,
-        operator_utility_usd_per_s=operators_usd_per_s,
-        social_welfare_usd_per_s=social_welfare(operators_usd_per_s, rate, users_usd),
-        iterations=last.iteration,
-        residual=last.residual,
-        converged=last.residual <= settings.tolerance,
-        history=_history(primitives, states),
-        certificates=certify(primitives, settled, projected),
-        notes=design_notes(primitives, menu, load, weight),
-    )
-
-
-def conclude_pure(primitives: Primitives, agreement: Agreement) -> Outcome:
-    """Outcome of a mechanism that settles before the first round: certificates, utilities.
+def conclude(primitives: Primitives, agreement: Agreement) -> Outcome:
+    """Outcome of an agreement: utilities, projection, history and certificates.
 
     Violation probabilities are those at the loads of the matching, whatever loads the menus were
-    designed for. The feasibility certificate is that of the menus at their design, where a user
-    was promised what it lists; the selection certificate (Definition 1) that of the matching
-    itself; the deviations are those of `pure_deviation`.
-
-    Parameters
-    ----------
-    primitives : Primitives
-    agreement : Agreement
-        As `agree` of `ct`, `mc` and `gsmc` returns it.
+    designed for.
     """
-    settings, matching = primitives.mechanism, agreement.match_probability
-    demand = primitives.demand_per_s
-    menu = at_induced_load(primitives, agreement.menu, matching)
-    rate = matching * demand
+    settings, demand = primitives.mechanism, primitives.demand_per_s
+    matching, design = agreement.match_probability, agreement.design_probability
+    menu, rate = in_force(primitives, agreement), matching * demand
     operators_usd_per_s, users_usd = expected_utilities(primitives, rate, menu)
-    design = agreement.design_probability
-    weight = demand_weight(design, demand, settings.demand_floor)
+    notes = agreement.notes
+    if design is not None:
+        weight = demand_weight(design, demand, settings.demand_floor)
+        load = cumulative_load(design, demand)
+        notes += design_notes(primitives, agreement.menu, load, weight)
     return Outcome(
         mechanism=settings.name,
         belief=settings.belief,
         menu=menu,
         load_per_s=cumulative_load(matching, demand),
-        shadow_price_usd=np.zeros(primitives.operators),
-        temperature_usd=None,
+        shadow_price_usd=np.zeros(primitives.operators)
+        if agreement.shadow_price_usd is None
+        else agreement.shadow_price_usd,
+        temperature_usd=agreement.temperature_usd,
         match_probability=matching,
         matching=project(matching, primitives.effective_capacity_per_s),
         user_utility_usd=users_usd,
         operator_utility_usd_per_s=operators_usd_per_s,
         social_welfare_usd_per_s=social_welfare(operators_usd_per_s, rate, users_usd),
         iterations=agreement.iterations,
-        residual=None,
+        residual=agreement.history[-1].residual if agreement.history else None,
         converged=agreement.converged,
-        history=History.empty(primitives.operators, primitives.types),
-        certificates=Certificates(
-            feasibility=check_menu(primitives, agreement.menu),
-            selection=check_occupied(primitives, agreement.menu, matching),
-            deviations=best_pure_deviations(primitives, agreement.menu),
-            projected=False,
-        ),
-        notes=(
-            *agreement.notes,
-            *design_notes(primitives, agreement.menu, cumulative_load(design, demand), weight),
-        ),
+        history=_history(primitives, agreement.history),
+        certificates=certify(primitives, agreement),
+        notes=notes,
     )
 
 
@@ -281,22 +210,26 @@ def expected_utilities(
     return operators_usd_per_s, users_usd
 
 
-def _history(primitives: Primitives, states: Sequence[State]) -> History:
+def _history(primitives: Primitives, states: Sequence[Iteration]) -> History:
     after, before = states[1:], states[:-1]
-    matching = np.array([state.match_probability for state in after])
-    rate = np.array([state.match_probability for state in before]) * primitives.demand_per_s
+    shape = (-1, primitives.operators, primitives.types)  # the first axis is empty without states
+
+    def table(rows: Iterable[FloatArray]) -> FloatArray:
+        return np.array(list(rows), dtype=float).reshape(shape)
+
+    rate = table(state.match_probability for state in before) * primitives.demand_per_s
     menu = Menu(
-        np.array([state.menu.latency_s for state in after]),
-        np.array([state.menu.price_usd for state in after]),
-        np.array([state.menu.violation_probability for state in after]),
+        table(state.menu.latency_s for state in after),
+        table(state.menu.price_usd for state in after),
+        table(state.menu.violation_probability for state in after),
     )
     operators_usd_per_s, users_usd = expected_utilities(primitives, rate, menu)
     return History(
         temperature_usd=np.array([state.temperature_usd for state in after]),
         residual=np.array([state.residual for state in after]),
-        match_probability=matching,
-        shadow_price_usd=np.array([state.shadow_price_usd for state in after]),
-        load_per_s=np.array([state.load_per_s[:, -1] for state in after]),
+        match_probability=table(state.match_probability for state in after),
+        shadow_price_usd=np.array([state.shadow_price_usd for state in after]).reshape(shape[:2]),
+        load_per_s=table(state.load_per_s for state in after)[..., -1],
         operator_utility_usd_per_s=operators_usd_per_s,
         social_welfare_usd_per_s=np.array(
             [

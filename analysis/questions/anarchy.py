@@ -12,7 +12,8 @@ from airan_market.agents.planner.planner import first_best_welfare, plan_market
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.agents.primitives.utility import social_welfare
 from airan_market.agents.solution.outcome import expected_utilities
-from airan_market.agents.solution.solver import MECHANISMS, arrive
+from airan_market.agents.solution.solver import arrive
+from airan_market.scenarios.registry import MECHANISMS
 
 
 def price_of_anarchy(planned_usd_per_s: float, outcome_usd_per_s: float) -> float:
@@ -30,7 +31,7 @@ def price_of_anarchy(planned_usd_per_s: float, outcome_usd_per_s: float) -> floa
 
 def anarchy_table(
     primitives: Primitives,
-    mechanisms: Sequence[str] = MECHANISMS,
+    mechanisms: Sequence[str] = tuple(MECHANISMS.ours),
     *,
     seed: int = 0,
     bound: bool = True,
@@ -67,7 +68,8 @@ def anarchy_table(
         own = replace(
             primitives, mechanism=primitives.mechanism.model_copy(update={"name": mechanism})
         )
-        menu, matching = arrive(own)
+        found = arrive(own)
+        menu, matching = found.menu, found.match_probability
         rate = matching * own.demand_per_s
         operators, users = expected_utilities(own, rate, menu)
         welfare = social_welfare(operators, rate, users)
@@ -104,9 +106,10 @@ def split_table(primitives: Primitives, *, seed: int = 0) -> pd.DataFrame:
         who ("mixed" or "planner"), operator, type, match_probability, latency_s,
         load_over_capacity (load of all types up to this one, over the operator's bottleneck).
     """
-    menu, matching = arrive(
+    mixed = arrive(
         replace(primitives, mechanism=primitives.mechanism.model_copy(update={"name": "mixed"}))
     )
+    menu, matching = mixed.menu, mixed.match_probability
     planned = plan_market(primitives, [matching], seed=seed, bound=False)
     capacity = (primitives.servers * primitives.service_rate_per_s).min(axis=-1)
     rows = []

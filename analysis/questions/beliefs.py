@@ -105,7 +105,8 @@ def play_belief(
     airan_market.agents.belief.belief.BeliefUnavailable
     """
     own = replace(primitives, mechanism=primitives.mechanism.model_copy(update={"belief": belief}))
-    menu, matching = arrive(own)
+    found = arrive(own)
+    menu, matching = found.menu, found.match_probability
     rates = violation_rates(
         own, matching, menu.latency_s, seed=seed, replications=replications, span=span
     )

@@ -80,7 +80,8 @@ def totals(primitives: Primitives, margins_usd: FloatArray | None = None) -> Tot
     """
     if margins_usd is not None:
         primitives = replace(primitives, own_margin_usd=np.asarray(margins_usd, dtype=float))
-    menu, matching = arrive(primitives)
+    found = arrive(primitives)
+    menu, matching = found.menu, found.match_probability
     rate = matching * primitives.demand_per_s
     operators, users = expected_utilities(primitives, rate, menu)
     return Totals(

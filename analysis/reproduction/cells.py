@@ -23,25 +23,24 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from airan_market.agents.contract.menu import Menu
-from airan_market.agents.mechanism.mixed import designed_menus, iterate
-from airan_market.agents.mechanism.pure import at_induced_load
+from airan_market.agents.mechanism.agreement import Agreement
 from airan_market.agents.primitives.population import type_shares
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.agents.primitives.utility import social_welfare
 from airan_market.agents.solution.outcome import expected_utilities
-from airan_market.agents.solution.solver import MECHANISMS, MIXED, SETTLED_BEFORE
+from airan_market.agents.solution.solver import arrive
 from airan_market.analysis.reproduction.published import WHOLE_TYPES
 from airan_market.analysis.store.cell_store import code_mark, fill, mark_of
 from airan_market.scenarios import InputError, Scenario, dump_toml, load_scenario
+from airan_market.scenarios.registry import MECHANISMS
 
 SCENARIO = "teleoperation"
 DRAWS = 100
 DIRICHLET = 10.0
 DEFAULT, FITTED = "default", "fitted"  # many draws, and the shares of the scenario file
 
-#: What a cell computes: the mechanisms, and GSMC once more with its types kept whole.
-METHODS = (*MECHANISMS, WHOLE_TYPES)
+#: What a cell computes: our mechanisms, and GSMC once more with its types kept whole.
+METHODS = (*MECHANISMS.ours, WHOLE_TYPES)
 
 #: Sweep → its settings. `users_truncated` is the market of the smallest size with user counts cut
 #: down to whole users, for the question whether the paper did so; `users_fractional` has them not
@@ -80,17 +79,6 @@ class Cell:
     def name(self) -> str:
         """Name of its file without the ending."""
         return f"{self.sweep}-{self.setting:g}"
-
-
-@dataclass(frozen=True, eq=False)
-class Settled:
-    """What a mechanism comes to, without certificates: totals in USD/s, matching and menus."""
-
-    operator_usd_per_s: float
-    welfare_usd_per_s: float
-    converged: bool
-    match_probability: np.ndarray
-    menu: Menu
 
 
 def cells(only: Sequence[str] = (), draws: int = DRAWS) -> list[Cell]:
@@ -165,34 +153,18 @@ def primitives_of(cell: Cell, scenario: Scenario, draw: int) -> Primitives:
     return primitives
 
 
-def settle_plainly(primitives: Primitives, mechanism: str) -> Settled:
-    """What `agents.solution.solver.settle` answers but for history and certificates, which take long.
-
-    `mechanism` is one of `METHODS`.
-    """
-    if mechanism == WHOLE_TYPES:
-        whole = primitives.mechanism.model_copy(update={"gsmc_unit": "type"})
-        return settle_plainly(replace(primitives, mechanism=whole), "gsmc")
-    if mechanism == MIXED:
-        *_, last = iterate(primitives)
-        matching = last.match_probability
-        converged = last.residual <= primitives.mechanism.tolerance
-        _, menu = designed_menus(primitives, matching)
-    else:
-        agreement = SETTLED_BEFORE[mechanism](primitives)
-        matching, converged = agreement.match_probability, agreement.converged
-        menu = at_induced_load(primitives, agreement.menu, matching)
-    return settled_at(primitives, menu, matching, converged)
+def agreed(primitives: Primitives, method: str) -> Agreement:
+    """What one of `METHODS` arrives at, menus in force at the loads of its matching."""
+    chosen = {"name": "gsmc", "gsmc_unit": "type"} if method == WHOLE_TYPES else {"name": method}
+    settings = primitives.mechanism.model_copy(update=chosen)
+    return arrive(replace(primitives, mechanism=settings))
 
 
-def settled_at(
-    primitives: Primitives, menu: Menu, matching: np.ndarray, converged: bool
-) -> Settled:
-    """The totals of menus and a matching, both (M, N), violations reckoned at its loads."""
-    rate = matching * primitives.demand_per_s
-    operators, users = expected_utilities(primitives, rate, menu)
-    welfare = social_welfare(operators, rate, users)
-    return Settled(float(operators.sum()), float(welfare), converged, matching, menu)
+def totals_usd_per_s(primitives: Primitives, found: Agreement) -> tuple[float, float]:
+    """Expected utility of all operators and social welfare, USD/s, menus being in force."""
+    rate = found.match_probability * primitives.demand_per_s
+    operators, users = expected_utilities(primitives, rate, found.menu)
+    return float(operators.sum()), float(social_welfare(operators, rate, users))
 
 
 def compute(cell: Cell, base: Scenario, mechanisms: Sequence[str] = METHODS) -> dict[str, Any]:
@@ -209,17 +181,18 @@ def compute(cell: Cell, base: Scenario, mechanisms: Sequence[str] = METHODS) -> 
     for draw in range(cell.draws):
         primitives = primitives_of(cell, scenario, draw)
         for mechanism in mechanisms:
-            settled = settle_plainly(primitives, mechanism)
+            found = agreed(primitives, mechanism)
+            operator_usd_per_s, welfare_usd_per_s = totals_usd_per_s(primitives, found)
             row: dict[str, Any] = {
                 "draw": draw,
                 "mechanism": mechanism,
-                "operator_usd_per_s": settled.operator_usd_per_s,
-                "welfare_usd_per_s": settled.welfare_usd_per_s,
-                "converged": bool(settled.converged),
+                "operator_usd_per_s": operator_usd_per_s,
+                "welfare_usd_per_s": welfare_usd_per_s,
+                "converged": bool(found.converged),
             }
             if cell.sweep in (DEFAULT, FITTED):
-                row["match_probability"] = settled.match_probability.tolist()
-                row["latency_s"] = settled.menu.latency_s.tolist()
+                row["match_probability"] = found.match_probability.tolist()
+                row["latency_s"] = found.menu.latency_s.tolist()
             rows.append(row)
     return {"cell": [cell.sweep, float(cell.setting), cell.draws], "rows": rows}
 

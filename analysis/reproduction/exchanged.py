@@ -8,22 +8,25 @@ come out, and this module says what the totals then are.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from airan_market.agents.mechanism.agreement import Agreement
 from airan_market.agents.mechanism.ct import assumed_menus
 from airan_market.agents.mechanism.mc import announced_utility, redesigned
 from airan_market.agents.mechanism.pure import (
     at_induced_load,
     by_capacity,
     choose,
+    in_force,
     indicator,
     reselect,
     tie_usd,
 )
 from airan_market.agents.primitives.primitives import Primitives
-from airan_market.analysis.reproduction.cells import Settled, settled_at
 
 
-def exchanged(primitives: Primitives) -> dict[str, Settled]:
-    """Outcomes of "ct" and "mc" when each selects as the other should.
+def exchanged(primitives: Primitives) -> dict[str, Agreement]:
+    """What "ct" and "mc" arrive at when each selects as the other should, menus in force.
 
     Examples
     --------
@@ -41,14 +44,8 @@ def exchanged(primitives: Primitives) -> dict[str, Settled]:
     chosen = indicator(once, primitives.operators)
     selection = reselect(primitives, posted)
     followed = redesigned(primitives, indicator(selection.matching, primitives.operators))
+    follows = in_force(primitives, followed)
     return {
-        "ct": settled_at(
-            primitives, at_induced_load(primitives, posted, chosen), chosen, converged=True
-        ),
-        "mc": settled_at(
-            primitives,
-            at_induced_load(primitives, followed.menu, followed.match_probability),
-            followed.match_probability,
-            selection.settled,
-        ),
+        "ct": Agreement(at_induced_load(primitives, posted, chosen), chosen),
+        "mc": replace(followed, menu=follows, converged=selection.settled),
     }

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from airan_market.agents.primitives.primitives import Primitives
-from airan_market.analysis.reproduction.cells import settle_plainly
+from airan_market.agents.solution.solver import arrive
 from airan_market.analysis.validation.ladder import CHERNOFF, PRIORITY, ladder
 from airan_market.analysis.validation.offered import Offered, sites
 from airan_market.scenarios import Scenario, dump_toml, load_scenario
@@ -75,8 +75,8 @@ def market_table(
     rows: list[dict[str, Any]] = []
     for done, (family, setting, draw, variant) in enumerate(wanted, start=1):
         primitives = Primitives.from_scenario(variant, draw)
-        settled = settle_plainly(primitives, variant.mechanism.name)
-        for site in sites(primitives, settled.match_probability, settled.menu):
+        found = arrive(primitives)
+        for site in sites(primitives, found.match_probability, found.menu):
             common = {"family": family, "setting": setting, "draw": draw}
             rows += [common | row for row in market_rows(site)]
         on_variant(done, len(wanted))

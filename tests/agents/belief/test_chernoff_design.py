@@ -231,7 +231,7 @@ def both_ways(monkeypatch: pytest.MonkeyPatch, primitives: Primitives) -> tuple[
     return compiled, list(mixed.iterate(primitives))
 
 
-def largest_state_error(one: mixed.State, other: mixed.State) -> float:
+def largest_state_error(one: mixed.Iteration, other: mixed.Iteration) -> float:
     return max(
         float(np.abs(one.match_probability - other.match_probability).max()),
         float(np.abs(one.menu.latency_s - other.menu.latency_s).max()),

@@ -13,8 +13,9 @@ from airan_market.agents.mechanism.pure import type_utility
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.agents.screening.envelope import bends
 from airan_market.agents.screening.monotone import maximise_monotone
-from airan_market.agents.solution.solver import MECHANISMS, settle
+from airan_market.agents.solution.solver import settle
 from airan_market.scenarios import load_scenario
+from airan_market.scenarios.registry import MECHANISMS
 from airan_market.sim.theory.preemptive import SojournLaws, class_end_to_end_tail
 
 MarketOf = Callable[..., Primitives]
@@ -138,7 +139,7 @@ EDGES = {
 
 @pytest.mark.parametrize("belief", ["priority", "chernoff-optimised"])
 @pytest.mark.parametrize("edge", EDGES)
-@pytest.mark.parametrize("name", MECHANISMS)
+@pytest.mark.parametrize("name", MECHANISMS.ours)
 def test_markets_at_the_edge_are_solved(
     market: MarketOf, monkeypatch: pytest.MonkeyPatch, belief: str, edge: str, name: str
 ) -> None:
@@ -156,7 +157,7 @@ def test_markets_at_the_edge_are_solved(
 
 
 @pytest.mark.parametrize("belief", ["priority", "chernoff-optimised"])
-@pytest.mark.parametrize("name", MECHANISMS)
+@pytest.mark.parametrize("name", MECHANISMS.ours)
 def test_a_run_trades_by_it(belief: str, name: str) -> None:
     scenario = load_scenario(
         "teleoperation",

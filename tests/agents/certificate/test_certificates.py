@@ -11,9 +11,9 @@ from airan_market.agents.certificate.certificates import (
     check_occupied,
     check_selection,
 )
-from airan_market.agents.certificate.deviation import Settlement
 from airan_market.agents.contract.menu import Menu, check_menu
 from airan_market.agents.matching.assignment import OUT
+from airan_market.agents.mechanism.agreement import Agreement
 from airan_market.agents.mechanism.mixed import designed_menus
 from airan_market.agents.primitives.primitives import Primitives
 
@@ -113,8 +113,8 @@ def test_certificates_of_a_market_and_their_words(market: Market) -> None:
     primitives = market()
     z = np.full((2, 3), 1 / 3)
     _, menu = designed_menus(primitives, z)
-    settled = Settlement(menu, z, np.zeros(2), 1e-5)
-    found = certify(primitives, settled, np.array([0, 0, 1]))
+    agreement = Agreement(menu, z, temperature_usd=1e-5, shadow_price_usd=np.zeros(2))
+    found = certify(primitives, agreement)
     fields = found.to_json()
     assert set(fields) == {
         "max_ir_violation",
@@ -137,7 +137,7 @@ def test_certificates_of_one_type_and_no_users(market: Market) -> None:
     primitives = market(users=[0.0], sensitivity=[4e-4])
     z = np.full((2, 1), 1 / 3)
     _, menu = designed_menus(primitives, z)
-    found = certify(primitives, Settlement(menu, z, np.zeros(2), 1e-5), np.array([0]))
+    found = certify(primitives, Agreement(menu, z, temperature_usd=1e-5))
     fields = found.to_json()
     assert fields["max_ic_violation"] == 0.0
     assert fields["selection_equilibrium"] is True

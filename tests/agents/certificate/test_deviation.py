@@ -8,7 +8,6 @@ import pytest
 
 import airan_market.agents.certificate.deviation as deviation_module
 from airan_market.agents.certificate.deviation import (
-    Settlement,
     best_deviation,
     posted_utility,
     utility_of_menu,
@@ -16,7 +15,8 @@ from airan_market.agents.certificate.deviation import (
 from airan_market.agents.contract.menu import binding_prices, operator_belief, priced_menu
 from airan_market.agents.contract.menu_search import CompassSearch
 from airan_market.agents.matching.selection import adjusted_utility, cumulative_load, mixed_response
-from airan_market.agents.mechanism.mixed import designed_menus, iterate
+from airan_market.agents.mechanism.agreement import Agreement
+from airan_market.agents.mechanism.mixed import agree, designed_menus
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.agents.primitives.utility import operator_utility, user_utility
 
@@ -24,14 +24,8 @@ Market = Callable[..., Primitives]
 TINY = {"users": [30.0, 40.0], "sensitivity": [8e-4, 3e-4]}
 
 
-def settle(primitives: Primitives) -> Settlement:
-    last = list(iterate(primitives))[-1]
-    _, menu = designed_menus(primitives, last.match_probability)
-    return Settlement(menu, last.match_probability, last.shadow_price_usd, last.temperature_usd)
-
-
 def settled_by_iteration(
-    primitives: Primitives, settled: Settlement, latency: np.ndarray, follow: list[bool]
+    primitives: Primitives, settled: Agreement, latency: np.ndarray, follow: list[bool]
 ) -> np.ndarray:
     """Users' fixed point at latencies (M, N) by brute iteration of (32), (33) and the loads.
 
@@ -94,7 +88,7 @@ def test_objective_is_what_iteration_settles_on(market: Market, rivals: str, ope
     primitives = market(
         task_rate=9.0, shadow_price_step_usd=2e-5, capacity_safety=0.5, temperature_end_usd=4e-5
     )
-    settled = settle(primitives)
+    settled = agree(primitives)
     assert settled.shadow_price_usd.max() > 0
     objective = utility_of_menu(primitives, settled, operator, rivals)  # type: ignore[arg-type]
     for latency in ([0.05, 0.08, 0.2], [0.1, 0.1, 0.1], [0.2, 0.5, 1.5]):
@@ -108,7 +102,7 @@ def test_objective_is_what_iteration_settles_on(market: Market, rivals: str, ope
 
 def test_batches_are_evaluated_like_single_menus(market: Market) -> None:
     primitives = market()
-    settled = settle(primitives)
+    settled = agree(primitives)
     for rivals in ("repriced", "posted"):
         objective = utility_of_menu(primitives, settled, 0, rivals)  # type: ignore[arg-type]
         batch = np.array([[0.05, 0.08, 0.2], [0.1, 0.1, 0.1], [0.2, 0.5, 1.5]])
@@ -124,7 +118,7 @@ def test_search_against_exhaustion_on_a_tiny_market(market: Market, operator: in
     its width.
     """
     primitives = market(**TINY)
-    settled = settle(primitives)
+    settled = agree(primitives)
     found = best_deviation(primitives, settled, operator)
     grid = np.geomspace(1e-3, 2.0, 150)
     menus = np.array([(a, b) for a in grid for b in grid if a <= b])
@@ -138,7 +132,7 @@ def test_search_against_exhaustion_on_a_tiny_market(market: Market, operator: in
 def test_search_without_moves_finds_nothing(market: Market) -> None:
     """Negative control: with a budget of one menu the exhaustive optimum is missed."""
     primitives = market(**TINY)
-    settled = settle(primitives)
+    settled = agree(primitives)
     found = best_deviation(primitives, settled, 0, budget=1)
     assert (found.gain_usd_per_s, found.evaluations) == (0.0, 1)
     assert found.latency_s.tolist() == settled.menu.latency_s[0].tolist()
@@ -146,7 +140,7 @@ def test_search_without_moves_finds_nothing(market: Market) -> None:
 
 def test_gain_is_that_of_the_menu_returned(market: Market) -> None:
     primitives = market()
-    settled = settle(primitives)
+    settled = agree(primitives)
     found = best_deviation(primitives, settled, 1, budget=1500)
     profile = settled.menu.latency_s.copy()
     stay = own_utility(
@@ -183,7 +177,7 @@ def test_a_monopolist_of_users_who_must_be_served_has_nothing_to_gain(market: Ma
         demand_floor=0.0,
         max_iterations=200,
     )
-    settled = settle(primitives)
+    settled = agree(primitives)
     assert settled.match_probability == pytest.approx(np.ones((1, 2)), abs=1e-8)
     found = best_deviation(primitives, settled, 0)
     assert found.baseline_usd_per_s > 0.1
@@ -199,8 +193,8 @@ def test_permuting_the_operators_permutes_the_gains(market: Market) -> None:
         service_value_usd=primitives.service_value_usd[::-1],
     )
     for m in range(2):
-        one = best_deviation(primitives, settle(primitives), m, budget=600)
-        other = best_deviation(swapped, settle(swapped), 1 - m, budget=600)
+        one = best_deviation(primitives, agree(primitives), m, budget=600)
+        other = best_deviation(swapped, agree(swapped), 1 - m, budget=600)
         assert one.gain_usd_per_s == pytest.approx(other.gain_usd_per_s, rel=1e-6)
 
 
@@ -211,7 +205,7 @@ def test_menus_at_which_users_do_not_settle_are_discarded(
     primitives = market(
         temperature_start_usd=1e-4, temperature_end_usd=1e-4, max_iterations=300, damping=0.9
     )
-    settled = settle(primitives)
+    settled = agree(primitives)
     monkeypatch.setattr(deviation_module, "PATIENCE", 3)
     found = best_deviation(primitives, settled, 0, budget=300, rivals="posted")
     assert 0 < found.discarded < found.evaluations
@@ -220,7 +214,7 @@ def test_menus_at_which_users_do_not_settle_are_discarded(
 
 def test_no_baseline_no_gain(market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
     primitives = market(max_iterations=2)
-    settled = settle(primitives)
+    settled = agree(primitives)
     monkeypatch.setattr(deviation_module, "PATIENCE", 1)
     with pytest.raises(ArithmeticError, match="operator 1"):
         best_deviation(primitives, settled, 0, rivals="posted")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from airan_market.agents.belief.belief import ChernoffBelief
 from airan_market.agents.certificate.certificates import certify
-from airan_market.agents.certificate.deviation import Settlement, best_deviation
+from airan_market.agents.certificate.deviation import best_deviation
 from airan_market.agents.certificate.pure_deviation import best_pure_deviations
 from airan_market.agents.contract.menu import (
     Menu,
@@ -22,12 +22,14 @@ from airan_market.agents.contract.menu import (
     information_rent,
 )
 from airan_market.agents.market.model import Market
-from airan_market.agents.mechanism.mixed import designed_menus, iterate
+from airan_market.agents.mechanism.agreement import Agreement
+from airan_market.agents.mechanism.mixed import agree, designed_menus, iterate
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.agents.primitives.utility import social_welfare, user_utility
 from airan_market.agents.solution.outcome import expected_utilities
-from airan_market.agents.solution.solver import MECHANISMS, arrive, settle
+from airan_market.agents.solution.solver import arrive, settle
 from airan_market.scenarios import ScenarioError, load_scenario
+from airan_market.scenarios.registry import MECHANISMS
 from airan_market.sim.theory.chernoff import chernoff_coefficients
 
 MakeMarket = Callable[..., Primitives]
@@ -126,7 +128,7 @@ def test_certificates_tell_the_utility_that_is_left(market: MakeMarket) -> None:
     assert "with utility 3e-05 USD" in sentence
 
 
-@pytest.mark.parametrize("mechanism", MECHANISMS)
+@pytest.mark.parametrize("mechanism", MECHANISMS.ours)
 def test_a_margin_is_a_worse_alternative_for_users(market: MakeMarket, mechanism: str) -> None:
     """Leaving users μ more, or giving them an alternative worth μ less, are one thing to them.
 
@@ -138,7 +140,8 @@ def test_a_margin_is_a_worse_alternative_for_users(market: MakeMarket, mechanism
         market(name=mechanism, participation_margin_usd=MARGIN),
         market(name=mechanism, opt_out=-MARGIN),
     ):
-        menu, z = arrive(primitives)
+        agreed = arrive(primitives)
+        menu, z = agreed.menu, agreed.match_probability
         served = z * primitives.demand_per_s
         operators, left = expected_utilities(primitives, served, menu)
         sides.append((menu, z, served, operators, social_welfare(operators, served, left)))
@@ -151,7 +154,8 @@ def test_a_margin_is_a_worse_alternative_for_users(market: MakeMarket, mechanism
 
 def test_control_a_margin_changes_who_comes(market: MakeMarket) -> None:
     """The equality above is not one of markets that do not care."""
-    (_, plain), (_, given) = arrive(market()), arrive(market(participation_margin_usd=MARGIN))
+    margins = ({}, {"participation_margin_usd": MARGIN})
+    plain, given = (arrive(market(**margin)).match_probability for margin in margins)
     assert given[:, 0].sum() > plain[:, 0].sum() + 0.05
 
 
@@ -176,12 +180,7 @@ def test_deviations_start_from_what_operators_have(market: MakeMarket, rivals: s
     )
     outcome = settle(primitives)
     assert outcome.converged
-    settled = Settlement(
-        outcome.menu,
-        outcome.match_probability,
-        outcome.shadow_price_usd,
-        float(outcome.temperature_usd or np.nan),
-    )
+    settled = agree(primitives)
     for m in range(2):
         found = best_deviation(primitives, settled, m, budget=1, rivals=rivals)  # type: ignore[arg-type]
         have = outcome.operator_utility_usd_per_s[m]
@@ -238,15 +237,20 @@ def test_agents_trade_at_the_margin_s_prices() -> None:
     )
     rounds = Market(scenario, seed=1).run().rounds
     price = rounds.pivot(index="operator", columns="type", values="price_usd").to_numpy()
-    menu, _ = arrive(Primitives.from_scenario(scenario, 1))
-    assert price == pytest.approx(menu.price_usd, rel=1e-9)
+    agreed = arrive(Primitives.from_scenario(scenario, 1))
+    assert price == pytest.approx(agreed.menu.price_usd, rel=1e-9)
 
 
 def test_all_certificates_of_a_market_with_a_margin(market: MakeMarket) -> None:
     primitives = market(participation_margin_usd=MARGIN)
     *_, last = iterate(primitives)
     menu = menus_at(primitives)
-    settled = Settlement(menu, last.match_probability, last.shadow_price_usd, last.temperature_usd)
-    certificates = certify(primitives, settled, np.zeros(3, dtype=np.int64))
+    agreement = Agreement(
+        menu,
+        last.match_probability,
+        temperature_usd=last.temperature_usd,
+        shadow_price_usd=last.shadow_price_usd,
+    )
+    certificates = certify(primitives, agreement)
     assert certificates.to_json()["max_ir_violation"] <= ROUNDING
     assert certificates.to_json()["max_ic_violation"] <= ROUNDING

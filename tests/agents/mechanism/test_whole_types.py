@@ -229,6 +229,6 @@ def test_no_other_mechanism_looks_at_it(market: MarketOf, name: str) -> None:
 
     answers = []
     for unit in ("user", "type"):
-        _, matching = arrive(market(name=name, gsmc_unit=unit))
+        matching = arrive(market(name=name, gsmc_unit=unit)).match_probability
         answers.append(matching.tolist())
     assert answers[0] == answers[1]

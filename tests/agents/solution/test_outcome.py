@@ -2,19 +2,17 @@
 
 import json
 from collections.abc import Callable
-from typing import get_args
 
 import numpy as np
 import pytest
 
-from airan_market.agents.belief.belief import BELIEFS
 from airan_market.agents.contract.menu import check_menu
 from airan_market.agents.matching.selection import cumulative_load
-from airan_market.agents.mechanism.mixed import iterate
+from airan_market.agents.mechanism.mixed import agree
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.agents.solution.outcome import Outcome, conclude
 from airan_market.agents.solution.solver import solve
-from airan_market.scenarios import Mechanism, load_scenario
+from airan_market.scenarios import load_scenario
 
 Market = Callable[..., Primitives]
 
@@ -87,15 +85,16 @@ def test_final_menus_belong_to_the_final_loads(outcome: Outcome) -> None:
 def test_operators_are_one_based_and_out_is_zero(market: Market) -> None:
     """Service that nobody wants: users value staying out at far more."""
     primitives = market(opt_out=1.0)
-    found = conclude(primitives, list(iterate(primitives)))
+    found = conclude(primitives, agree(primitives))
     assert found.matching.tolist() == [-1, -1, -1]
     assert found.to_json()["matching"] == [0, 0, 0]
 
 
 def test_history_is_that_of_the_iterations(market: Market) -> None:
     primitives = market(max_iterations=7)
-    states = list(iterate(primitives))
-    found = conclude(primitives, states)
+    agreement = agree(primitives)
+    states = agreement.history
+    found = conclude(primitives, agreement)
     history = found.history
     assert len(history) == found.iterations == 7
     assert history.residual[-1] == found.residual
@@ -117,8 +116,8 @@ def test_convergence_is_said(market: Market) -> None:
     settled = market(
         temperature_start_usd=1e-4, temperature_end_usd=1e-4, max_iterations=200, tolerance=1e-8
     )
-    first = conclude(cold, list(iterate(cold)))
-    second = conclude(settled, list(iterate(settled)))
+    first = conclude(cold, agree(cold))
+    second = conclude(settled, agree(settled))
     assert (first.converged, first.iterations) == (False, 5)
     assert second.converged
     assert second.residual <= 1e-8
@@ -127,7 +126,7 @@ def test_convergence_is_said(market: Market) -> None:
 
 def test_a_cost_that_does_not_deter_is_noted_once(market: Market) -> None:
     primitives = market(violation_cost=1e-4)
-    found = conclude(primitives, list(iterate(primitives)))
+    found = conclude(primitives, agree(primitives))
     assert len(found.notes) == 1
     assert (found.menu.latency_s == 1e-3).all()
 
@@ -147,11 +146,6 @@ def test_a_drawn_population_depends_on_the_seed() -> None:
     assert one == same != two
 
 
-def test_every_belief_that_a_scenario_may_name_is_there() -> None:
-    named = get_args(Mechanism.model_fields["belief"].annotation)
-    assert set(named) == set(BELIEFS)
-
-
 def test_fractional_users_are_solved_as_they_are() -> None:
     equal = "users.shares=[0.125, 0.125, 0.125, 0.125, 0.125, 0.125, 0.125, 0.125]"
     scenario = load_scenario("teleoperation", ["users.whole_users=false", equal])
@@ -162,6 +156,6 @@ def test_fractional_users_are_solved_as_they_are() -> None:
 
 def test_exact_belief_solves(market: Market) -> None:
     primitives = market(belief="fifo", max_iterations=4)
-    found = conclude(primitives, list(iterate(primitives)))
+    found = conclude(primitives, agree(primitives))
     assert found.belief == "fifo"
     assert json.dumps(found.to_json(), allow_nan=False)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,14 +15,10 @@ from airan_market.agents.matching.selection import cumulative_load
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.agents.primitives.utility import operator_utility, user_utility
 from airan_market.agents.solution.outcome import Outcome
-from airan_market.agents.solution.solver import (
-    MECHANISMS,
-    MechanismUnavailable,
-    arrive,
-    require_mechanism,
-    settle,
-)
+from airan_market.agents.solution.solver import arrive, settle
 from airan_market.scenarios import load_scenario
+from airan_market.scenarios.registry import MECHANISMS as REGISTRY
+from airan_market.scenarios.registry import RegistryError
 
 MarketOf = Callable[..., Primitives]
 
@@ -36,6 +33,7 @@ EDGES: dict[str, dict[str, Any]] = {
     "no users at all": {"users": [0.0, 0.0, 0.0]},
     "fractional users": {"users": [12.3, 20.5, 7.7]},
 }
+MECHANISMS = tuple(REGISTRY.ours)
 PURE = [name for name in MECHANISMS if name != "mixed"]
 
 
@@ -128,8 +126,9 @@ def test_what_a_pure_mechanism_does_not_have(outcomes: dict, name: str) -> None:
 @pytest.mark.parametrize("name", MECHANISMS)
 def test_the_short_way_arrives_at_the_same(outcomes: dict, edge: str, name: str) -> None:
     primitives, found = outcomes[edge, name]
-    menu, matching = arrive(primitives)
-    assert matching.tolist() == found.match_probability.tolist()
+    agreed = arrive(primitives)
+    menu = agreed.menu
+    assert agreed.match_probability.tolist() == found.match_probability.tolist()
     for part in ("latency_s", "price_usd", "violation_probability"):
         assert getattr(menu, part).tolist() == getattr(found.menu, part).tolist()
 
@@ -211,9 +210,11 @@ def test_totals_of_the_default_market() -> None:
         assert ours == pytest.approx(totals, abs=1e-3)
 
 
-def test_an_unknown_mechanism_says_what_there_is() -> None:
-    with pytest.raises(MechanismUnavailable, match="available are mixed, ct, mc, gsmc"):
-        require_mechanism("auction")
+def test_an_unknown_mechanism_says_what_there_is(market: MarketOf) -> None:
+    primitives = market()
+    settings = primitives.mechanism.model_copy(update={"name": "auction"})
+    with pytest.raises(RegistryError, match='\'auction\': must be one of "mixed", "ct", '):
+        arrive(replace(primitives, mechanism=settings))
 
 
 SHORT = ["simulation.rounds=2", "simulation.horizon_s=0.5", "simulation.warmup_s=0.1"]

@@ -8,8 +8,8 @@ import pytest
 import tomli_w
 
 from airan_market.agents.certificate import deviation, pure_deviation
-from airan_market.agents.solution.solver import MECHANISMS
 from airan_market.analysis.cli.command import invoke
+from airan_market.scenarios.registry import MECHANISMS
 
 NORTH = {"servers": (28, 8, 60), "name": "north"}
 SOUTH = {"servers": (28, 6, 60), "name": "south"}
@@ -82,7 +82,7 @@ def few_deviations(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("edge", EDGES)
-@pytest.mark.parametrize("mechanism", MECHANISMS)
+@pytest.mark.parametrize("mechanism", MECHANISMS.ours)
 def test_solve_answers(
     edge: str, mechanism: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -52,7 +52,7 @@ def test_split_of_both(small: Primitives) -> None:
     mixed = table[table["who"] == "mixed"].pivot(
         index="operator", columns="type", values="match_probability"
     )
-    assert mixed.to_numpy() == pytest.approx(arrive(small)[1])
+    assert mixed.to_numpy() == pytest.approx(arrive(small).match_probability)
     planner = table[table["who"] == "planner"].pivot(
         index="operator", columns="type", values="match_probability"
     )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from airan_market.agents.primitives.primitives import Primitives
-from airan_market.analysis.reproduction.cells import settle_plainly
+from airan_market.analysis.reproduction.cells import agreed, totals_usd_per_s
 from airan_market.analysis.reproduction.exchanged import exchanged
 from airan_market.scenarios import load_scenario
 
@@ -18,7 +18,7 @@ def primitives():
 
 def test_matchings_are_exchanged_and_menus_are_not(primitives):
     swapped = exchanged(primitives)
-    ct, mc = (settle_plainly(primitives, name) for name in ("ct", "mc"))
+    ct, mc = (agreed(primitives, name) for name in ("ct", "mc"))
     assert (swapped["ct"].match_probability == mc.match_probability).all()
     assert (swapped["mc"].match_probability == ct.match_probability).all()
     assert (swapped["ct"].menu.latency_s == ct.menu.latency_s).all()  # as posted
@@ -36,6 +36,5 @@ def test_nothing_is_exchanged_where_both_rules_agree(primitives):
     )
     swapped = exchanged(alone)
     for name in ("ct", "mc"):
-        found = settle_plainly(alone, name)
-        assert swapped[name].operator_usd_per_s == found.operator_usd_per_s
-        assert swapped[name].welfare_usd_per_s == found.welfare_usd_per_s
+        found = agreed(alone, name)
+        assert totals_usd_per_s(alone, swapped[name]) == totals_usd_per_s(alone, found)

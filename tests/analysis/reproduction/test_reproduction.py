@@ -7,26 +7,28 @@ import pandas as pd
 import pytest
 
 from airan_market.agents.primitives.primitives import Primitives
-from airan_market.agents.solution.solver import MECHANISMS, settle
+from airan_market.agents.solution.solver import settle
 from airan_market.analysis.cli.command import invoke
 from airan_market.analysis.reproduction import cells as reproduction
 from airan_market.analysis.reproduction.cells import (
     METHODS,
     SWEEPS,
     Cell,
+    agreed,
     cells,
     compute,
     primitives_of,
     reproduce,
     scenario_of,
-    settle_plainly,
     totals,
+    totals_usd_per_s,
 )
 from airan_market.analysis.reproduction.figures import drawable
 from airan_market.analysis.reproduction.report import spread_of, wins_of
 from airan_market.analysis.store import cell_store
 from airan_market.analysis.store.cell_store import CELLS, stored
 from airan_market.scenarios import InputError, load_scenario
+from airan_market.scenarios.registry import MECHANISMS
 
 SMALL = [Cell("users", 30, 2), Cell("users_truncated", 30, 2), Cell("refund", 0.5, 1)]
 
@@ -50,14 +52,15 @@ def files(directory):
 def test_totals_are_those_of_solve(base, mechanism):
     scenario = scenario_of(Cell("types", 4, 1), base)
     chosen = {"name": mechanism}
-    if mechanism not in MECHANISMS:
+    if mechanism not in MECHANISMS.ours:
         chosen = {"name": "gsmc", "gsmc_unit": "type"}
     plain = scenario.mechanism.model_copy(update=chosen)
     primitives = Primitives.from_scenario(scenario.model_copy(update={"mechanism": plain}), seed=3)
-    settled, outcome = settle_plainly(primitives, mechanism), settle(primitives)
-    assert settled.operator_usd_per_s == outcome.operator_utility_usd_per_s.sum()
-    assert settled.welfare_usd_per_s == outcome.social_welfare_usd_per_s
-    assert (settled.menu.latency_s == outcome.menu.latency_s).all()
+    found, outcome = agreed(primitives, mechanism), settle(primitives)
+    operator_usd_per_s, welfare_usd_per_s = totals_usd_per_s(primitives, found)
+    assert operator_usd_per_s == outcome.operator_utility_usd_per_s.sum()
+    assert welfare_usd_per_s == outcome.social_welfare_usd_per_s
+    assert (found.menu.latency_s == outcome.menu.latency_s).all()
 
 
 def test_a_cell_changes_its_own_setting_only(base):
