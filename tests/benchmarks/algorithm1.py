@@ -30,7 +30,7 @@ from airan_market.agents.contract.menu import (
     virtual_slope,
 )
 from airan_market.agents.matching.selection import cumulative_load, demand_weight
-from airan_market.agents.mechanism.mixed import State, iterate
+from airan_market.agents.mechanism.mixed import Iteration, iterate
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.scenarios import load_scenario
 from airan_market.sim.streams import stream
@@ -96,7 +96,7 @@ def pooled_share(menu: Menu) -> float:
 def solve_rows(markets: dict[str, Primitives], repeats: int) -> list[Row]:
     """Time of Algorithm 1 from its start to its last iteration, a row for each market."""
 
-    def solver(market: Primitives) -> Callable[[], list[State]]:
+    def solver(market: Primitives) -> Callable[[], list[Iteration]]:
         return lambda: list(iterate(market))
 
     times = times_s([solver(market) for market in markets.values()], repeats)
