@@ -229,7 +229,11 @@ BELIEFS = Registry(
 DISCIPLINES = Registry(
     "discipline",
     "clock, stage, servers, types, leave",
-    {"preemptive": Ours("airan_market.sim.engines.station:Station")},
+    {
+        "preemptive-resume": Ours("airan_market.sim.engines.station:Station"),
+        "non-preemptive": Ours("airan_market.sim.engines.disciplines:NonPreemptive"),
+        "fcfs": Ours("airan_market.sim.engines.disciplines:FirstComeFirstServed"),
+    },
 )
 
 register_mechanism = MECHANISMS.register

@@ -27,7 +27,13 @@ from airan_market.agents.market.user import UserAgent
 from airan_market.agents.matching.assignment import OUT, follow_projection, split_proportionally
 from airan_market.agents.matching.selection import project
 from airan_market.agents.primitives.primitives import Primitives
-from airan_market.agents.primitives.traffic import rates_of, servers_of, traffic_of
+from airan_market.agents.primitives.traffic import (
+    discipline_notes,
+    engine_of,
+    rates_of,
+    servers_of,
+    traffic_of,
+)
 from airan_market.agents.primitives.utility import social_welfare
 from airan_market.agents.solution.outcome import expected_utilities
 from airan_market.agents.solution.solver import arrive
@@ -110,6 +116,7 @@ class Market(mesa.Model):
         self._traffic = traffic_of(scenario, seed, self._users_by_type)
         self._rates = rates_of(scenario.operators)
         self._servers = servers_of(scenario.operators)
+        self._engine = engine_of(scenario)
         self._state = State.start(self._servers)
         self._durations_s = _durations(scenario)
         # sums one after another, so that start + duration is exactly the next start
@@ -140,7 +147,7 @@ class Market(mesa.Model):
     @property
     def notes(self) -> list[str]:
         """Plain sentences that a reader of the run should know."""
-        return [*self._traffic.notes(), *self._notes]
+        return [*self._traffic.notes(), *discipline_notes(self.scenario), *self._notes]
 
     def run(self, on_round: Callable[[Market], None] | None = None) -> Tables:
         """Play the rounds that are left, close, and return the tables.
@@ -259,7 +266,7 @@ class Market(mesa.Model):
             self._servers,
             until_s=end_s,
             state=self._state,
-            engine=self.scenario.simulation.engine,
+            **self._engine,
         )
         self._sink(self.clearing.settle(trace))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +12,15 @@ from airan_market.scenarios import (
     BurstArrivals,
     LognormalWork,
     Operator,
+    PactScenario,
     Scenario,
     Simulation,
     Task,
     TraceArrivals,
     TraceWork,
 )
+from airan_market.scenarios.registry import DISCIPLINES, RegistryError
+from airan_market.scenarios.schema.consistency import PREEMPTIVE
 from airan_market.sim.arrays import FloatArray
 from airan_market.sim.estimation.pilot import PilotRun
 from airan_market.sim.streams import stream
@@ -236,6 +239,43 @@ class RecordedTraffic:
             f"The mean work of a request is {gpu_flop:.4g} FLOP; the scenario's operators design "
             f"for {scenario.task.work_flop:.4g} FLOP.",
         ]
+
+
+def engine_of(scenario: Scenario | PactScenario) -> dict[str, Any]:
+    """Engine and discipline of a scenario, as keywords of `sim.simulate`.
+
+    Raises
+    ------
+    RegistryError
+        When the discipline cannot be had.
+
+    Examples
+    --------
+    >>> from airan_market.scenarios import load_scenario
+    >>> patient = ["simulation.engine=simpy", "simulation.discipline=non-preemptive"]
+    >>> engine_of(load_scenario("teleoperation", patient))["station"].__name__
+    'NonPreemptive'
+    """
+    simulation = scenario.simulation
+    if simulation.discipline == PREEMPTIVE:
+        return {"engine": simulation.engine}
+    from airan_market.sim.engines.station import Station  # SimPy is for those who need it
+
+    station = DISCIPLINES.get(simulation.discipline)
+    if not (isinstance(station, type) and issubclass(station, Station)):
+        raise RegistryError(f"discipline {simulation.discipline!r}: must be a subclass of Station")
+    return {"engine": simulation.engine, "station": station}
+
+
+def discipline_notes(scenario: Scenario | PactScenario) -> list[str]:
+    """Say that beliefs and theory do not reckon with another discipline."""
+    discipline = scenario.simulation.discipline
+    if discipline == PREEMPTIVE:
+        return []
+    return [
+        f"Stations serve by {discipline!r}; whatever is reckoned beforehand, by any belief, is for "
+        f"{PREEMPTIVE!r}."
+    ]
 
 
 def rates_of(operators: tuple[Operator, ...]) -> FloatArray:

@@ -20,6 +20,7 @@ from airan_market.analysis.validation.tables import approximations, verdict_tabl
 from airan_market.analysis.validation.truth import Effort, Truth, observe
 from airan_market.analysis.validation.verdicts import FAMILY_LEVEL
 from airan_market.scenarios import Scenario
+from airan_market.scenarios.schema.consistency import PREEMPTIVE
 
 #: Modules of machine code that a validation needs.
 KERNELS = (
@@ -227,6 +228,8 @@ def _notes(
     scenario: Scenario, sites: list[Offered], truths: list[Truth | None], wanted: Wanted
 ) -> tuple[str, ...]:
     notes = []
+    if scenario.simulation.discipline != PREEMPTIVE:
+        notes.append(f"Stations are simulated with {PREEMPTIVE!r}, which theory is about.")
     if not beyond_module.is_usual(scenario):
         where = "see the table of other laws" if wanted.beyond else "not tried"
         notes.append(

@@ -14,6 +14,8 @@ from airan_market.scenarios.tables import value_at
 BURST_SHARE: Final = 0.1
 BURST_MEAN_S: Final = 1.0  # defaults, read by a check as well as by the schema
 
+PREEMPTIVE: Final = "preemptive-resume"  # the discipline of both engines
+
 GREATEST_CHANGES: Final = 10_000_000
 """Changes between bursts and calm that a run may have: their times are held in memory."""
 
@@ -96,6 +98,7 @@ def contradictions(settings: Settings) -> Iterator[Finding]:
     yield from _operator_names(settings)
     yield from _one_source_of_work(settings)
     yield from _changes_of_phase(settings)
+    yield from engine_of_discipline(settings)
 
 
 _SHARES: Final = ("users", "shares")
@@ -190,3 +193,18 @@ def _changes_of_phase(settings: Settings) -> Iterator[Finding]:
     if burst_s < least_s:
         rule = f"must be at least {least_s:.3g}: the run of {run_s:g} s may have"
         yield Finding(path, f"{rule} {GREATEST_CHANGES} bursts and calms on average")
+
+
+def engine_of_discipline(settings: Settings) -> Iterator[Finding]:
+    """Yield a discipline that the engine does not play; markets of both kinds have the keys.
+
+    Examples
+    --------
+    >>> list(engine_of_discipline(Settings({"simulation": {"discipline": "fcfs"}})))[0].allowed
+    'must be "preemptive-resume" with simulation.engine = "compiled"; "simpy" plays the others'
+    """
+    path = ("simulation", "discipline")
+    engine = settings.reliable_or("compiled", "simulation", "engine")
+    if engine == "compiled" and settings.reliable(*path) not in (None, PREEMPTIVE):
+        rule = f'must be {value_text(PREEMPTIVE)} with simulation.engine = "compiled"'
+        yield Finding(path, f'{rule}; "simpy" plays the others')

@@ -20,10 +20,11 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from airan_market.scenarios.fault import key_text
-from airan_market.scenarios.registry import BELIEFS, MECHANISMS
+from airan_market.scenarios.registry import BELIEFS, DISCIPLINES, MECHANISMS
 from airan_market.scenarios.schema.consistency import (
     BURST_MEAN_S,
     BURST_SHARE,
+    PREEMPTIVE,
     Settings,
     contradictions,
 )
@@ -380,6 +381,11 @@ class Simulation(_Table):
     )
     engine: Literal["simpy", "compiled"] = Field(
         default="compiled", description="what simulates the stations", json_schema_extra=_unit("-")
+    )
+    discipline: Annotated[str, *named(DISCIPLINES)] = Field(
+        default=PREEMPTIVE,
+        description="whom a station serves next, and whom it interrupts; engine simpy plays all",
+        json_schema_extra=_unit("-"),
     )
     assignment: Literal["sampled", "proportional", "projected"] = Field(
         default="sampled",

@@ -11,7 +11,8 @@ from pydantic import Field, Strict, model_validator
 from pydantic_core import PydanticCustomError
 
 from airan_market.scenarios.fault import key_text
-from airan_market.scenarios.schema.consistency import Settings
+from airan_market.scenarios.registry import DISCIPLINES
+from airan_market.scenarios.schema.consistency import PREEMPTIVE, Settings
 from airan_market.scenarios.schema.kind import Kind
 from airan_market.scenarios.schema.market import (  # one style for both kinds of scenario
     WorkLawSetting,
@@ -33,6 +34,7 @@ from airan_market.scenarios.schema.quantity import (
     StepCount,
     UpperFraction,
     UserCount,
+    named,
 )
 
 _COUNT = Annotated[int, Strict(), Ge(0), Le(1_000_000_000)]
@@ -387,6 +389,11 @@ class PactSimulation(_Table):
     )
     engine: Literal["simpy", "compiled"] = Field(
         default="compiled", description="what simulates the stations", json_schema_extra=_unit("-")
+    )
+    discipline: Annotated[str, *named(DISCIPLINES)] = Field(
+        default=PREEMPTIVE,
+        description="whom a station serves next, and whom it interrupts; engine simpy plays all",
+        json_schema_extra=_unit("-"),
     )
 
 

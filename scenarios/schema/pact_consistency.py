@@ -5,7 +5,12 @@ from collections.abc import Iterator
 from typing import Final
 
 from airan_market.scenarios.fault import KeyPath, key_text, value_text
-from airan_market.scenarios.schema.consistency import SHARE_TOLERANCE, Finding, Settings
+from airan_market.scenarios.schema.consistency import (
+    SHARE_TOLERANCE,
+    Finding,
+    Settings,
+    engine_of_discipline,
+)
 
 PHYSICS: Final = (
     "input_kb",
@@ -50,6 +55,7 @@ def pact_contradictions(settings: Settings) -> Iterator[Finding]:
     yield from _names(settings, "services")
     for place in range(settings.count("pact", "services") or 0):
         yield from _service(settings, place)
+    yield from engine_of_discipline(settings)
 
 
 def _types(settings: Settings, table: KeyPath) -> Iterator[Finding]:

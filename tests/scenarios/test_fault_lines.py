@@ -355,6 +355,7 @@ def test_line_of_a_single_fault(case: str, small_text: str, write: Callable[[str
         ("simulation.horizon_s", ["0", "inf"], ["1e-6", "7"]),
         ("simulation.warmup_s", ["-1"], ["0"]),
         ("simulation.engine", ["fast"], ["simpy", "compiled"]),
+        ("simulation.discipline", ["fcfs", "lifo", "3"], ["preemptive-resume"]),
         ("simulation.assignment", ["drawn"], ["sampled", "proportional", "projected"]),
         ("simulation.arrivals", ["Poisson"], ["poisson"]),
         ("simulation.arrivals.burst_ratio", ["0.9", "1000001", "inf"], ["1", "1e6"]),

@@ -54,6 +54,7 @@ INTERFACE = [
     "simulation.horizon_s",
     "simulation.warmup_s",
     "simulation.engine",
+    "simulation.discipline",
     "simulation.assignment",
     "simulation.arrivals",
     "simulation.arrivals.trace",

@@ -21,7 +21,9 @@ from airan_market.agents.pact.run.tables import items_table, market_table, round
 from airan_market.agents.pact.run.traffic import PactTraffic
 from airan_market.agents.pact.run.user import PactUser
 from airan_market.agents.primitives.population import largest_remainder
+from airan_market.agents.primitives.traffic import discipline_notes, engine_of
 from airan_market.scenarios import PactScenario
+from airan_market.scenarios.registry import DISCIPLINES
 from airan_market.sim.arrays import IntArray
 from airan_market.sim.engines.engine import simulate
 from airan_market.sim.streams import stream
@@ -47,7 +49,8 @@ class PactTables:
     items : DataFrame
         One row per round and service.
     capacity, capacity_curve : DataFrame
-        How many users the promises bear (`capacity.capacity_tables`); empty while rounds are left.
+        How many users the promises bear (`capacity.capacity_tables`); empty while rounds are left,
+        and for a discipline of one's own, which it does not know.
     tasks : DataFrame or None
         One row per request, when they were kept in memory.
     """
@@ -127,6 +130,7 @@ class PactSimulation(mesa.Model):
         self.users_by_type = largest_remainder(shares, scenario.traffic.users)
         self.type_of_user = np.repeat(np.arange(shares.size), self.users_by_type)
         self._traffic = PactTraffic(scenario, seed, self.users_by_type)
+        self._engine = engine_of(scenario)
         self._state = State.start(self.catalogue.servers)
         simulation = scenario.simulation
         self._durations_s = [simulation.warmup_s, *[simulation.horizon_s] * simulation.rounds]
@@ -176,7 +180,7 @@ class PactSimulation(mesa.Model):
     @property
     def notes(self) -> list[str]:
         """Plain sentences that a reader of the run should know."""
-        notes = []
+        notes = discipline_notes(self.scenario)
         if self.scenario.pact.menu == "continuous":
             notes.append(
                 "The run plays the discrete menu: only configured services can be served "
@@ -224,7 +228,7 @@ class PactSimulation(mesa.Model):
         end_s = state.clock_s + float(state.service_s.sum()) + 1.0
         trace, self._state = simulate(
             Workload.empty(), self.catalogue.servers, until_s=end_s, state=state,
-            engine=self.scenario.simulation.engine,
+            **self._engine,
         )  # fmt: skip
         assert not len(self._state), "requests are left under way"
         self._sink(self.clearing.settle(trace))
@@ -243,7 +247,10 @@ class PactSimulation(mesa.Model):
         )
 
     def _capacities(self) -> list[ServiceCapacity]:
+        discipline = self.scenario.simulation.discipline
         if not self._wants_capacity or self.round < self.rounds_planned:
+            return []
+        if discipline not in DISCIPLINES.ours:  # all of ours are first come, first served here
             return []
         return capacity_of(self.scenario, self.markets, self.catalogue, self._seed)
 
@@ -283,7 +290,7 @@ class PactSimulation(mesa.Model):
         self.clearing.admit(round_, workload)
         trace, self._state = simulate(
             workload, self.catalogue.servers, until_s=end_s, state=self._state,
-            engine=self.scenario.simulation.engine,
+            **self._engine,
         )  # fmt: skip
         self._sink(self.clearing.settle(trace))
 

@@ -42,6 +42,7 @@ def test_defaults_of_the_design(small_text: str, write: Callable[[str], str]) ->
         "horizon_s": 10.0,
         "warmup_s": 2.0,
         "engine": "compiled",
+        "discipline": "preemptive-resume",
         "assignment": "sampled",
         "arrivals": "poisson",
     }
