@@ -108,7 +108,7 @@ def believe(
     service_rate_per_s: FloatArray,
     load_per_s: FloatArray,
     zeta: float,
-    trial: PilotRun = PILOT_RUN,
+    pilot: PilotRun = PILOT_RUN,
 ) -> Belief:
     """Belief `name` of one or many operators at their loads.
 
@@ -122,7 +122,7 @@ def believe(
         λ_{m,n}, tasks/s that a type-n task can feel; never decreasing along n.
     zeta : float
         ζ of the Chernoff bound, in (0, 1).
-    trial : PilotRun
+    pilot : PilotRun
         The traffic in which operators measure; read by "measured" only.
 
     Returns
@@ -147,11 +147,11 @@ def believe(
     if name not in BELIEFS:
         raise BeliefUnavailable(f"belief = {name!r}: available are {', '.join(BELIEFS)}")
     by_type = servers[..., np.newaxis, :], service_rate_per_s[..., np.newaxis, :]
-    return BELIEFS[name](*by_type, load_per_s, zeta, trial)
+    return BELIEFS[name](*by_type, load_per_s, zeta, pilot)
 
 
 def _chernoff(
-    servers: FloatArray, rates: FloatArray, load_per_s: FloatArray, zeta: float, trial: PilotRun
+    servers: FloatArray, rates: FloatArray, load_per_s: FloatArray, zeta: float, pilot: PilotRun
 ) -> Belief:
     from airan_market.agents.belief.chernoff_design import (
         chernoff_coefficients,  # here: Numba takes long to import
@@ -163,13 +163,13 @@ def _chernoff(
 
 
 def _first_come(
-    servers: FloatArray, rates: FloatArray, load_per_s: FloatArray, zeta: float, trial: PilotRun
+    servers: FloatArray, rates: FloatArray, load_per_s: FloatArray, zeta: float, pilot: PilotRun
 ) -> Belief:
     return believe_tails(FcfsLaw, servers, rates, load_per_s)
 
 
 def _optimised(
-    servers: FloatArray, rates: FloatArray, load_per_s: FloatArray, zeta: float, trial: PilotRun
+    servers: FloatArray, rates: FloatArray, load_per_s: FloatArray, zeta: float, pilot: PilotRun
 ) -> Belief:
     from airan_market.agents.belief.optimised_law import OptimisedLaw
 
@@ -177,7 +177,7 @@ def _optimised(
 
 
 def _priority(
-    servers: FloatArray, rates: FloatArray, load_per_s: FloatArray, zeta: float, trial: PilotRun
+    servers: FloatArray, rates: FloatArray, load_per_s: FloatArray, zeta: float, pilot: PilotRun
 ) -> Belief:
     from airan_market.agents.belief.priority_law import PriorityLaw
 
@@ -185,11 +185,11 @@ def _priority(
 
 
 def _measured(
-    servers: FloatArray, rates: FloatArray, load_per_s: FloatArray, zeta: float, trial: PilotRun
+    servers: FloatArray, rates: FloatArray, load_per_s: FloatArray, zeta: float, pilot: PilotRun
 ) -> Belief:
     from airan_market.agents.belief.measured import measured_belief
 
-    return measured_belief(servers, rates, load_per_s, trial)
+    return measured_belief(servers, rates, load_per_s, pilot)
 
 
 BELIEFS: dict[str, Callable[[FloatArray, FloatArray, FloatArray, float, PilotRun], Belief]] = {

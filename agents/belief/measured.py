@@ -1,9 +1,9 @@
 r"""The belief of an operator that trusts its own measurements.
 
-An operator knows its stations and can play them (`sim.estimation.pilot.PilotRun`): it offers a type above
-and a type of its own to a simulation of itself and keeps the latencies as a smooth tail
-(`sim.estimation.sample_tail`). That is done at the nodes of a grid of loads, when a node is first needed; in
-between, quantiles and mean excesses are interpolated. A design asks for thousands of
+An operator knows its stations and can play them (`sim.estimation.pilot.PilotRun`): it offers a
+type above and a type of its own to a simulation of itself and keeps the latencies as a smooth tail
+(`sim.estimation.sample_tail`). That is done at the nodes of a grid of loads, when a node is first
+needed; in between, quantiles and mean excesses are interpolated. A design asks for thousands of
 loads, so measuring each anew would take hours, and menus would chase the noise between them.
 
 The load of a type n and of those above it, Λ_n and Λ_{n-1}, are given as
@@ -17,8 +17,9 @@ linear in e^(2u) and e^v, as is the mean sojourn of a type in a single server,
 - *Few tasks of its own, or none.* A type has at least `PROBES` of the capacity that the types above
   leave: an operator sends probes, and what these find, a little more load than without them, is
   believed (v is at least −ln(1 − PROBES)).
-- *Near saturation.* Beyond u or u + v = `GREATEST` (94 % load) trials would have to be too long to
-  settle. From there on latencies grow as 1 / (1 − load) in either load, the heavy-traffic law.
+- *Near saturation.* Beyond u or u + v = `GREATEST` (94 % load) a pilot run would have to be too
+  long to settle. From there on latencies grow as 1 / (1 − load) in either load, the heavy-traffic
+  law.
 - *Saturated.* p = 1 at every latency, as in every other belief.
 
 What happened in earlier rounds of a run does not enter: a belief is a function of the loads, the
@@ -42,7 +43,7 @@ from airan_market.sim.workload import STAGES
 STEP = 0.25
 PROBES = 0.05
 GREATEST = 2.75
-TASKS = 30_000  # in a trial, and
+TASKS = 30_000  # in a pilot run, and
 RELAXATIONS = 200  # times the tasks in which a queue of that load forgets, 4 / (1 − load)²
 NODES = 20_000  # kept in memory, 350 bytes each
 
@@ -74,7 +75,7 @@ class MeasuredLaw:
 
 
 def measured_belief(
-    servers: FloatArray, rates: FloatArray, load_per_s: FloatArray, trial: PilotRun
+    servers: FloatArray, rates: FloatArray, load_per_s: FloatArray, pilot: PilotRun
 ) -> TailBelief:
     """Belief at cumulative loads.
 
@@ -84,7 +85,7 @@ def measured_belief(
         c and μ of at most three stages.
     load_per_s : array (..., N)
         Λ_n, never decreasing along the types.
-    trial : PilotRun
+    pilot : PilotRun
         The traffic in which operators measure.
 
     Returns
@@ -115,7 +116,7 @@ def measured_belief(
     operator = np.arange(capacity.size).reshape(capacity.shape[:-1])
     operator = np.broadcast_to(operator[..., np.newaxis], load.shape)
     stages = [_stages(c, mu) for c, mu in zip(_rows(servers), _rows(rates), strict=True)]
-    tails = _interpolated(stages, operator.reshape(-1), above.reshape(-1), depth.reshape(-1), trial)
+    tails = _interpolated(stages, operator.reshape(-1), above.reshape(-1), depth.reshape(-1), pilot)
     return TailBelief(MeasuredLaw(tails), saturated)
 
 
@@ -132,7 +133,7 @@ def _stages(servers: FloatArray, rates: FloatArray) -> Stages:
 
 
 def _interpolated(
-    stages: list[Stages], operator: IntArray, above: FloatArray, depth: FloatArray, trial: PilotRun
+    stages: list[Stages], operator: IntArray, above: FloatArray, depth: FloatArray, pilot: PilotRun
 ) -> SampleTail:
     """Tails (K,) at the depths of the loads of K types, those above and with their own."""
     u, end = np.minimum(above, GREATEST), np.minimum(depth, GREATEST)
@@ -150,7 +151,7 @@ def _interpolated(
         counts = np.flatnonzero(share > 0)
         keys = np.stack([operator, i + di, j + dj], axis=-1)[counts]
         nodes, which = np.unique(keys, axis=0, return_inverse=True)
-        tails = [_node(stages[m], a, b, trial) for m, a, b in nodes.tolist()]
+        tails = [_node(stages[m], a, b, pilot) for m, a, b in nodes.tolist()]
         if not tails:
             continue
         quantiles = np.array([tail.quantile_s for tail in tails])[which.reshape(-1)]
@@ -166,7 +167,7 @@ def _between(value: FloatArray, start: FloatArray, end: FloatArray) -> FloatArra
 
 
 @lru_cache(maxsize=NODES)
-def _node(stages: Stages, i: int, j: int, trial: PilotRun) -> SampleTail:
+def _node(stages: Stages, i: int, j: int, pilot: PilotRun) -> SampleTail:
     """Measure at one node; a function of its arguments, kept because it takes long."""
     servers, rates = np.array(stages[0]), np.array(stages[1])
     capacity_per_s = float((servers * rates).min())
@@ -176,6 +177,6 @@ def _node(stages: Stages, i: int, j: int, trial: PilotRun) -> SampleTail:
     own_per_s = -np.expm1(-own) * np.exp(-above) * capacity_per_s
     relaxation = 4 * np.exp(2 * (above + own))
     tasks = int(TASKS + RELAXATIONS * relaxation)
-    latency_s = trial.latencies(servers, rates, above_per_s, own_per_s, tasks)
+    latency_s = pilot.latencies(servers, rates, above_per_s, own_per_s, tasks)
     share = own_per_s / (above_per_s + own_per_s)
-    return SampleTail.of(latency_s, alike=max(1.0, relaxation * share))
+    return SampleTail.of(latency_s, max(1.0, relaxation * share))

@@ -168,7 +168,7 @@ def operator_belief(primitives: Primitives, load_per_s: FloatArray) -> Belief:
         primitives.service_rate_per_s,
         load_per_s,
         primitives.mechanism.chernoff_zeta,
-        primitives.trial,
+        primitives.pilot,
     )
 
 

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from airan_market.agents.primitives.population import users_by_type
-from airan_market.agents.primitives.traffic import pilot_run_of
+from airan_market.agents.primitives.traffic import laws_of
 from airan_market.scenarios import Mechanism, Operator, Scenario, Task
 from airan_market.sim.arrays import FloatArray
 from airan_market.sim.estimation.pilot import PilotRun
@@ -40,7 +40,7 @@ class Primitives:
     own_margin_usd : array (M,), optional
         Participation margin of each operator, USD per task and at least 0; by default that of the
         mechanism for all.
-    trial : airan_market.sim.estimation.pilot.PilotRun
+    pilot : airan_market.sim.estimation.pilot.PilotRun
         The traffic in which operators measure, for the belief "measured".
 
     Raises
@@ -69,7 +69,7 @@ class Primitives:
     opt_out_utility_usd: float
     mechanism: Mechanism
     own_margin_usd: FloatArray | None = None
-    trial: PilotRun = PILOT_RUN
+    pilot: PilotRun = PILOT_RUN
 
     def __post_init__(self) -> None:
         sensitivity = self.latency_sensitivity_usd_per_s
@@ -138,7 +138,7 @@ class Primitives:
             running_cost_usd=economics.running_cost_usd,
             opt_out_utility_usd=economics.opt_out_utility_usd,
             mechanism=scenario.mechanism,
-            trial=pilot_run_of(scenario, seed)
+            pilot=PilotRun(*laws_of(scenario), seed)
             if scenario.mechanism.belief == "measured"
             else PILOT_RUN,
         )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,19 +17,20 @@ from airan_market.scenarios import (
     Operator,
     PactScenario,
     Scenario,
-    Simulation,
-    Task,
     TraceArrivals,
     TraceWork,
 )
 from airan_market.scenarios.registry import DISCIPLINES, RegistryError
 from airan_market.scenarios.schema.consistency import PREEMPTIVE
 from airan_market.sim.arrays import FloatArray
-from airan_market.sim.estimation.pilot import PilotRun
 from airan_market.sim.streams import stream
-from airan_market.sim.traffic.arrival_laws import Bursts, Poisson, Recorded
-from airan_market.sim.traffic.demand import Demand, drawn_demand, trace_demand
-from airan_market.sim.traffic.request_trace import TraceError, read_azure_llm_2023
+from airan_market.sim.traffic.arrival_laws import ArrivalLaw, Bursts, Intensity, Poisson, Recorded
+from airan_market.sim.traffic.demand import POISSON, Demand, drawn_demand, trace_demand
+from airan_market.sim.traffic.request_trace import (
+    RequestTrace,
+    TraceError,
+    read_azure_llm_2023,
+)
 from airan_market.sim.traffic.work_laws import (
     Deterministic,
     EmpiricalTasks,
@@ -34,6 +38,8 @@ from airan_market.sim.traffic.work_laws import (
     Lognormal,
     TaskLaw,
 )
+
+Law = TypeVar("Law")
 
 
 class Traffic(Protocol):
@@ -56,14 +62,25 @@ def traffic_of(scenario: Scenario, seed: int, users_by_type: NDArray[np.int64]) 
     airan_market.sim.traffic.request_trace.TraceError
         When the recorded requests cannot be read.
     """
-    arrivals = scenario.simulation.arrivals
-    if isinstance(arrivals, TraceArrivals):
-        return RecordedTraffic(scenario, arrivals, seed, users_by_type)
-    return DrawnTraffic(scenario, seed, users_by_type)
+    task, simulation = scenario.task, scenario.simulation
+    if isinstance(simulation.arrivals, TraceArrivals):
+        return RecordedTraffic(scenario, simulation.arrivals, seed, users_by_type)
+    arrivals = arrival_law(simulation.arrivals)
+    end_s = simulation.warmup_s + simulation.rounds * simulation.horizon_s
+    return DrawnTraffic(
+        seed,
+        users_by_type,
+        scenario.users.tasks_per_user_per_s,
+        work_law(task.law),
+        (task.input_bits, task.work_flop, task.output_bits),
+        # a little more: the rounds' starts are sums, which round in another way
+        arrivals.intensity(stream(seed, "bursts"), end_s * (1 + 1e-9)),
+        _unlike(scenario, arrivals, float(users_by_type.sum())),
+    )
 
 
-def work_law(task: Task) -> TaskLaw:
-    """Law of the demands of a task over their means, as the scenario asks.
+def work_law(law: LognormalWork | TraceWork | str) -> TaskLaw:
+    """Law of the demands of a task over their means, as a scenario asks.
 
     Raises
     ------
@@ -73,38 +90,33 @@ def work_law(task: Task) -> TaskLaw:
     Examples
     --------
     >>> from airan_market.scenarios import load_scenario
-    >>> work_law(load_scenario("teleoperation", ["task.law.lognormal_cv=2"]).task)
+    >>> work_law(load_scenario("teleoperation", ["task.law.lognormal_cv=2"]).task.law)
     Lognormal(cv=2.0)
     """
-    if isinstance(task.law, LognormalWork):
-        return Lognormal(task.law.lognormal_cv)
-    if isinstance(task.law, TraceWork):
-        trace = read_azure_llm_2023(task.law.trace)
-        try:
-            return EmpiricalTasks.of_requests(trace)
-        except ValueError as error:
-            raise TraceError([f"{task.law.trace}: {error}"]) from None
-    return Deterministic() if task.law == "deterministic" else Exponential()
+    if isinstance(law, LognormalWork):
+        return Lognormal(law.lognormal_cv)
+    if isinstance(law, TraceWork):
+        return _of_requests(law.trace, EmpiricalTasks.of_requests)
+    return Deterministic() if law == "deterministic" else Exponential()
 
 
-def arrival_law(simulation: Simulation) -> Poisson | Bursts:
-    """Law of arrivals that a scenario without a trace asks for.
+def arrival_law(arrivals: BurstArrivals | str) -> Poisson | Bursts:
+    """Law of arrivals that are drawn, as a scenario asks.
 
     Examples
     --------
     >>> from airan_market.scenarios import load_scenario
     >>> bursts = load_scenario("teleoperation", ["simulation.arrivals.burst_ratio=4"])
-    >>> arrival_law(bursts.simulation)
+    >>> arrival_law(bursts.simulation.arrivals)
     Bursts(ratio=4.0, share=0.1, mean_s=1.0)
     """
-    arrivals = simulation.arrivals
     if isinstance(arrivals, BurstArrivals):
         return Bursts(arrivals.burst_ratio, arrivals.burst_share, arrivals.burst_mean_s)
     return Poisson()
 
 
-def pilot_run_of(scenario: Scenario, seed: int) -> PilotRun:
-    """Traffic in which operators measure: the laws of the scenario, or its recorded requests.
+def laws_of(scenario: Scenario) -> tuple[TaskLaw, ArrivalLaw]:
+    """Laws of work and arrivals of a scenario, or of its recorded requests.
 
     Recorded requests come at their recorded times, stretched to the load in question, and need
     what one of them, drawn at random, needed.
@@ -117,76 +129,114 @@ def pilot_run_of(scenario: Scenario, seed: int) -> PilotRun:
     Examples
     --------
     >>> from airan_market.scenarios import load_scenario
-    >>> pilot_run_of(load_scenario("teleoperation"), seed=3)
-    PilotRun(work=Exponential(), arrivals=Poisson(), seed=3)
+    >>> laws_of(load_scenario("teleoperation"))
+    (Exponential(), Poisson())
     """
     arrivals = scenario.simulation.arrivals
-    if not isinstance(arrivals, TraceArrivals):
-        return PilotRun(work_law(scenario.task), arrival_law(scenario.simulation), seed)
-    trace = read_azure_llm_2023(arrivals.trace)
+    if isinstance(arrivals, TraceArrivals):
+        return laws_of_requests(arrivals.trace)
+    return work_law(scenario.task.law), arrival_law(arrivals)
+
+
+def laws_of_requests(path: str | Path) -> tuple[TaskLaw, ArrivalLaw]:
+    """Laws of the requests of a file; see `laws_of`."""
+    return _of_requests(
+        path, lambda trace: (EmpiricalTasks.of_requests(trace), Recorded(trace.arrival_s))
+    )
+
+
+def _of_requests(path: str | Path, law_of: Callable[[RequestTrace], Law]) -> Law:
+    trace = requests_of(path)
     try:
-        return PilotRun(EmpiricalTasks.of_requests(trace), Recorded(trace.arrival_s), seed)
+        return law_of(trace)
     except ValueError as error:
-        raise TraceError([f"{arrivals.trace}: {error}"]) from None
+        raise TraceError([f"{path}: {error}"]) from None
 
 
+def requests_of(path: str | Path) -> RequestTrace:
+    """Requests of a file, read once as long as it does not change."""
+    try:
+        stamp = Path(path).stat().st_mtime_ns
+    except OSError:
+        stamp = 0  # reading it says what is wrong
+    return _read(str(path), stamp)
+
+
+@lru_cache(maxsize=1)
+def _read(path: str, stamp: int) -> RequestTrace:
+    return read_azure_llm_2023(path)
+
+
+@dataclass(frozen=True, eq=False)
 class DrawnTraffic:
-    """Arrivals and work drawn from named streams; one pace for all types and the whole run."""
+    """Arrivals and work drawn from named streams; one intensity for all types and the whole run.
 
-    def __init__(self, scenario: Scenario, seed: int, users_by_type: NDArray[np.int64]) -> None:
-        task, simulation = scenario.task, scenario.simulation
-        self._scenario = scenario
-        self._seed = seed
-        self._users_by_type = users_by_type
-        self._rate_per_s = scenario.users.tasks_per_user_per_s
-        self._mean_work = [task.input_bits, task.work_flop, task.output_bits]
-        self._law = work_law(task)
-        end_s = simulation.warmup_s + simulation.rounds * simulation.horizon_s
-        # a little more: the rounds' starts are sums, which round in another way
-        self._pace = arrival_law(simulation).pace(stream(seed, "bursts"), end_s * (1 + 1e-9))
+    Attributes
+    ----------
+    seed : int
+    users_by_type : array (N,) of int
+    tasks_per_user_per_s : float
+    law : TaskLaw
+    mean_work : sequence of 3 float
+        By default work is relative, over its mean.
+    intensity : Intensity
+    said : sequence of str
+        What `notes` says.
+    """
+
+    seed: int
+    users_by_type: NDArray[np.int64]
+    tasks_per_user_per_s: float
+    law: TaskLaw
+    mean_work: Sequence[float] = (1.0, 1.0, 1.0)
+    intensity: Intensity = POISSON
+    said: Sequence[str] = ()
 
     def demand(self, round_: int, start_s: float, duration_s: float, first_task: int) -> Demand:
         """Draw the tasks of a round."""
         return drawn_demand(
-            self._seed,
+            self.seed,
             round_,
             start_s,
             duration_s,
-            self._users_by_type,
-            self._rate_per_s,
-            self._mean_work,
+            self.users_by_type,
+            self.tasks_per_user_per_s,
+            self.mean_work,
             first_task,
-            pace=self._pace,
-            law=self._law,
+            intensity=self.intensity,
+            law=self.law,
         )
 
     def notes(self) -> list[str]:
         """Say what of the traffic operators do not reckon with."""
-        task, simulation = self._scenario.task, self._scenario.simulation
-        unlike = [] if task.law == "exponential" else [f"work is {_law_text(task)}"]
-        if isinstance(simulation.arrivals, BurstArrivals):
-            law = arrival_law(simulation)
-            rate_per_s = float(self._users_by_type.sum() * self._rate_per_s)
-            dispersion = law.dispersion(rate_per_s, simulation.horizon_s)
-            unlike.append(
-                f"arrivals come in bursts (the number of all users' tasks in a round has "
-                f"{dispersion:.3g} times the variance of Poisson arrivals)"
-            )
-        belief = self._scenario.mechanism.belief
-        if not unlike or belief == "measured":
-            return []
-        return [
-            f"In the traffic {' and '.join(unlike)}; the belief {belief!r} reckons with Poisson "
-            "arrivals and exponential work."
-        ]
+        return list(self.said)
 
 
-def _law_text(task: Task) -> str:
-    if isinstance(task.law, LognormalWork):
-        return f"lognormal with coefficient of variation {task.law.lognormal_cv:g}"
-    if isinstance(task.law, TraceWork):
-        return f"that of the requests of {Path(task.law.trace).name}"
-    return str(task.law)
+def _unlike(scenario: Scenario, arrivals: ArrivalLaw, users: float) -> list[str]:
+    """Say what of drawn traffic operators do not reckon with."""
+    law, belief = scenario.task.law, scenario.mechanism.belief
+    unlike = [] if law == "exponential" else [f"work is {_law_text(law)}"]
+    if isinstance(arrivals, Bursts):
+        rate_per_s = users * scenario.users.tasks_per_user_per_s
+        dispersion = arrivals.dispersion(rate_per_s, scenario.simulation.horizon_s)
+        unlike.append(
+            f"arrivals come in bursts (the number of all users' tasks in a round has "
+            f"{dispersion:.3g} times the variance of Poisson arrivals)"
+        )
+    if not unlike or belief == "measured":
+        return []
+    return [
+        f"In the traffic {' and '.join(unlike)}; the belief {belief!r} reckons with Poisson "
+        "arrivals and exponential work."
+    ]
+
+
+def _law_text(law: LognormalWork | TraceWork | str) -> str:
+    if isinstance(law, LognormalWork):
+        return f"lognormal with coefficient of variation {law.lognormal_cv:g}"
+    if isinstance(law, TraceWork):
+        return f"that of the requests of {Path(law.trace).name}"
+    return law
 
 
 class RecordedTraffic:
@@ -203,7 +253,7 @@ class RecordedTraffic:
         self._arrivals = arrivals
         self._seed = seed
         self._users_by_type = users_by_type
-        self._trace = read_azure_llm_2023(arrivals.trace)
+        self._trace = requests_of(arrivals.trace)
 
     def demand(self, round_: int, start_s: float, duration_s: float, first_task: int) -> Demand:
         """Take the requests of a round."""

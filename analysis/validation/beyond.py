@@ -2,7 +2,7 @@
 
 Every law has the loads of the solved market; only the variability differs. Bursts and recorded
 arrivals are shared by all types of an operator, as they are in a market. The intervals are those of
-`analysis.replication`, which know that late tasks come in bursts.
+`sim.estimation.intervals`, which know that late tasks come in bursts.
 """
 
 from __future__ import annotations
@@ -20,14 +20,8 @@ from airan_market.analysis.validation.verdicts import VIOLATED, family_level, ve
 from airan_market.sim.estimation.experiment import replicate
 from airan_market.sim.estimation.replications import Replications
 from airan_market.sim.estimation.tandem import TandemModel
-from airan_market.sim.traffic.arrival_laws import ArrivalLaw, Bursts, Poisson, Recorded
-from airan_market.sim.traffic.work_laws import (
-    Deterministic,
-    EmpiricalTasks,
-    Exponential,
-    Lognormal,
-    TaskLaw,
-)
+from airan_market.sim.traffic.arrival_laws import ArrivalLaw, Bursts, Poisson
+from airan_market.sim.traffic.work_laws import Deterministic, Exponential, Lognormal, TaskLaw
 
 if TYPE_CHECKING:
     from airan_market.scenarios import Scenario
@@ -68,9 +62,8 @@ def laws(scenario: Scenario, trace: Path | None = None) -> list[Law]:
     airan_market.sim.traffic.request_trace.TraceError
         When the trace cannot be read.
     """
-    from airan_market.agents.primitives.traffic import arrival_law, work_law
+    from airan_market.agents.primitives.traffic import laws_of, laws_of_requests
     from airan_market.scenarios import TraceArrivals
-    from airan_market.sim.traffic.request_trace import read_azure_llm_2023
 
     found = [
         Law(USUAL, Poisson(), Exponential()),
@@ -83,16 +76,14 @@ def laws(scenario: Scenario, trace: Path | None = None) -> list[Law]:
     if trace is None and own_trace is not None:
         trace = Path(own_trace.trace)
     if trace is not None:
-        requests = read_azure_llm_2023(trace)
-        work = EmpiricalTasks.of_requests(requests)
-        recorded = Recorded(requests.arrival_s)
+        work, recorded = laws_of_requests(trace)
         found += [
             Law("measured work", Poisson(), work),
             Law("measured work and arrivals", recorded, work),
         ]
     if own_trace is None and not is_usual(scenario):
-        own = arrival_law(scenario.simulation), work_law(scenario.task)
-        found.append(Law("this scenario's own", *own))
+        own_work, own_arrivals = laws_of(scenario)
+        found.append(Law("this scenario's own", own_arrivals, own_work))
     return found
 
 

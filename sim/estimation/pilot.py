@@ -1,4 +1,4 @@
-"""What an operator would observe at its own stations: latencies of a type in a trial of its own."""
+"""What an operator would observe at its own stations: latencies of a type in a pilot run."""
 
 from dataclasses import dataclass
 
@@ -11,8 +11,8 @@ from airan_market.sim.traffic.arrival_laws import ArrivalLaw, Bursts, Poisson, m
 from airan_market.sim.traffic.work_laws import Exponential, TaskLaw
 from airan_market.sim.workload import STAGES, Workload
 
-WARM_UP, COOL_DOWN = 0.1, 0.05  # parts of a trial at its ends whose tasks are not counted
-CYCLES = 20  # of bursts and calm that a trial takes in at least,
+WARM_UP, COOL_DOWN = 0.1, 0.05  # parts of a run at its ends whose tasks are not counted
+CYCLES = 20  # of bursts and calm that a run takes in at least,
 GREATEST_TASKS = 500_000  # unless that takes more tasks than these
 EXPONENTIAL, POISSON = Exponential(), Poisson()
 
@@ -29,7 +29,7 @@ class PilotRun:
         Law of the arrivals.
     seed : int
         Root seed; work comes from `stream(seed, "trial work")`, arrivals from
-        `stream(seed, "trial arrivals")`, the same in every trial.
+        `stream(seed, "trial arrivals")`, the same in every run.
     """
 
     work: TaskLaw = EXPONENTIAL
@@ -48,7 +48,7 @@ class PilotRun:
 
         The types above are one type: with exponential work and Poisson arrivals it makes no
         difference how the traffic above is made up. What lies below makes none in any case, for
-        the priority is preemptive. Arrivals go on to the end of the trial, its last tasks are
+        the priority is preemptive. Arrivals go on to the end of the run, its last tasks are
         played until they are done.
 
         Parameters
@@ -58,13 +58,13 @@ class PilotRun:
         above_per_s, own_per_s : float
             Tasks/s of the types above, and of the type itself, which is above 0.
         tasks : int
-            Tasks of both in the trial, on average.
+            Tasks of both in the run, on average.
 
         Returns
         -------
         array (n,)
             s, in order of arrival, without those that arrive in the first tenth and in the last
-            twentieth of the trial.
+            twentieth of the run.
 
         Examples
         --------
@@ -87,18 +87,9 @@ class PilotRun:
         )
         service_s = self.work.work(stream(self.seed, "trial work"), len(arrival_s))
         service_s /= service_rate_per_s
-        nobody = np.zeros(len(arrival_s), dtype=np.int64)
-        workload = Workload(
-            task=np.arange(len(arrival_s)),
-            arrival_s=arrival_s,
-            type=type_,
-            operator=nobody,
-            user=nobody,
-            service_s=service_s,
-        )
         done_s = span_s + float(service_s.sum()) + 1.0  # by then even one server is through
         trace, _ = simulate(
-            workload,
+            Workload.arriving(arrival_s, type_, service_s),
             servers.reshape(1, len(STAGES)).astype(np.int64),
             until_s=done_s,
             engine="compiled",

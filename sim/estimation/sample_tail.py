@@ -66,16 +66,17 @@ class SampleTail:
     excess_s: FloatArray
 
     @classmethod
-    def of(cls, latency_s: FloatArray, alike: float = 1.0) -> "SampleTail":
+    def of(cls, latency_s: FloatArray, autocorrelation_time: float = 1.0) -> "SampleTail":
         """Smooth one sample (n,) of latencies above 0.
 
         Parameters
         ----------
         latency_s : array (n,)
-        alike : float
-            How many of them in a row tell no more than one, at least 1: the latencies of a queue
-            are alike for as long as it remembers, and a level of the tail that only a few busy
-            spells exceed is mostly missed and sometimes far too high.
+        autocorrelation_time : float
+            The integrated autocorrelation time, 1 + 2 Σ ρ_k: how many observations in a row tell
+            no more than one, at least 1. The latencies of a queue are alike for as long as it
+            remembers, and a level of the tail that only a few busy spells exceed is mostly missed
+            and sometimes far too high.
 
         Raises
         ------
@@ -88,7 +89,8 @@ class SampleTail:
         if not (np.isfinite(sample) & (sample > 0)).all():
             raise ValueError("latency_s: allowed finite numbers above 0")
         exceedances = sample.size * LEVELS
-        told = int(((exceedances >= EXCEEDANCES) & (exceedances >= SPELLS * alike)).sum())
+        least = max(EXCEEDANCES, SPELLS * autocorrelation_time)
+        told = int((exceedances >= least).sum())
         last = max(told - 1, 0)
         quantile_s = np.quantile(sample, 1 - LEVELS)
         quantile_s[0] = 0.0

@@ -1,7 +1,7 @@
 """Laws of arrivals: stationary point processes of a wanted rate.
 
 `arrivals` draws one such process. Where several processes share their ups and downs (the types of
-a market, the rounds of a run), the common part is drawn first, as a `Intensity`.
+a market, the rounds of a run), the common part is drawn first, as an `Intensity`.
 """
 
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ class ArrivalLaw(Protocol):
 
 @dataclass(frozen=True)
 class Poisson:
-    """Poisson arrivals: a Poisson number of them, each uniform. Its pace is even.
+    """Poisson arrivals: a Poisson number of them, each uniform. Its intensity is even.
 
     Examples
     --------
@@ -50,7 +50,7 @@ class Poisson:
     array([10.423, 10.828, 10.409, 10.55 ])
     """
 
-    def pace(self, rng: np.random.Generator, until_s: float) -> Intensity:
+    def intensity(self, rng: np.random.Generator, until_s: float) -> Intensity:
         """Return itself: there is nothing to decide beforehand."""
         return self
 
@@ -67,8 +67,8 @@ class Poisson:
 
 
 @dataclass(frozen=True, eq=False)
-class PhasePace:
-    """A pace that jumps: intensity `level[k]` times the rate on [change_s[k], change_s[k + 1]).
+class PhaseIntensity:
+    """An intensity that jumps: `level[k]` times the rate on [change_s[k], change_s[k + 1]).
 
     Attributes
     ----------
@@ -79,8 +79,8 @@ class PhasePace:
 
     Examples
     --------
-    >>> pace = PhasePace(np.array([0.0, 1.0, 3.0]), np.array([2.0, 0.5]))
-    >>> pace.passed(np.array([0.5, 1.0, 3.0]))
+    >>> phases = PhaseIntensity(np.array([0.0, 1.0, 3.0]), np.array([2.0, 0.5]))
+    >>> phases.passed(np.array([0.5, 1.0, 3.0]))
     array([1., 2., 3.])
     """
 
@@ -172,7 +172,7 @@ class Bursts:
         mean = self.share * self.ratio + 1.0 - self.share
         return self.ratio / mean, 1.0 / mean
 
-    def pace(self, rng: np.random.Generator, until_s: float) -> PhasePace:
+    def intensity(self, rng: np.random.Generator, until_s: float) -> PhaseIntensity:
         """Draw the phases of [0, until_s]; those of a shorter path are the beginning of a longer.
 
         Raises
@@ -196,13 +196,13 @@ class Bursts:
         change_s = np.concatenate(parts)
         level = np.tile(self.levels if bursting else self.levels[::-1], len(change_s) // 2)
         needed = int(np.searchsorted(change_s, until_s)) + 1  # the first change at or after it
-        return PhasePace(change_s[: max(needed, 2)], level[: max(needed, 2) - 1])
+        return PhaseIntensity(change_s[: max(needed, 2)], level[: max(needed, 2) - 1])
 
     def arrivals(
         self, rng: np.random.Generator, rate_per_s: float, start_s: float, duration_s: float
     ) -> FloatArray:
         """Times in [start_s, start_s + duration_s), in no particular order, s."""
-        times_s = self.pace(rng, duration_s).arrivals(rng, rate_per_s, 0.0, duration_s)
+        times_s = self.intensity(rng, duration_s).arrivals(rng, rate_per_s, 0.0, duration_s)
         return before_end(start_s + times_s, start_s, duration_s)
 
     def dispersion(self, rate_per_s: float, window_s: float) -> float:

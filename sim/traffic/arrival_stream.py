@@ -1,13 +1,12 @@
-"""The tasks of one replication of a case, drawn span after span from named streams."""
+"""The tasks that come to one operator, drawn span after span from named streams."""
 
-from typing import Protocol
+from collections.abc import Callable
 
 import numpy as np
 
 from airan_market.sim.arrays import FloatArray
 from airan_market.sim.streams import stream
 from airan_market.sim.traffic.arrival_laws import ArrivalLaw, Poisson, marked_arrivals
-from airan_market.sim.traffic.demand import order_of
 from airan_market.sim.traffic.work_laws import TaskLaw
 from airan_market.sim.workload import Workload
 
@@ -18,11 +17,11 @@ Chance = tuple[int, str, int]  # root seed, purpose, replication
 
 
 class ArrivalStream:
-    """The tasks of one replication of a case, span after span.
+    """The tasks of one replication, span after span.
 
     Type n takes its gaps between arrivals from `stream(seed, purpose + " arrivals", replication,
     n)` and its service times from `stream(seed, purpose + " services", replication, n)`, three a
-    task whatever the stages. Both are drawn in units of their mean. So under one seed cases that
+    task whatever the stages. Both are drawn in units of their mean. So under one seed models that
     differ in servers, rates or one type's traffic face the same chance (common random numbers):
     task k of type n comes at the same multiple of 1/λ_n and needs the same multiples of 1/μ. A
     replication that is continued keeps the tasks that it had, and with Poisson arrivals and one
@@ -42,9 +41,9 @@ class ArrivalStream:
 
     Examples
     --------
-    >>> from airan_market.sim.estimation.tandem import TandemModel
-    >>> case = TandemModel.one_station(1, 2.0, [1.0])
-    >>> whole, cut = case.source(1, 0), case.source(1, 0)
+    >>> from airan_market.sim.traffic.work_laws import Exponential
+    >>> laws = np.array([1.0]), np.array([0.0, 0.5, 0.0]), Exponential(), Poisson()
+    >>> whole, cut = (ArrivalStream(*laws, (1, "an example", 0)) for _ in range(2))
     >>> first = cut.until(40.0)
     >>> Workload.concat(first, cut.until(90.0)).equals(whole.until(90.0))
     True
@@ -60,92 +59,59 @@ class ArrivalStream:
     ) -> None:
         seed, purpose, replication = chance
         self._mean_s, self._law = mean_s, service_law
-        self._services = [
-            stream(seed, f"{purpose} services", replication, n) for n in range(len(rates_per_s))
-        ]
-        self._arrivals: Arrivals = (
-            PoissonTypes(rates_per_s, chance)
-            if isinstance(arrival_law, Poisson)
-            else BurstyTypes(arrival_law, rates_per_s, chance)
+        arrivals, self._services = (
+            [stream(seed, f"{purpose} {what}", replication, n) for n in range(len(rates_per_s))]
+            for what in ("arrivals", "services")
         )
+        self._arrivals: Callable[[float], list[FloatArray]]
+        if isinstance(arrival_law, Poisson):
+            each = [PoissonArrivals(*own) for own in zip(arrivals, rates_per_s, strict=True)]
+            self._arrivals = lambda until_s: [own.until(until_s) for own in each]
+        else:
+            self._arrivals = BurstyTypes(arrival_law, rates_per_s, arrivals, chance).until
         self._next_task = 0
 
     def until(self, until_s: float) -> Workload:
         """Return the tasks that arrive before `until_s` and have not been returned yet."""
-        times_s = self._arrivals.until(until_s)
-        arrival_s = np.concatenate(times_s)
-        service_s = np.concatenate(
-            [
-                self._law.work(rng, len(times))
-                for rng, times in zip(self._services, times_s, strict=True)
-            ]
+        times_s = self._arrivals(until_s)
+        counts = [len(times) for times in times_s]
+        work = [self._law.work(*own) for own in zip(self._services, counts, strict=True)]
+        first, self._next_task = self._next_task, self._next_task + sum(counts)
+        return Workload.arriving(
+            np.concatenate(times_s),
+            np.repeat(np.arange(len(counts)), counts),
+            np.concatenate(work) * self._mean_s,
+            first_task=first,
         )
-        order = order_of(arrival_s)
-        tasks = len(order)
-        first, self._next_task = self._next_task, self._next_task + tasks
-        nobody = np.zeros(tasks, dtype=np.int64)
-        return Workload(
-            task=np.arange(first, first + tasks),
-            arrival_s=arrival_s[order],
-            type=np.repeat(np.arange(len(times_s)), [len(times) for times in times_s])[order],
-            operator=nobody,
-            user=nobody,
-            service_s=service_s[order] * self._mean_s,
-        )
-
-
-class Arrivals(Protocol):
-    """Arrivals of all types, span after span."""
-
-    def until(self, until_s: float) -> list[FloatArray]:
-        """Arrivals of each type before `until_s` that have not been returned yet, sorted, s."""
-        ...
-
-
-class PoissonTypes:
-    """Types that arrive in Poisson processes of their own, each from its own stream.
-
-    Examples
-    --------
-    >>> [len(times) for times in PoissonTypes(np.array([2.0, 0.0]), (1, "an example", 0)).until(9)]
-    [15, 0]
-    """
-
-    def __init__(self, rates_per_s: FloatArray, chance: Chance) -> None:
-        seed, purpose, replication = chance
-        self._types = [
-            PoissonArrivals(stream(seed, f"{purpose} arrivals", replication, n), rate)
-            for n, rate in enumerate(rates_per_s.tolist())
-        ]
-
-    def until(self, until_s: float) -> list[FloatArray]:
-        """Arrivals of each type before `until_s` that have not been returned yet, sorted, s."""
-        return [arrivals.until(until_s) for arrivals in self._types]
 
 
 class BurstyTypes:
     """Types that share the ups and downs of one process.
 
-    A law with a `pace` (Markov-modulated arrivals) draws it from `stream(seed, purpose + " pace",
-    replication)`, and each type's arrivals, given the pace, from its own stream. Any other law (the
-    arrivals of a trace) is drawn from time 0 anew for every span and gives every arrival a type;
-    the draw of a longer span has to begin as that of a shorter one, which is checked.
+    A law with an `intensity` (Markov-modulated arrivals) draws it from `stream(seed, purpose +
+    " pace", replication)`, and each type's arrivals, given it, from the type's generator. Any other
+    law (the arrivals of a trace) is drawn from time 0 anew for every span and gives every arrival a
+    type; the draw of a longer span has to begin as that of a shorter one, which is checked.
 
     Examples
     --------
     >>> from airan_market.sim.traffic.arrival_laws import Bursts
     >>> rates_per_s, law = np.array([40.0, 20.0]), Bursts(ratio=9.0, share=0.25, mean_s=0.5)
-    >>> types = BurstyTypes(law, rates_per_s, (1, "an example", 0))
+    >>> own = [stream(1, "an example", n) for n in range(2)]
+    >>> types = BurstyTypes(law, rates_per_s, own, (1, "an example", 0))
     >>> [len(times) for times in types.until(100.0)]
-    [4086, 2099]
+    [4103, 2040]
     """
 
-    def __init__(self, law: ArrivalLaw, rates_per_s: FloatArray, chance: Chance) -> None:
-        seed, purpose, replication = chance
-        self._law, self._rates_per_s, self._chance = law, rates_per_s, chance
-        self._types = [
-            stream(seed, f"{purpose} arrivals", replication, n) for n in range(len(rates_per_s))
-        ]
+    def __init__(
+        self,
+        law: ArrivalLaw,
+        rates_per_s: FloatArray,
+        types: list[np.random.Generator],
+        chance: Chance,
+    ) -> None:
+        self._law, self._rates_per_s, self._types = law, rates_per_s, types
+        self._chance = chance
         self._returned_s = 0.0
         self._returned = 0
 
@@ -156,10 +122,10 @@ class BurstyTypes:
         if until_s <= start_s:
             return [np.empty(0) for _ in self._types]
         rng = stream(seed, f"{purpose} pace", replication)
-        if hasattr(self._law, "pace"):
-            pace = self._law.pace(rng, np.nextafter(until_s, np.inf))
+        if hasattr(self._law, "intensity"):
+            intensity = self._law.intensity(rng, np.nextafter(until_s, np.inf))
             times_s = [
-                np.sort(pace.arrivals(own, rate, start_s, until_s - start_s))
+                np.sort(intensity.arrivals(own, rate, start_s, until_s - start_s))
                 for own, rate in zip(self._types, self._rates_per_s.tolist(), strict=True)
             ]
         else:

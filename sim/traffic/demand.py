@@ -5,18 +5,18 @@ mechanisms can be compared on the same tasks (common random numbers).
 """
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Annotated, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from airan_market.sim.arrays import FloatArray, IntArray
-from airan_market.sim.columns import Amounts, Columns, Numbers
+from airan_market.sim.columns import Amounts, Column, Columns, Numbers
 from airan_market.sim.streams import stream
 from airan_market.sim.traffic.arrival_laws import Intensity, Poisson
 from airan_market.sim.traffic.request_trace import RequestTrace
 from airan_market.sim.traffic.work_laws import Exponential, TaskLaw
-from airan_market.sim.workload import Workload, check_unique
+from airan_market.sim.workload import Workload, check_unique, order_of
 
 OUT = -1  # the operator of a user who has opted out
 POISSON = Poisson()
@@ -35,17 +35,16 @@ class Demand(Columns):
         Absolute simulated time, s.
     type, user : (n,) int64
         0-based; users are numbered type by type, those of type 0 first.
-    input_bits, work_flop, output_bits : (n,) float
-        What uplink, GPU and downlink have to carry or compute.
+    work : (n, 3) float
+        What uplink, GPU and downlink have to carry or compute: bit, FLOP, bit; or relative sizes,
+        those over their means.
     """
 
     task: Numbers
     arrival_s: Amounts
     type: Numbers
     user: Numbers
-    input_bits: Amounts
-    work_flop: Amounts
-    output_bits: Amounts
+    work: Annotated[FloatArray, Column(np.float64, 3, finite=True, non_negative=True)]
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -59,25 +58,7 @@ class Demand(Columns):
         return cls(task=first_task + np.arange(len(order)), **rows)
 
 
-def order_of(arrival_s: FloatArray) -> IntArray:
-    """Return the stable order of arrival times.
-
-    The fast sort is not stable, and how it orders equal times depends on the processor. Equal times
-    are rare, so it goes first, and the stable one, five times slower, only where there are any.
-
-    Examples
-    --------
-    >>> order_of(np.array([2.0, 1.0, 2.0, 1.0]))
-    array([1, 3, 0, 2])
-    """
-    order = np.argsort(arrival_s)
-    sorted_s = arrival_s[order]
-    if (sorted_s[1:] == sorted_s[:-1]).any():
-        return np.argsort(arrival_s, kind="stable")
-    return order
-
-
-def poisson_demand(
+def drawn_demand(
     seed: int,
     round_index: int,
     start_s: float,
@@ -86,13 +67,16 @@ def poisson_demand(
     tasks_per_user_per_s: float,
     mean_work: npt.ArrayLike,
     first_task: int = 0,
+    *,
+    intensity: Intensity = POISSON,
+    law: TaskLaw = EXPONENTIAL,
 ) -> Demand:
-    """Draw the tasks of one round: Poisson arrivals, exponential work.
+    """Draw the tasks of one round, by default Poisson arrivals and exponential work.
 
-    Type n has I_n users with δ tasks/s each, so its number of tasks is Poisson with mean
-    I_n δ duration; given the number, times and users are uniform and the three kinds of work
-    independent and exponential. The chance of type n in round r comes from
-    `stream(seed, "demand", r, n)` alone.
+    Type n has I_n users with δ tasks/s each on average, so its tasks arrive at the intensity times
+    I_n δ; given their number, users are uniform and the work of tasks is independent. The chance of
+    type n in round r comes from `stream(seed, "demand", r, n)` alone. The work of a type is drawn
+    last, so under another law the same tasks come at the same times from the same users.
 
     Parameters
     ----------
@@ -108,59 +92,7 @@ def poisson_demand(
         Mean input size, bit; work, FLOP; output size, bit.
     first_task : int
         Number of the first task; the others follow in order of arrival.
-
-    Returns
-    -------
-    Demand
-
-    Raises
-    ------
-    ValueError
-        Naming argument and value: not finite, negative, users that are not whole.
-
-    Examples
-    --------
-    >>> demand = poisson_demand(1, 0, 0.0, 10.0, [2, 1], 24.0, [180e3, 3.6e11, 270e3])
-    >>> len(demand), np.bincount(demand.type), np.unique(demand.user)
-    (720, array([463, 257]), array([0, 1, 2]))
-    """
-    return drawn_demand(
-        seed,
-        round_index,
-        start_s,
-        duration_s,
-        users_by_type,
-        tasks_per_user_per_s,
-        mean_work,
-        first_task,
-    )
-
-
-def drawn_demand(
-    seed: int,
-    round_index: int,
-    start_s: float,
-    duration_s: float,
-    users_by_type: npt.ArrayLike,
-    tasks_per_user_per_s: float,
-    mean_work: npt.ArrayLike,
-    first_task: int = 0,
-    *,
-    pace: Intensity = POISSON,
-    law: TaskLaw = EXPONENTIAL,
-) -> Demand:
-    """Draw the tasks of one round at a pace and with work of a law; see `poisson_demand`.
-
-    The work of a type is drawn last, so under another law the same tasks come at the same times
-    from the same users, with other work.
-
-    Parameters
-    ----------
-    seed, round_index, start_s, duration_s, users_by_type, mean_work, first_task
-        As in `poisson_demand`.
-    tasks_per_user_per_s : float
-        δ, the mean rate, 1/s.
-    pace : Intensity
+    intensity : Intensity
         Of the whole run and of all types (`sim.traffic.arrival_laws`): bursts come to all at once.
     law : TaskLaw
         Of the work of a task over its mean (`sim.traffic.work_laws`).
@@ -172,16 +104,14 @@ def drawn_demand(
     Raises
     ------
     ValueError
-        As `poisson_demand`, and for a pace that does not cover the round.
+        Naming argument and value: not finite, negative, users that are not whole, or an intensity
+        that does not cover the round.
 
     Examples
     --------
-    >>> from airan_market.sim.traffic.work_laws import Deterministic
-    >>> work = [180e3, 3.6e11, 270e3]
-    >>> same = drawn_demand(1, 0, 0.0, 10.0, [2, 1], 24.0, work, law=Deterministic())
-    >>> drawn = poisson_demand(1, 0, 0.0, 10.0, [2, 1], 24.0, work)
-    >>> bool((same.arrival_s == drawn.arrival_s).all()), np.unique(same.input_bits)
-    (True, array([180000.]))
+    >>> drawn = drawn_demand(1, 0, 0.0, 10.0, [2, 1], 24.0, [180e3, 3.6e11, 270e3])
+    >>> len(drawn), np.bincount(drawn.type), np.unique(drawn.user)
+    (720, array([463, 257]), array([0, 1, 2]))
     """
     users = _whole_users(users_by_type)
     mean = _finite("mean_work", mean_work, (3,))
@@ -192,21 +122,13 @@ def drawn_demand(
     drawn = []
     for type_, count in enumerate(users):
         rng = stream(seed, "demand", round_index, type_)
-        arrival_s = pace.arrivals(rng, count * rate_per_s, start_s, duration_s)
+        arrival_s = intensity.arrivals(rng, count * rate_per_s, start_s, duration_s)
         tasks = len(arrival_s)
         user = first_user[type_] + rng.integers(max(count, 1), size=tasks)  # no users, no tasks
         work = mean * law.work(rng, tasks)
         drawn.append((np.full(tasks, type_), arrival_s, user, work))
     type_of, arrival_s, user, work = (np.concatenate(parts) for parts in zip(*drawn, strict=True))
-    return Demand.arriving(
-        first_task,
-        arrival_s=arrival_s,
-        type=type_of,
-        user=user,
-        input_bits=work[:, 0],
-        work_flop=work[:, 1],
-        output_bits=work[:, 2],
-    )
+    return Demand.arriving(first_task, arrival_s=arrival_s, type=type_of, user=user, work=work)
 
 
 def trace_demand(
@@ -263,8 +185,8 @@ def trace_demand(
     >>> trace = RequestTrace([0.0, 1.0, 30.0], [100, 7, 5], [10, 0, 1])
     >>> demand = trace_demand(trace, 1, 0.0, 1.0, [1, 1], speed_up=10.0, bits_per_token=16.0,
     ...                       flop_per_token=1e9)
-    >>> demand.arrival_s, demand.input_bits, demand.work_flop
-    (array([0. , 0.1]), array([1600.,  112.]), array([1.1e+11, 7.0e+09]))
+    >>> demand.arrival_s, demand.work[:, 1]
+    (array([0. , 0.1]), array([1.1e+11, 7.0e+09]))
     """
     users = _whole_users(users_by_type)
     share = _shares(users, shares)
@@ -275,15 +197,15 @@ def trace_demand(
     within = (stream(seed, "trace users").random(len(trace)) * users[type_]).astype(np.int64)
     arrival_s = trace.arrival_s / speed_up
     rows = (arrival_s >= start_s) & (arrival_s < end_s)
+    bits, flop = (_finite(name, value) for name, value in (
+        ("bits_per_token", bits_per_token), ("flop_per_token", flop_per_token)))  # fmt: skip
     context, generated = trace.context_tokens[rows], trace.generated_tokens[rows]
     return Demand.arriving(
         first_task,
         arrival_s=arrival_s[rows],
         type=type_[rows],
         user=((np.cumsum(users) - users)[type_] + within)[rows],
-        input_bits=context * _finite("bits_per_token", bits_per_token),
-        work_flop=(context + generated) * _finite("flop_per_token", flop_per_token),
-        output_bits=generated * _finite("bits_per_token", bits_per_token),
+        work=np.column_stack([context * bits, (context + generated) * flop, generated * bits]),
     )
 
 
@@ -314,7 +236,7 @@ def offer(demand: Demand, operator_of_user: npt.ArrayLike, rates: npt.ArrayLike)
 
     Examples
     --------
-    >>> demand = Demand([0, 1], [0.0, 0.5], [0, 1], [0, 1], [180e3] * 2, [3.6e11] * 2, [27e4] * 2)
+    >>> demand = Demand([0, 1], [0.0, 0.5], [0, 1], [0, 1], [[180e3, 3.6e11, 27e4]] * 2)
     >>> work = offer(demand, [-1, 0], [[50e6, 40e12, 50e6]])
     >>> work.task, work.service_s
     (array([1]), array([[0.0036, 0.009 , 0.0054]]))
@@ -327,14 +249,13 @@ def offer(demand: Demand, operator_of_user: npt.ArrayLike, rates: npt.ArrayLike)
         raise ValueError(f"user = {demand.user.max()}: allowed below {len(choice)} users")
     operator = choice[demand.user]
     served = operator != OUT
-    work = np.column_stack([demand.input_bits, demand.work_flop, demand.output_bits])
     return Workload(
         task=demand.task[served],
         arrival_s=demand.arrival_s[served],
         type=demand.type[served],
         operator=operator[served],
         user=demand.user[served],
-        service_s=work[served] / rate[operator[served]],
+        service_s=demand.work[served] / rate[operator[served]],
     )
 
 

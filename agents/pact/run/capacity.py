@@ -6,7 +6,7 @@ three stations, and by (6) its quality falls by w_T W(U). The promise is kept up
 while w_T W(U) ≤ ε; W does not fall with U, so the users it bears are found by bisection.
 
 *Common random numbers.* For every replication the gaps between requests in units of their mean and
-the sizes are drawn once and played at any pace. Then at one station of a fixed number of servers a
+the sizes are drawn once and played at any rate. Then at one station of a fixed number of servers a
 wait cannot fall when requests come faster (Kiefer and Wolfowitz 1955), so each replication's mean
 moves smoothly with U, and users that hardly differ are compared on the same chance.
 
@@ -31,7 +31,8 @@ from numpy.typing import NDArray
 from airan_market.agents.pact.contract.contract import NO_SERVICE
 from airan_market.agents.pact.market import PactMarket
 from airan_market.agents.pact.run.catalogue import Catalogue
-from airan_market.agents.pact.run.traffic import size_law, station_times
+from airan_market.agents.pact.run.traffic import station_times
+from airan_market.agents.primitives.traffic import work_law
 from airan_market.scenarios import PactScenario
 from airan_market.sim.arrays import FloatArray
 from airan_market.sim.engines.engine import simulate
@@ -51,7 +52,7 @@ CURVE = (0.1, 0.25, 0.5, 0.7, 0.8, 0.9, 1.0, 1.05, 1.1)  # users over those a se
 
 @dataclass(frozen=True, eq=False)
 class ServiceQueue:
-    """The stations of a service and what comes to them, at any pace.
+    """The stations of a service and what comes to them, at any rate.
 
     Parameters
     ----------
@@ -143,22 +144,15 @@ def mean_waits_s(
     """
     replications, requests = gaps.shape
     arrival_s = (np.cumsum(gaps, axis=1) / rate_per_s).ravel()
-    order = np.argsort(arrival_s, kind="stable")
-    number = np.arange(order.size)
     owner = np.repeat(np.arange(replications), requests)
-    zeros = np.zeros(order.size, dtype=np.int64)
     flat = times_s.reshape(-1, 3)
-    workload = Workload(
-        task=number, arrival_s=arrival_s[order], type=zeros, operator=owner[order], user=zeros,
-        service_s=flat[order],
-    )  # fmt: skip
+    workload = Workload.arriving(arrival_s, 0, flat, operator=owner)
     end_s = float(arrival_s.max() + flat.sum() + 1.0)
     each = np.tile(servers, (replications, 1))
     trace, _ = simulate(workload, each, until_s=end_s, engine="compiled")
-    wait_s = np.empty(order.size)
-    wait_s[order[trace.task]] = trace.latency_s - trace.service_s.sum(axis=1)
-    settling = requests * SETTLING // REQUESTS
-    return wait_s.reshape(replications, requests)[:, settling:].mean(axis=1)
+    wait_s = trace.latency_s - trace.service_s.sum(axis=1)
+    wait_s = wait_s[np.argsort(trace.operator, kind="stable")].reshape(replications, requests)
+    return wait_s[:, requests * SETTLING // REQUESTS :].mean(axis=1)
 
 
 def most_users(keeps: Callable[[int], bool], most: int) -> int:
@@ -268,7 +262,8 @@ def capacity_of(
         first = int(np.searchsorted(catalogue.market, number))
         used = contract.service != NO_SERVICE
         np.add.at(share, first + contract.service[used], market.share * contract.probability[used])
-    law, traffic = size_law(scenario), scenario.traffic
+    traffic = scenario.traffic
+    law = work_law(traffic.law)
     return [
         service_capacity(
             ServiceQueue(

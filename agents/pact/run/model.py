@@ -18,7 +18,7 @@ from airan_market.agents.pact.run.catalogue import catalogue_of
 from airan_market.agents.pact.run.clearing import PactClearing
 from airan_market.agents.pact.run.provider import ProviderAgent
 from airan_market.agents.pact.run.tables import items_table, market_table, rounds_table
-from airan_market.agents.pact.run.traffic import PactTraffic
+from airan_market.agents.pact.run.traffic import drawn_requests, station_times
 from airan_market.agents.pact.run.user import PactUser
 from airan_market.agents.primitives.population import largest_remainder
 from airan_market.agents.primitives.traffic import discipline_notes, engine_of
@@ -129,7 +129,7 @@ class PactSimulation(mesa.Model):
         shares = np.concatenate([m.share * m.types.probability for m in self.markets])
         self.users_by_type = largest_remainder(shares, scenario.traffic.users)
         self.type_of_user = np.repeat(np.arange(shares.size), self.users_by_type)
-        self._traffic = PactTraffic(scenario, seed, self.users_by_type)
+        self._traffic = drawn_requests(scenario, seed, self.users_by_type)
         self._engine = engine_of(scenario)
         self._state = State.start(self.catalogue.servers)
         simulation = scenario.simulation
@@ -285,7 +285,9 @@ class PactSimulation(mesa.Model):
             type=np.zeros(len(demand), dtype=np.int64),  # first come, first served
             operator=service,
             user=demand.user,
-            service_s=self._traffic.times(demand, self.catalogue, service),
+            service_s=station_times(
+                self.catalogue.parts_s, service, demand.work, self._traffic.law
+            ),
         )
         self.clearing.admit(round_, workload)
         trace, self._state = simulate(

@@ -5,7 +5,7 @@ import pytest
 
 from airan_market.agents import Market, solve
 from airan_market.agents.primitives.primitives import Primitives
-from airan_market.agents.primitives.traffic import pilot_run_of
+from airan_market.agents.primitives.traffic import laws_of
 from airan_market.scenarios import load_scenario
 from airan_market.sim.traffic.arrival_laws import Bursts, Poisson, Recorded
 from airan_market.sim.traffic.request_trace import TraceError
@@ -100,22 +100,21 @@ def test_measured_operators_see_work_and_bursts_that_others_do_not():
     assert (bursty[:, 0] > 1.2 * plain[:, 0]).all()
 
 
-def test_the_trial_is_that_of_the_scenario(tmp_path):
+def test_the_pilot_run_is_that_of_the_scenario(tmp_path):
     path = tmp_path / "two.csv"
     path.write_text(TRACE)
     trace = [f"simulation.arrivals.trace={path}", "simulation.arrivals.format=azure-llm-2023"]
     trace += ["simulation.arrivals.bits_per_token=32", "simulation.arrivals.flop_per_token=1e9"]
-    assert pilot_run_of(small(), 4).seed == 4
-    assert pilot_run_of(small(), 4).work == Exponential()
-    assert pilot_run_of(small(), 4).arrivals == Poisson()
-    drawn = pilot_run_of(small("task.law.lognormal_cv=2", "simulation.arrivals.burst_ratio=3"), 4)
-    assert (drawn.work, drawn.arrivals) == (Lognormal(2.0), Bursts(3.0, 0.1, 1.0))
-    recorded = pilot_run_of(small(*trace), 4)
-    assert isinstance(recorded.work, EmpiricalTasks)
-    assert isinstance(recorded.arrivals, Recorded)
+    assert laws_of(small()) == (Exponential(), Poisson())
+    drawn = small("task.law.lognormal_cv=2", "simulation.arrivals.burst_ratio=3")
+    assert laws_of(drawn) == (Lognormal(2.0), Bursts(3.0, 0.1, 1.0))
+    measured = Primitives.from_scenario(small(*trace, "mechanism.belief=measured"), 4).pilot
+    assert measured.seed == 4
+    assert isinstance(measured.work, EmpiricalTasks)
+    assert isinstance(measured.arrivals, Recorded)
     assert (
-        Primitives.from_scenario(small(*trace, "mechanism.belief=fifo")).trial.work == Exponential()
+        Primitives.from_scenario(small(*trace, "mechanism.belief=fifo")).pilot.work == Exponential()
     )
     path.write_text(TRACE.splitlines(keepends=True)[0] + TRACE.splitlines(keepends=True)[1])
     with pytest.raises(TraceError, match=r"two\.csv: arrival_s: allowed"):
-        pilot_run_of(small(*trace), 4)
+        laws_of(small(*trace))

@@ -36,14 +36,14 @@ def from_trace(path):
 
 
 def test_laws_of_a_scenario(trace_file):
-    assert work_law(scenario().task) == Exponential()
-    assert work_law(scenario("task.law=deterministic").task) == Deterministic()
-    assert work_law(scenario("task.law.lognormal_cv=0.5").task) == Lognormal(0.5)
-    law = work_law(scenario(*from_trace(trace_file)).task)
+    assert work_law(scenario().task.law) == Exponential()
+    assert work_law(scenario("task.law=deterministic").task.law) == Deterministic()
+    assert work_law(scenario("task.law.lognormal_cv=0.5").task.law) == Lognormal(0.5)
+    law = work_law(scenario(*from_trace(trace_file)).task.law)
     assert isinstance(law, EmpiricalTasks)
     assert law.rows[:, 0] == pytest.approx([4 / 3, 2 / 3])
-    assert arrival_law(scenario().simulation) == Poisson()
-    assert arrival_law(scenario(BURSTS).simulation) == Bursts(20.0, 0.1, 1.0)
+    assert arrival_law(scenario().simulation.arrivals) == Poisson()
+    assert arrival_law(scenario(BURSTS).simulation.arrivals) == Bursts(20.0, 0.1, 1.0)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_laws_of_a_scenario(trace_file):
 def test_a_file_without_a_law_of_work_is_refused_by_name(trace_file, text, line):
     trace_file.write_text(text)
     with pytest.raises(TraceError) as refused:
-        work_law(scenario(*from_trace(trace_file)).task)
+        work_law(scenario(*from_trace(trace_file)).task.law)
     assert str(refused.value).startswith(f"{trace_file}{line}")
     assert len(str(refused.value).splitlines()) == 1
 

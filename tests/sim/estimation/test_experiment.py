@@ -284,9 +284,7 @@ def test_pairs_under_one_seed_know_a_difference_better():
     widths = [(band.high - band.low)[2] for band in (paired, apart)]
     assert (widths[0] < 0.5 * widths[1])[:2].all()  # at 8 s nearly all owe it to their own work
     assert (paired.low[2] > 0)[:2].all()
-    np.testing.assert_allclose(
-        paired.estimate, one.interval().estimate - two.interval().estimate
-    )
+    np.testing.assert_allclose(paired.estimate, one.interval().estimate - two.interval().estimate)
 
 
 def test_pairs_have_to_match():

@@ -23,8 +23,8 @@ samples = st.lists(st.floats(1e-6, 1e3), min_size=1, max_size=200).map(np.array)
 
 @settings(deadline=None, max_examples=50)
 @given(samples, st.floats(1.0, 20.0))
-def test_a_tail_falls_from_one_to_zero_and_its_density_has_one_mode(sample, alike):
-    tail = SampleTail.of(sample, alike)
+def test_a_tail_falls_from_one_to_zero_and_its_density_has_one_mode(sample, autocorrelation_time):
+    tail = SampleTail.of(sample, autocorrelation_time)
     x = tail.quantile_s
     assert (np.diff(x) > 0).all()
     end_s = 2 * x[-1] + 40 * float(tail.excess_s)
@@ -77,7 +77,7 @@ def test_beyond_the_data_the_tail_is_exponential_with_the_mean_excess():
 def test_latencies_that_are_alike_tell_fewer_levels():
     """100 of 20,000 alike: ten spells are a twentieth of the sample, the rest is extrapolated."""
     sample = gamma(20_000)
-    spells, alone = SampleTail.of(sample, alike=100.0), SampleTail.of(sample)
+    spells, alone = SampleTail.of(sample, autocorrelation_time=100.0), SampleTail.of(sample)
     same = LEVELS >= 0.05
     assert spells.quantile_s[same] == pytest.approx(alone.quantile_s[same], rel=0.02)
     assert spells.quantile_s[-1] != pytest.approx(alone.quantile_s[-1], rel=1e-3)

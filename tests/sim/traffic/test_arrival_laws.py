@@ -9,7 +9,7 @@ from scipy import stats
 from airan_market.sim.streams import stream
 from airan_market.sim.traffic.arrival_laws import (
     Bursts,
-    PhasePace,
+    PhaseIntensity,
     Poisson,
     Recorded,
     before_end,
@@ -75,7 +75,11 @@ def test_the_test_of_dispersion_sees_a_wrong_law():
     assert abs(rate_and_dispersion_z(poisson, BURSTS, 20.0, 3.0)[1]) > 5
     assert abs(rate_and_dispersion_z(bursts, Poisson(), 20.0, 3.0)[1]) > 5
     calm_first = [
-        len(PhasePace(np.array([0.0, 0.2]), np.array([BURSTS.levels[1]])).arrivals(r, 20.0, 0, 0.2))
+        len(
+            PhaseIntensity(np.array([0.0, 0.2]), np.array([BURSTS.levels[1]])).arrivals(
+                r, 20.0, 0, 0.2
+            )
+        )
         for r in map(named, range(4000))
     ]
     assert abs(rate_and_dispersion_z(np.array(calm_first), BURSTS, 20.0, 0.2)[0]) > 5
@@ -101,10 +105,10 @@ def test_the_dispersion_of_bursts_in_limits_and_against_quadrature():
 
 def test_bursts_take_their_share_of_time_and_last_their_mean():
     """Lengths of about 10,000 phases of either kind: Kolmogorov-Smirnov at 1e-6 each."""
-    pace = BURSTS.pace(named(), 20_000.0)
-    lasts_s = np.diff(pace.change_s)[:-1]
-    burst = pace.level[:-1] == BURSTS.levels[0]
-    assert set(pace.level) == set(BURSTS.levels)
+    phases = BURSTS.intensity(named(), 20_000.0)
+    lasts_s = np.diff(phases.change_s)[:-1]
+    burst = phases.level[:-1] == BURSTS.levels[0]
+    assert set(phases.level) == set(BURSTS.levels)
     assert (burst[1:] != burst[:-1]).all()
     for kind, mean_s in ((burst, 0.5), (~burst, 1.5)):
         assert stats.kstest(lasts_s[kind] / mean_s, "expon").pvalue > 1e-6
@@ -112,7 +116,7 @@ def test_bursts_take_their_share_of_time_and_last_their_mean():
 
 
 def test_a_shorter_path_of_phases_is_the_beginning_of_a_longer():
-    long, short = BURSTS.pace(named(), 3000.0), BURSTS.pace(named(), 40.0)
+    long, short = BURSTS.intensity(named(), 3000.0), BURSTS.intensity(named(), 40.0)
     assert len(long.change_s) > 2000  # more than one chunk
     assert np.array_equal(short.change_s, long.change_s[: len(short.change_s)])
     assert np.array_equal(short.level, long.level[: len(short.level)])
@@ -120,12 +124,12 @@ def test_a_shorter_path_of_phases_is_the_beginning_of_a_longer():
     assert np.array_equal(
         short.arrivals(named(1), 9.0, 30.0, 10.0), long.arrivals(named(1), 9.0, 30.0, 10.0)
     )
-    assert BURSTS.pace(named(), 0.0).level.size == 1
+    assert BURSTS.intensity(named(), 0.0).level.size == 1
 
 
 def test_the_same_chance_gives_nearly_the_tasks_of_poisson_pulled_into_bursts():
-    """Common random numbers: at an even pace the same times, but for rounding."""
-    even = Bursts(1.0, 0.3, 0.1).pace(named(), 20.0)
+    """Common random numbers: at an even intensity the same times, but for rounding."""
+    even = Bursts(1.0, 0.3, 0.1).intensity(named(), 20.0)
     bursty, plain = (
         even.arrivals(named(1), 50.0, 10.0, 10.0),
         Poisson().arrivals(named(1), 50.0, 10.0, 10.0),
@@ -140,21 +144,21 @@ def test_the_pace_of_bursts_is_1_on_average_and_never_turns_back(ratio, share, m
     high, low = law.levels
     assert share * high + (1 - share) * low == pytest.approx(1.0, rel=1e-12)
     assert high == pytest.approx(ratio * low, rel=1e-12)
-    pace = law.pace(named(), start_s + 2.0)
-    times_s = pace.arrivals(named(1), 20.0, start_s, 2.0)
+    phases = law.intensity(named(), start_s + 2.0)
+    times_s = phases.arrivals(named(1), 20.0, start_s, 2.0)
     assert ((times_s >= start_s) & (times_s < start_s + 2.0)).all()
     grid = np.linspace(0.0, start_s + 2.0, 50)
-    assert (np.diff(pace.passed(grid)) >= 0).all()
+    assert (np.diff(phases.passed(grid)) >= 0).all()
 
 
 def test_a_span_that_the_path_does_not_cover_is_refused():
-    pace = BURSTS.pace(named(), 1.0)
-    end_s = float(pace.change_s[-1])
-    assert pace.arrivals(named(), 10.0, 0.0, end_s).max() < end_s
+    phases = BURSTS.intensity(named(), 1.0)
+    end_s = float(phases.change_s[-1])
+    assert phases.arrivals(named(), 10.0, 0.0, end_s).max() < end_s
     with pytest.raises(ValueError, match="allowed 0 to"):
-        pace.arrivals(named(), 10.0, 0.0, np.nextafter(end_s, np.inf))
+        phases.arrivals(named(), 10.0, 0.0, np.nextafter(end_s, np.inf))
     with pytest.raises(ValueError, match="change at most 10000000 times"):
-        BURSTS.pace(named(), 1e8)
+        BURSTS.intensity(named(), 1e8)
 
 
 @pytest.mark.parametrize(

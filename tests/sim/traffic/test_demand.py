@@ -6,23 +6,17 @@ from scipy import stats
 
 from airan_market.sim.streams import stream
 from airan_market.sim.traffic.arrival_laws import Bursts, before_end
-from airan_market.sim.traffic.demand import (
-    Demand,
-    drawn_demand,
-    offer,
-    order_of,
-    poisson_demand,
-    trace_demand,
-)
+from airan_market.sim.traffic.demand import Demand, drawn_demand, offer, trace_demand
 from airan_market.sim.traffic.request_trace import RequestTrace
 from airan_market.sim.traffic.work_laws import Deterministic, Lognormal
+from airan_market.sim.workload import order_of
 
 WORK = (180e3, 3.6e11, 270e3)
 USERS = [3, 0, 5]
 
 
 def poisson(seed=1, round_index=0, start_s=4.0, duration_s=10.0, users=USERS, rate=24.0, first=0):
-    return poisson_demand(seed, round_index, start_s, duration_s, users, rate, WORK, first)
+    return drawn_demand(seed, round_index, start_s, duration_s, users, rate, WORK, first)
 
 
 def test_tasks_are_numbered_in_order_of_arrival_inside_the_round():
@@ -51,7 +45,7 @@ def test_one_type_does_not_feel_how_many_users_another_has():
     for n in (0, 2):
         a, b = few.select(few.type == n), many.select(many.type == n)
         assert np.array_equal(a.arrival_s, b.arrival_s)
-        assert np.array_equal(a.work_flop, b.work_flop)
+        assert np.array_equal(a.work[:, 1], b.work[:, 1])
 
 
 def test_a_round_of_no_length_or_without_users_is_empty():
@@ -80,8 +74,8 @@ def p_values(demand):
         stats.chisquare(users[:3]).pvalue,
         stats.chisquare(users[3:]).pvalue,
         *(
-            stats.kstest(getattr(demand, name) / mean, "expon").pvalue
-            for name, mean in zip(("input_bits", "work_flop", "output_bits"), WORK, strict=True)
+            stats.kstest(demand.work[:, stage] / mean, "expon").pvalue
+            for stage, mean in enumerate(WORK)
         ),
     ]
 
@@ -96,7 +90,7 @@ def test_the_test_of_the_laws_sees_a_wrong_demand(wrong):
     demand = poisson(seed=5, rate=30.0 if wrong == "more tasks" else 24.0)
     columns = demand.columns()
     if wrong == "same size":
-        columns["work_flop"] = np.full(len(demand), WORK[1])
+        columns["work"] = np.tile(WORK, (len(demand), 1))
     if wrong == "early":
         columns["arrival_s"] = 4.0 + (demand.arrival_s - 4.0) ** 2 / 10.0
     if wrong == "one user":
@@ -136,7 +130,7 @@ def test_bad_poisson_settings_are_refused(wrong, message):
 
 def test_bad_mean_work_is_refused():
     with pytest.raises(ValueError, match=r"mean_work = \[1.0, 2.0\]: .* shape \(3,\)"):
-        poisson_demand(1, 0, 0.0, 1.0, [1], 1.0, [1.0, 2.0])
+        drawn_demand(1, 0, 0.0, 1.0, [1], 1.0, [1.0, 2.0])
 
 
 def test_poisson_demand_to_the_last_bit():
@@ -153,7 +147,7 @@ def test_poisson_demand_to_the_last_bit():
         own = demand.select(demand.type == type_)
         assert np.array_equal(own.arrival_s, times_s[order])
         assert np.array_equal(own.user, user[order])
-        assert np.array_equal(own.work_flop, work[order, 1])
+        assert np.array_equal(own.work[:, 1], work[order, 1])
         total += tasks
     assert len(demand) == total
 
@@ -166,51 +160,54 @@ def test_another_law_of_work_leaves_arrivals_and_users_as_they_were():
     plain, heavy = poisson(seed=5), drawn(law=Lognormal(2.0))
     for name in ("task", "arrival_s", "type", "user"):
         assert np.array_equal(getattr(plain, name), getattr(heavy, name))
-    assert not np.array_equal(plain.work_flop, heavy.work_flop)
-    assert (drawn(law=Deterministic()).output_bits == WORK[2]).all()
+    assert not np.array_equal(plain.work[:, 1], heavy.work[:, 1])
+    assert (drawn(law=Deterministic()).work[:, 2] == WORK[2]).all()
 
 
 def test_work_has_the_mean_and_the_variation_of_its_law():
     """Mean of 10 kbit at 5 standard errors (false alarm 6e-7); twice the work must fail."""
     demand = drawn(users=[800], law=Lognormal(0.5))
-    for name, mean in zip(("input_bits", "work_flop", "output_bits"), WORK, strict=True):
-        z = (getattr(demand, name) / mean - 1.0) / (0.5 / np.sqrt(len(demand)))
+    for size in (demand.work / WORK).T:
+        z = (size - 1.0) / (0.5 / np.sqrt(len(demand)))
         assert abs(z.mean()) < 5
-        assert abs((2 * getattr(demand, name) / mean - 1).mean() / (0.5 / len(z) ** 0.5)) > 5
+        assert abs((2 * size - 1).mean() / (0.5 / len(z) ** 0.5)) > 5
 
 
 BURSTS = Bursts(ratio=20.0, share=0.2, mean_s=0.3)
 
 
 def test_bursts_come_to_all_types_at_once_and_the_means_stay():
-    """Numbers of two types in windows of 0.1 s: correlated as the pace demands, or not at all.
+    """Numbers of two types in windows of 0.1 s: correlated as the intensity demands, or not at all.
 
     Correlation of Poisson counts over 1,000 windows: standard error 1 / sqrt(1000) = 0.03.
     """
-    pace = BURSTS.pace(stream(5, "bursts"), 100.0)
-    demand = drawn(start_s=0.0, duration_s=100.0, pace=pace)
+    intensity = BURSTS.intensity(stream(5, "bursts"), 100.0)
+    demand = drawn(start_s=0.0, duration_s=100.0, intensity=intensity)
     windows = np.arange(1001) / 10
     by_type = [np.histogram(demand.arrival_s[demand.type == n], windows)[0] for n in (0, 2)]
     assert np.corrcoef(by_type)[0, 1] > 0.5
     even = drawn(start_s=0.0, duration_s=100.0)
     by_type = [np.histogram(even.arrival_s[even.type == n], windows)[0] for n in (0, 2)]
     assert abs(np.corrcoef(by_type)[0, 1]) < 0.15
-    expected = 24.0 * 8 * pace.passed(np.array(100.0))
+    expected = 24.0 * 8 * intensity.passed(np.array(100.0))
     assert abs(len(demand) - expected) < 5 * np.sqrt(expected)
 
 
 def test_a_type_does_not_feel_another_in_bursts_either():
-    pace = BURSTS.pace(stream(5, "bursts"), 20.0)
-    few, many = drawn(users=[3, 1, 5], pace=pace), drawn(users=[3, 70, 5], pace=pace)
+    intensity = BURSTS.intensity(stream(5, "bursts"), 20.0)
+    few, many = (
+        drawn(users=[3, 1, 5], intensity=intensity),
+        drawn(users=[3, 70, 5], intensity=intensity),
+    )
     for n in (0, 2):
         a, b = few.select(few.type == n), many.select(many.type == n)
         assert np.array_equal(a.arrival_s, b.arrival_s)
-        assert np.array_equal(a.work_flop, b.work_flop)
+        assert np.array_equal(a.work[:, 1], b.work[:, 1])
 
 
-def test_a_pace_that_ends_before_the_round_is_refused():
+def test_an_intensity_that_ends_before_the_round_is_refused():
     with pytest.raises(ValueError, match=r"arrivals in \[4.0, 1004.0\) s: allowed 0 to"):
-        drawn(duration_s=1000.0, pace=BURSTS.pace(stream(5, "bursts"), 20.0))
+        drawn(duration_s=1000.0, intensity=BURSTS.intensity(stream(5, "bursts"), 20.0))
 
 
 TRACE = RequestTrace([0.0, 1.0, 2.5, 2.5, 7.0], [100, 10, 20, 30, 40], [5, 0, 2, 3, 4])
@@ -224,9 +221,9 @@ def traced(start_s=0.0, duration_s=10.0, trace=TRACE, users=(2, 3), **settings):
 def test_work_of_a_request_follows_from_its_tokens():
     demand = traced()
     assert demand.arrival_s.tolist() == [0.0, 1.0, 2.5, 2.5, 7.0]
-    assert demand.input_bits.tolist() == [1600.0, 160.0, 320.0, 480.0, 640.0]
-    assert demand.work_flop.tolist() == [105e9, 10e9, 22e9, 33e9, 44e9]
-    assert demand.output_bits.tolist() == [80.0, 0.0, 32.0, 48.0, 64.0]
+    assert demand.work[:, 0].tolist() == [1600.0, 160.0, 320.0, 480.0, 640.0]
+    assert demand.work[:, 1].tolist() == [105e9, 10e9, 22e9, 33e9, 44e9]
+    assert demand.work[:, 2].tolist() == [80.0, 0.0, 32.0, 48.0, 64.0]
 
 
 def test_speed_up_and_windows():
@@ -281,9 +278,7 @@ RATES = [[50e6, 40e12, 50e6], [25e6, 20e12, 10e6]]
 
 
 def test_offer_drops_users_who_are_out_and_divides_work_by_rate():
-    demand = Demand(
-        [7, 8, 9], [0.0, 1.0, 2.0], [0, 0, 1], [0, 1, 2], [1e6] * 3, [1e12] * 3, [2e6] * 3
-    )
+    demand = Demand([7, 8, 9], [0.0, 1.0, 2.0], [0, 0, 1], [0, 1, 2], [[1e6, 1e12, 2e6]] * 3)
     work = offer(demand, [1, -1, 0], RATES)
     assert work.task.tolist() == [7, 9]
     assert work.operator.tolist() == [1, 0]
@@ -312,7 +307,7 @@ def test_offer_splits_the_demand_of_a_round_without_loss():
     ],
 )
 def test_bad_offers_are_refused(choice, rates, message):
-    demand = Demand([0, 1], [0.0, 1.0], [0, 0], [0, 1], [1.0] * 2, [1.0] * 2, [1.0] * 2)
+    demand = Demand([0, 1], [0.0, 1.0], [0, 0], [0, 1], [[1.0] * 3] * 2)
     with pytest.raises(ValueError, match=message):
         offer(demand, choice, rates)
 

@@ -12,7 +12,7 @@ from airan_market.agents.pact.run.board import best_item, valued
 from airan_market.agents.pact.run.catalogue import catalogue_of
 from airan_market.agents.pact.run.clearing import PactClearing
 from airan_market.agents.pact.run.model import PactSimulation, PactTables
-from airan_market.agents.pact.run.traffic import PactTraffic, station_times
+from airan_market.agents.pact.run.traffic import drawn_requests, station_times
 from airan_market.scenarios import ScenarioError, load_pact
 from airan_market.sim import simulate
 from airan_market.sim.theory.sojourn import sojourn_mean
@@ -351,9 +351,9 @@ def test_tokens_of_real_requests_scale_input_and_output(tmp_path):
     service = paper["pact"]["services"][6]  # 100 KB in, 20 KB out
     small = scenario(f'traffic.law={{trace="{file}",format="azure-llm-2023"}}', services=(service,))
     catalogue = catalogue_of(small, markets_of(small))
-    traffic = PactTraffic(small, 1, np.array([10, 10]))
-    demand = traffic.demand(1, 0.0, 50.0, 0)
-    times = traffic.times(demand, catalogue, np.zeros(len(demand), dtype=int))
+    traffic = drawn_requests(small, 1, np.array([10, 10]))
+    work = traffic.demand(1, 0.0, 50.0, 0).work
+    times = station_times(catalogue.parts_s, np.zeros(len(work), dtype=int), work, traffic.law)
     # context 100 or 300 over 200, answer 30 or 10 over 20; 8000/20e6 s/KB on the link
     first, second = (0.5 * 100 + 1.5 * 20) * 4e-4, (1.5 * 100 + 0.5 * 20) * 4e-4
     assert sorted(set(times[:, 0].round(12))) == pytest.approx([first, second])
