@@ -13,7 +13,7 @@ help:
 	@echo "make test-long  the statistical runs that take minutes"
 	@echo "make bench      engine speed, compared with peers in the same run"
 	@echo "make lint       ruff and mypy"
-	@echo "make notebooks  pair the notebooks with their scripts; executed copies go to runs/notebooks"
+	@echo "make notebooks  pair the notebooks with their scripts and store their results"
 
 # the plain installation is all that a user needs; tests and notebooks add the extra `dev`
 $(VENV)/installed: pyproject.toml constraints.txt
@@ -52,9 +52,8 @@ format: $(VENV)/installed-dev
 	$(BIN)/ruff format .
 
 notebooks: $(VENV)/installed-dev
-	@mkdir -p runs/notebooks
 	$(BIN)/jupytext --to ipynb --update notebooks/[0-9]*.py
-	$(BIN)/jupyter-execute --output='$(CURDIR)/runs/notebooks/{notebook_name}' notebooks/[0-9]*.ipynb
+	$(BIN)/jupyter-execute --inplace --NotebookClient.record_timing=False notebooks/[0-9]*.ipynb
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
