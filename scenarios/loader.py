@@ -12,10 +12,9 @@ from pydantic import BaseModel
 
 from airan_market.scenarios.fault import Fault, ScenarioError, key_text, value_text
 from airan_market.scenarios.override import SOURCE, Overridden
-from airan_market.scenarios.schema.kind import Kind, Model
 from airan_market.scenarios.schema.market import Scenario
 from airan_market.scenarios.tables import plain, value_at
-from airan_market.scenarios.validation import MARKET, check
+from airan_market.scenarios.validation import Kind, check
 
 if TYPE_CHECKING:
     from airan_market.scenarios.schema.pact import PactScenario
@@ -50,13 +49,14 @@ def load_scenario(
     >>> load_scenario("teleoperation", ["users.total=0"])
     Traceback (most recent call last):
         ...
-    airan_market.scenarios.fault.ScenarioError: --set: users.total = 0: must be a whole number from 1 to 10000000
+    airan_market.scenarios.fault.ScenarioError: --set: users.total = 0: must be a whole number \
+from 1 to 10000000
     """
     name, tables = _read(source)
     if _kind_of(tables) == "pact":
         use = "is a PACT scenario, for `airan-market pact` and `run`, and describes no operators"
         raise ScenarioError([Fault(name, "", "", use)])
-    return _settle(name, tables, overrides, MARKET)
+    return _settle(name, tables, overrides, Scenario)
 
 
 def load_pact(
@@ -72,16 +72,16 @@ def load_pact(
     >>> load_pact({"name": "mine", "pact": {"types": [1, 2], "services": [service]}})
     Traceback (most recent call last):
         ...
-    airan_market.scenarios.fault.ScenarioError: mapping: pact.services[1].quality = 1.5: must be a finite \
-number from 0 to 1
+    airan_market.scenarios.fault.ScenarioError: mapping: pact.services[1].quality = 1.5: must be \
+a finite number from 0 to 1
     """
-    from airan_market.scenarios.schema.pact import PACT
+    from airan_market.scenarios.schema.pact import PactScenario
 
     name, tables = _read(source)
     if "pact" not in tables and {"users", "operators"} & tables.keys():
         use = "is an AI-RAN scenario, without a [pact] table, for `airan-market run` and `solve`"
         raise ScenarioError([Fault(name, "", "", use)])
-    return _settle(name, tables, overrides, PACT)
+    return _settle(name, tables, overrides, PactScenario)
 
 
 def scenario_kind(source: str | Path | Mapping[str, Any]) -> Literal["market", "pact"]:
@@ -100,9 +100,7 @@ def _kind_of(tables: Mapping[str, Any]) -> Literal["market", "pact"]:
     return "pact" if "pact" in tables and "operators" not in tables else "market"
 
 
-def _settle(
-    name: str, tables: dict[str, Any], overrides: Sequence[str], kind: Kind[Model]
-) -> Model:
+def _settle(name: str, tables: dict[str, Any], overrides: Sequence[str], kind: type[Kind]) -> Kind:
     changed = Overridden(tables, overrides)
     scenario, found = check(changed.tables, kind)
     faults = list(changed.faults)

@@ -1,7 +1,7 @@
 """From plain tables to a scenario, or to every fault that stands between them."""
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -9,15 +9,15 @@ from pydantic_core import ErrorDetails
 from airan_market.scenarios.fault import KeyPath
 from airan_market.scenarios.keys import allowed_at, unknown_key
 from airan_market.scenarios.registry import UNKNOWN
-from airan_market.scenarios.schema.consistency import Finding, Settings, contradictions
-from airan_market.scenarios.schema.kind import Kind, Model
-from airan_market.scenarios.schema.market import WORDS_OR_TABLES, Mechanism, Scenario, Simulation
+from airan_market.scenarios.schema.consistency import Finding, Settings
+from airan_market.scenarios.schema.market import WORDS_OR_TABLES
+from airan_market.scenarios.schema.table import Described
 from airan_market.scenarios.tables import value_at
 
-MARKET = Kind(Scenario, contradictions, {"mechanism": Mechanism, "simulation": Simulation})
+Kind = TypeVar("Kind", bound=Described)
 
 
-def check(tables: Mapping[str, Any], kind: Kind[Model]) -> tuple[Model | None, list[Finding]]:
+def check(tables: Mapping[str, Any], kind: type[Kind]) -> tuple[Kind | None, list[Finding]]:
     """Build the scenario of a kind that plain tables describe.
 
     Returns
@@ -26,12 +26,12 @@ def check(tables: Mapping[str, Any], kind: Kind[Model]) -> tuple[Model | None, l
 
     Examples
     --------
-    >>> scenario, found = check({"name": "empty"}, MARKET)
+    >>> scenario, found = check({"name": "empty"}, Scenario)
     >>> scenario is None, found[0].path, found[0].allowed.split(",")[0]
     (True, ('users',), 'required')
     """
     try:
-        return kind.model.model_validate(tables), []
+        return kind.model_validate(tables), []
     except ValidationError as error:
         errors = error.errors(include_url=False, include_context=False, include_input=False)
     single = [e for e in errors if e["type"] != "contradiction"]
@@ -48,22 +48,22 @@ def _path(error: ErrorDetails) -> KeyPath:
     return path[:2] + path[3:] if path[:2] in WORDS_OR_TABLES else path
 
 
-def _finding(error: ErrorDetails, kind: Kind[Model]) -> Finding:
+def _finding(error: ErrorDetails, kind: type[Described]) -> Finding:
     path = _path(error)
     if error["type"] == "extra_forbidden":
-        return Finding(path, unknown_key(path, kind.model)[0])
+        return Finding(path, unknown_key(path, kind)[0])
     if error["type"] == UNKNOWN:
         return Finding(path, error["msg"])
-    rule = f"must be {allowed_at(path, kind.model)}"
+    rule = f"must be {allowed_at(path, kind)}"
     return Finding(path, f"required, {rule}" if error["type"] == "missing" else rule)
 
 
 def _misspelt(
-    errors: list[ErrorDetails], tables: Mapping[str, Any], kind: Kind[Model]
+    errors: list[ErrorDetails], tables: Mapping[str, Any], kind: type[Described]
 ) -> set[KeyPath]:
     """Return the known keys that are absent because a key much like them was written."""
     unknown = [_path(e) for e in errors if e["type"] == "extra_forbidden"]
-    meant = ((path[:-1], unknown_key(path, kind.model)[1]) for path in unknown)
+    meant = ((path[:-1], unknown_key(path, kind)[1]) for path in unknown)
     paths = {(*table, word) for table, word in meant if word is not None}
     return {path for path in paths if value_at(tables, path) is None}
 
@@ -78,7 +78,7 @@ def _explained(
     return error["type"] == "missing" and path in misspelt  # the misspelt key says so
 
 
-def _with_defaults(tables: Mapping[str, Any], kind: Kind[Model]) -> Mapping[str, Any]:
+def _with_defaults(tables: Mapping[str, Any], kind: type[Described]) -> Mapping[str, Any]:
     """Write out the defaults that checks between settings read."""
     answer = dict(tables)
     for word, table in kind.filled.items():

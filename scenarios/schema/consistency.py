@@ -5,7 +5,9 @@ that all faults of a file can be told at once, none of them twice.
 """
 
 import math
-from collections.abc import Collection, Iterator, Mapping
+import operator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 from airan_market.scenarios.fault import KeyPath, key_text, value_text
@@ -91,9 +93,10 @@ def contradictions(settings: Settings) -> Iterator[Finding]:
     """
     yield from _shares_or_dirichlet(settings)
     yield from _one_share_per_type(settings)
-    yield from _shares_sum_to_one(settings)
-    yield from _sensitivity_order(settings)
-    yield from _latency_interval(settings)
+    yield from sum_to_one(_SHARES, settings.reliable(*_SHARES))
+    sensitivity = settings.reliable(*_SENSITIVITY)
+    yield from in_order(_SENSITIVITY, sensitivity, "not increase", operator.le)
+    yield from interval(settings, "mechanism", "latency_{}_s")
     yield from _cooling(settings)
     yield from _operator_names(settings)
     yield from _one_source_of_work(settings)
@@ -123,31 +126,29 @@ def _one_share_per_type(settings: Settings) -> Iterator[Finding]:
         yield Finding(_SHARES, f"{rule} (has {shares})")
 
 
-def _shares_sum_to_one(settings: Settings) -> Iterator[Finding]:
-    shares = settings.reliable(*_SHARES)
-    if shares is None:
-        return
-    total = math.fsum(shares)
-    if abs(total - 1) > SHARE_TOLERANCE:
-        yield Finding(_SHARES, f"must sum to 1 (sums to {total:.12g})")
+def sum_to_one(path: KeyPath, shares: Collection[float] | None) -> Iterator[Finding]:
+    """Yield shares that do not sum to one; None, faulty or absent ones, is passed over."""
+    if shares is not None and abs(math.fsum(shares) - 1) > SHARE_TOLERANCE:
+        yield Finding(path, f"must sum to 1 (sums to {math.fsum(shares):.12g})")
 
 
-def _sensitivity_order(settings: Settings) -> Iterator[Finding]:
-    values = settings.reliable(*_SENSITIVITY) or ()
-    for place in range(1, len(values)):
-        if values[place] > values[place - 1]:
-            rule = "must not increase from one type to the next"
-            found = f"{value_text(values[place])} follows {value_text(values[place - 1])}"
-            yield Finding(_SENSITIVITY, f"{rule} (type {place + 1}: {found})")
+def in_order(
+    path: KeyPath, values: Sequence[float] | None, rule: str, follows: Callable[[Any, Any], bool]
+) -> Iterator[Finding]:
+    """Yield the first value that must not follow the one before it."""
+    for place, (before, value) in enumerate(pairwise(values or ()), start=2):
+        if not follows(value, before):
+            found = f"{value_text(value)} follows {value_text(before)}"
+            yield Finding(path, f"must {rule} from one type to the next (type {place}: {found})")
             return
 
 
-def _latency_interval(settings: Settings) -> Iterator[Finding]:
-    lowest = settings.reliable("mechanism", "latency_min_s")
-    highest = settings.reliable("mechanism", "latency_max_s")
+def interval(settings: Settings, table: str, noun: str) -> Iterator[Finding]:
+    """Yield a lower end `noun.format("min")` that is not below the upper end."""
+    low, high = noun.format("min"), noun.format("max")
+    lowest, highest = settings.reliable(table, low), settings.reliable(table, high)
     if lowest is not None and highest is not None and lowest >= highest:
-        allowed = f"must be below latency_max_s = {value_text(highest)}"
-        yield Finding(("mechanism", "latency_min_s"), allowed)
+        yield Finding((table, low), f"must be below {high} = {value_text(highest)}")
 
 
 def _cooling(settings: Settings) -> Iterator[Finding]:

@@ -1,6 +1,7 @@
-"""Checks between the settings of a PACT scenario, in the manner of `scenarios.schema.consistency`."""
+"""Checks between the settings of a PACT scenario, as those of `scenarios.schema.consistency`."""
 
 import math
+import operator
 from collections.abc import Iterator
 from typing import Final
 
@@ -10,6 +11,9 @@ from airan_market.scenarios.schema.consistency import (
     Finding,
     Settings,
     engine_of_discipline,
+    in_order,
+    interval,
+    sum_to_one,
 )
 
 PHYSICS: Final = (
@@ -48,7 +52,7 @@ def pact_contradictions(settings: Settings) -> Iterator[Finding]:
     'must increase from one type to the next (type 2: 1.0 follows 1.0)'
     """
     yield from _types(settings, ("pact",))
-    yield from _quality_interval(settings)
+    yield from interval(settings, "pact", "quality_{}")
     yield from _valuation(settings)
     yield from _dimensions(settings)
     yield from _tasks(settings)
@@ -60,13 +64,7 @@ def pact_contradictions(settings: Settings) -> Iterator[Finding]:
 
 def _types(settings: Settings, table: KeyPath) -> Iterator[Finding]:
     types, probabilities = (*table, "types"), (*table, "probabilities")
-    values = settings.reliable(*types) or ()
-    for place in range(1, len(values)):
-        if values[place] <= values[place - 1]:
-            found = f"{value_text(values[place])} follows {value_text(values[place - 1])}"
-            rule = "must increase from one type to the next"
-            yield Finding(types, f"{rule} (type {place + 1}: {found})")
-            break
+    yield from in_order(types, settings.reliable(*types), "increase", operator.gt)
     shares = settings.count(*probabilities)
     # a task without types of its own has those of pact
     owner = types if settings.present(*types) else ("pact", "types")
@@ -74,20 +72,7 @@ def _types(settings: Settings, table: KeyPath) -> Iterator[Finding]:
     if shares is not None and count is not None and shares != count:
         rule = f"must have one probability for each of the {count} types"
         yield Finding(probabilities, f"{rule} (has {shares})")
-    yield from _sum_to_one(probabilities, settings.reliable(*probabilities))
-
-
-def _sum_to_one(path: KeyPath, shares: list[float] | None) -> Iterator[Finding]:
-    if shares is not None and abs(math.fsum(shares) - 1) > SHARE_TOLERANCE:
-        yield Finding(path, f"must sum to 1 (sums to {math.fsum(shares):.12g})")
-
-
-def _quality_interval(settings: Settings) -> Iterator[Finding]:
-    low = settings.reliable("pact", "quality_min")
-    high = settings.reliable("pact", "quality_max")
-    if low is not None and high is not None and low >= high:
-        allowed = f"must be below quality_max = {value_text(high)}"
-        yield Finding(("pact", "quality_min"), allowed)
+    yield from sum_to_one(probabilities, settings.reliable(*probabilities))
 
 
 def _valuation(settings: Settings) -> Iterator[Finding]:
