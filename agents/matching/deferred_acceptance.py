@@ -12,19 +12,12 @@ What moves is a user, or a type as a whole (`Game.whole`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from airan_market.agents.matching.assignment import OUT
 from airan_market.sim.arrays import FloatArray, IntArray
-
-# Largest game, in pairs of a user and an operator, that is played user by user by the library,
-# whose time grows nearly with the cube of the users. Larger ones are played type by type.
-PAIRS = 1_500
-# The library copies its players along their preferences, operator after operator, and meets
-# Python's limit of recursion between 80 and 100 operators, earlier when called from deep within.
-PLAYED_OPERATORS = 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,9 +83,6 @@ def _ranked(value: FloatArray, order: IntArray, tie: float) -> list[int]:
 def match(game: Game) -> IntArray:
     """User-optimal stable matching: users of each type at each operator, (N, M) of int.
 
-    Played by the library `matching` up to `PAIRS` pairs and `PLAYED_OPERATORS` operators, type by
-    type beyond; both give the same numbers. Whole types of different sizes are beyond the library.
-
     Examples
     --------
     >>> both = np.array([[2.0, 1.0], [2.0, 1.0]])  # everyone would rather have operator 1
@@ -100,33 +90,11 @@ def match(game: Game) -> IntArray:
     >>> game = Game(np.array([2, 2]), np.array([3, 5]), both, pays, np.array([0, 1]), 0.0, 1e-12)
     >>> match(game).tolist()
     [[1, 1], [2, 0]]
+    >>> from dataclasses import replace
     >>> match(replace(game, whole=True)).tolist()  # type 2 leaves operator 1 a place
     [[2, 0], [2, 0]]
     """
-    if game.whole:
-        return match_equal_types(game) if _same_size(game) else match_whole_types(game)
-    return match_users(game) if _playable(game) else match_types(game)
-
-
-def _playable(game: Game) -> bool:
-    operators = game.quota.size
-    return bool(game.units.sum() * operators <= PAIRS and operators <= PLAYED_OPERATORS)
-
-
-def _same_size(game: Game) -> bool:
-    """Whether types with users all have as many, and the library can play them."""
-    sizes = set(game.units[game.units > 0].tolist())
-    return len(sizes) == 1 and game.quota.size <= PLAYED_OPERATORS
-
-
-def match_equal_types(game: Game) -> IntArray:
-    """`match` of whole types of one size: the library's game with a unit for each type.
-
-    An operator of q places keeps ⌈q / size⌉ types of that size, the last one overfilling it.
-    """
-    size = int(game.units.max())
-    types = replace(game, units=np.minimum(game.units, 1), quota=-(-game.quota // size))
-    return size * match_users(types)
+    return match_whole_types(game) if game.whole else match_types(game)
 
 
 def match_whole_types(game: Game) -> IntArray:
@@ -155,43 +123,6 @@ def match_whole_types(game: Game) -> IntArray:
     matched = np.zeros((types, operators), dtype=np.int64)
     for m, kept in enumerate(held):
         matched[sorted(kept), m] = game.units[sorted(kept)]
-    return matched
-
-
-def match_users(game: Game) -> IntArray:
-    """`match` user by user, with the library `matching` (resident-optimal hospital-resident)."""
-    # here: nothing else needs it; it ships no type information
-    from matching.games import HospitalResident  # type: ignore[import-untyped]
-
-    ranked = {n: game.preferences(n) for n in range(game.units.size) if game.units[n]}
-    residents = {
-        f"user {n} {i}": [f"operator {m}" for m in ranked[n] if game.quota[m]]
-        for n in ranked
-        for i in range(game.units[n])
-    }
-    # the library takes neither a user who accepts nobody nor an operator without places or users
-    residents = {user: wishes for user, wishes in residents.items() if wishes}
-    hospitals = {
-        f"operator {m}": [
-            f"user {n} {i}"
-            for n in game.ranking(m)
-            if m in ranked.get(n, ())
-            for i in range(game.units[n])
-        ]
-        for m in range(game.quota.size)
-        if game.quota[m]
-    }
-    hospitals = {operator: users for operator, users in hospitals.items() if users}
-    capacities = {f"operator {m}": int(game.quota[m]) for m in range(game.quota.size)}
-    matched = np.zeros(game.utility_usd.shape, dtype=np.int64)
-    if not residents:
-        return matched
-    played = HospitalResident.create_from_dictionaries(
-        residents, hospitals, {name: capacities[name] for name in hospitals}
-    ).solve(optimal="resident")
-    for operator, users in played.items():
-        for user in users:
-            matched[int(user.name.split()[1]), int(operator.name.split()[1])] += 1
     return matched
 
 
