@@ -135,7 +135,9 @@ def test_a_failing_cell_is_caught(tmp_path: Path) -> None:
 
 
 def test_a_warning_and_a_stale_result_are_caught(tmp_path: Path) -> None:
-    path = write(tmp_path / "warns.ipynb", "import warnings", "warnings.warn('mind the gap')", "1 + 1")
+    path = write(
+        tmp_path / "warns.ipynb", "import warnings", "warnings.warn('mind the gap')", "1 + 1"
+    )
     directory = tmp_path / "run"
     directory.mkdir()
     executed = execute(path, directory)

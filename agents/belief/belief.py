@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from airan_market.agents.belief.tail_belief import believe_tails
+from airan_market.agents.primitives.primitives import Primitives
 from airan_market.agents.screening.envelope import FcfsLaw
 from airan_market.agents.screening.monotone import ExponentialPieces, Pieces
 from airan_market.scenarios import InputError
@@ -148,6 +149,18 @@ def believe(
         raise BeliefUnavailable(f"belief = {name!r}: available are {', '.join(BELIEFS)}")
     by_type = servers[..., np.newaxis, :], service_rate_per_s[..., np.newaxis, :]
     return BELIEFS[name](*by_type, load_per_s, zeta, pilot)
+
+
+def operator_belief(primitives: Primitives, load_per_s: FloatArray) -> Belief:
+    """Belief of the operators of `primitives` at their loads (..., N)."""
+    return believe(
+        primitives.mechanism.belief,
+        primitives.servers,
+        primitives.service_rate_per_s,
+        load_per_s,
+        primitives.mechanism.chernoff_zeta,
+        primitives.pilot,
+    )
 
 
 def _chernoff(

@@ -3,7 +3,7 @@
 Pure functions, each the copy of one in NumPy that stays the reference; the tests hold them equal:
 
 - the coefficients of the belief: `sim.theory.chernoff.chernoff_coefficients`;
-- the design, from loads and weights to latencies and prices: `menu.designed_by_terms`.
+- the design, from loads and weights to latencies and prices: `agents.contract.design.designed_by_terms`.
 
 All is in one file because a cache of compiled code knows of changes in its own file only. What is
 cached are plain functions with everything that they call inside them. (Compiled ufuncs of Numba
@@ -324,7 +324,7 @@ def chernoff_design(
     service_value_usd : array (...)
         α_1 q.
     refund_usd, margin_usd : float
-        R̄, and what a violation costs beyond it: C̄ − R̄, or 0.
+        R̄, and C̄ − R̄, what a violation costs beyond it; nothing is risked where that is not positive.
     zeta : float
         ζ, in (0, 1).
     latency_min_s, latency_max_s : float

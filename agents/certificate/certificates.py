@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from airan_market.agents.certificate.deviation import best_deviation, posted_utility
+from airan_market.agents.certificate.menu_search import Deviation
 from airan_market.agents.certificate.pure_deviation import best_pure_deviations
-from airan_market.agents.contract.menu import Feasibility, Menu, check_menu
-from airan_market.agents.contract.menu_search import Deviation
+from airan_market.agents.contract.feasibility import Feasibility, check_menu
+from airan_market.agents.contract.menu import Menu
 from airan_market.agents.matching.assignment import OUT
 from airan_market.agents.matching.selection import TIE, opt_out_probability, project
 from airan_market.agents.mechanism.agreement import Agreement

@@ -22,28 +22,20 @@ negative, because the incumbent is a candidate.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
 from scipy.special import expit, logsumexp
 
-from airan_market.agents.contract.menu import Menu, binding_utility, operator_belief
-from airan_market.agents.contract.menu_search import (
-    BUDGET,
-    Deviation,
-    Objective,
-    menu_value,
-    search_menus,
-)
-from airan_market.agents.matching.selection import (
-    adjusted_utility,
-    cumulative_load,
-    damp,
-    mixed_response,
-)
+from airan_market.agents.certificate.menu_search import Deviation, Share, search_menu
+from airan_market.agents.contract.menu import Menu
+from airan_market.agents.contract.price import binding_utility
+from airan_market.agents.contract.utility import user_utility
+from airan_market.agents.matching.selection import adjusted_utility, damp, mixed_response
 from airan_market.agents.mechanism.agreement import Agreement
+from airan_market.agents.mechanism.pure import at_induced_load
 from airan_market.agents.primitives.primitives import Primitives
-from airan_market.agents.primitives.utility import user_utility
 from airan_market.sim.arrays import FloatArray
 
 Rivals = Literal["repriced", "posted"]
@@ -57,8 +49,10 @@ def best_deviation(
     operator: int,
     budget: int | None = None,
     rivals: Rivals = "repriced",
-) -> Deviation:
+) -> Deviation | None:
     """Search for the best unilateral change of one operator's menu.
+
+    Equation: AI-RAN (30)
 
     Parameters
     ----------
@@ -69,19 +63,14 @@ def best_deviation(
     operator : int
         0-based.
     budget : int, optional
-        Menus to try at most; by default an equal part of `BUDGET`, and always at least one.
+        Menus to try at most; see `menu_search.search_menu`.
     rivals : {"repriced", "posted"}
         See the module.
 
     Returns
     -------
-    Deviation
-
-    Raises
-    ------
-    ArithmeticError
-        When users do not settle even at the menus as they are ("posted" only): there is then no
-        utility to compare with.
+    Deviation or None
+        None when users do not settle even at the menus as they are ("posted" only).
 
     Examples
     --------
@@ -91,35 +80,8 @@ def best_deviation(
     >>> deviation.gain_usd_per_s >= 0, deviation.discarded
     (True, 0)
     """
-    budget = max(1, BUDGET // primitives.operators if budget is None else budget)
-    objective = utility_of_menu(primitives, agreement, operator, rivals)
-    incumbent = agreement.menu.latency_s[operator]
-    baseline = float(objective(incumbent[np.newaxis])[0])
-    if np.isneginf(baseline):
-        raise ArithmeticError(
-            f"operator {operator + 1}: users do not settle within {PATIENCE} iterations"
-        )
-    return search_menus(primitives, objective, operator, baseline, agreement.menu.latency_s, budget)
-
-
-def utility_of_menu(
-    primitives: Primitives, agreement: Agreement, operator: int, rivals: Rivals
-) -> Objective:
-    """Objective of a deviation: latencies (B, N) of one operator to its utility (B,), USD/s.
-
-    −inf where users do not settle.
-    """
-    own = primitives.of_operator(operator)
-    selection = _repriced_selection if rivals == "repriced" else _posted_selection
-    share = selection(primitives, agreement, operator)
-
-    def utility(latency_s: FloatArray) -> FloatArray:
-        matched = share(latency_s)
-        settles = np.isfinite(matched.sum(axis=-1))
-        matched = np.where(settles[:, np.newaxis], matched, 0.0)
-        return np.where(settles, menu_value(own, matched, latency_s), -np.inf)
-
-    return utility
+    share = SHARES[rivals](primitives, agreement, operator)
+    return search_menu(primitives, operator, share, agreement.menu.latency_s, budget)
 
 
 def _penalised(primitives: Primitives, agreement: Agreement, utility_usd: FloatArray) -> FloatArray:
@@ -132,7 +94,7 @@ def _penalised(primitives: Primitives, agreement: Agreement, utility_usd: FloatA
     )
 
 
-def _repriced_selection(primitives: Primitives, agreement: Agreement, operator: int) -> Objective:
+def repriced(primitives: Primitives, agreement: Agreement, operator: int) -> Share:
     """Share z of each type that an operator gets for its latencies, when all prices follow (25)."""
     own = primitives.of_operator(operator)
     rent = binding_utility(primitives, agreement.menu.latency_s)
@@ -149,7 +111,7 @@ def _repriced_selection(primitives: Primitives, agreement: Agreement, operator: 
     return share
 
 
-def _posted_selection(primitives: Primitives, agreement: Agreement, operator: int) -> Objective:
+def posted(primitives: Primitives, agreement: Agreement, operator: int) -> Share:
     """Share z of each type, when rivals keep prices and the refunds follow the loads; else NaN."""
 
     def share(latency_s: FloatArray) -> FloatArray:
@@ -182,17 +144,12 @@ def _posted_selection(primitives: Primitives, agreement: Agreement, operator: in
     return share
 
 
-def posted_utility(primitives: Primitives, menu: Menu, match_probability: FloatArray) -> FloatArray:
-    """Utility of every type at posted menus and the loads of a matching, (..., M, N).
+SHARES: dict[Rivals, Callable[[Primitives, Agreement, int], Share]] = {
+    "repriced": repriced,
+    "posted": posted,
+}
 
-    Latencies and prices stay, the violation probability follows the load, eq. (27).
-    """
-    load = cumulative_load(match_probability, primitives.demand_per_s)
-    return user_utility(
-        primitives.service_value_usd[:, np.newaxis],
-        primitives.latency_sensitivity_usd_per_s,
-        menu.latency_s,
-        menu.price_usd,
-        operator_belief(primitives, load).probability(menu.latency_s),
-        primitives.refund_usd,
-    )
+
+def posted_utility(primitives: Primitives, menu: Menu, match_probability: FloatArray) -> FloatArray:
+    """Utility of every type at posted menus and the loads of a matching, (..., M, N), eq. (27)."""
+    return user_utility(primitives, at_induced_load(primitives, menu, match_probability))

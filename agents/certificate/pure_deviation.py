@@ -13,17 +13,16 @@ types move here, so the objective jumps, and the bound is less tight than for a 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from airan_market.agents.contract.menu import Menu, binding_utility
-from airan_market.agents.contract.menu_search import (
-    BUDGET,
+from airan_market.agents.certificate.menu_search import (
     LEAST_LATENCY,
     Deviation,
-    Objective,
-    menu_value,
-    search_menus,
+    Share,
+    search_menu,
 )
+from airan_market.agents.contract.menu import Menu
+from airan_market.agents.contract.price import binding_utility
+from airan_market.agents.contract.utility import Accounts
 from airan_market.agents.matching.assignment import OUT
 from airan_market.agents.mechanism.pure import (
     at_induced_load,
@@ -35,7 +34,6 @@ from airan_market.agents.mechanism.pure import (
     type_utility,
 )
 from airan_market.agents.primitives.primitives import Primitives
-from airan_market.agents.primitives.utility import operator_utility
 from airan_market.sim.arrays import FloatArray
 
 STEP_LEVELS = 16  # latencies from which menus of two steps are made
@@ -53,7 +51,7 @@ def best_pure_deviations(
     menu : Menu
         Menus (M, N) as posted.
     budget : int, optional
-        Menus to try at most, for each operator; by default an equal part of `BUDGET`.
+        Menus to try at most, for each operator; see `menu_search.search_menu`.
 
     Returns
     -------
@@ -72,27 +70,19 @@ def best_pure_deviations(
     selection = reselect(primitives, menu)
     if not selection.settled:
         return (None,) * primitives.operators
-    budget = max(1, BUDGET // primitives.operators if budget is None else budget)
     matching = indicator(selection.matching, primitives.operators)
-    induced = at_induced_load(primitives, menu, matching)
-    baseline = operator_utility(
-        matching * primitives.demand_per_s,
-        induced.price_usd,
-        induced.violation_probability,
-        primitives.violation_cost_usd,
-        primitives.running_cost_usd,
-    )
+    found = Accounts(primitives, at_induced_load(primitives, menu, matching), matching)
     return tuple(
-        search_menus(
+        search_menu(
             primitives,
-            utility_of_menu(primitives, menu, m),
             m,
-            float(baseline[m]),
+            reselected_share(primitives, menu, m),
             menu.latency_s,
             budget,
-            _steps(primitives),
+            baseline_usd_per_s=float(baseline),
+            further=_steps(primitives),
         )
-        for m in range(primitives.operators)
+        for m, baseline in enumerate(found.operator_utility_usd_per_s)
     )
 
 
@@ -111,37 +101,26 @@ def _steps(primitives: Primitives) -> list[FloatArray]:
     return [np.where(after, pairs[1], pairs[0]) for after in late]
 
 
-def utility_of_menu(primitives: Primitives, menu: Menu, operator: int) -> Objective:
-    """Objective of a deviation: latencies (B, N) of one operator to its utility (B,), USD/s.
-
-    −inf where users do not settle within `PATIENCE` sweeps.
-    """
+def reselected_share(primitives: Primitives, menu: Menu, operator: int) -> Share:
+    """What an operator gets for its latencies when users reselect, NaN after `PATIENCE` sweeps."""
     own = primitives.of_operator(operator)
-
-    def utility(latency_s: FloatArray) -> FloatArray:
-        matching, settled = _reselected(primitives, menu, operator, latency_s)
-        taken = (matching == operator).astype(float)
-        return np.where(settled, menu_value(own, taken, latency_s), -np.inf)
-
-    return utility
-
-
-def _reselected(
-    primitives: Primitives, menu: Menu, operator: int, latency_s: FloatArray
-) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """`pure.reselect` for many menus (B, N) of one operator: matchings (B, N), and who settled."""
-    rent = binding_utility(primitives.of_operator(operator), latency_s)
     order, out = by_capacity(primitives), primitives.opt_out_utility_usd
-    matching = np.full(latency_s.shape, OUT)
-    settled = np.zeros(len(latency_s), dtype=bool)
-    for _ in range(PATIENCE):
-        before = matching.copy()
-        for n in range(primitives.types):
-            value = type_utility(primitives, menu, matching, n)
-            value[:, operator] = rent[:, n]
-            tie = tie_usd(primitives, value)
-            matching[:, n] = choose(value, out, order, tie, matching[:, n])
-        settled = (matching == before).all(axis=-1)
-        if settled.all():
-            break
-    return matching, settled
+
+    def share(latency_s: FloatArray) -> FloatArray:
+        # `pure.reselect` for many menus of one operator at a time
+        rent = binding_utility(own, latency_s)
+        matching = np.full(latency_s.shape, OUT)
+        settled = np.zeros(len(latency_s), dtype=bool)
+        for _ in range(PATIENCE):
+            before = matching.copy()
+            for n in range(primitives.types):
+                value = type_utility(primitives, menu, matching, n)
+                value[:, operator] = rent[:, n]
+                tie = tie_usd(primitives, value)
+                matching[:, n] = choose(value, out, order, tie, matching[:, n])
+            settled = (matching == before).all(axis=-1)
+            if settled.all():
+                break
+        return np.where(settled[:, np.newaxis], (matching == operator).astype(float), np.nan)
+
+    return share

@@ -59,13 +59,8 @@ class Board:
     @classmethod
     def of(cls, announcements: Sequence[Announcement]) -> Board:
         """Put up the announcements, operator by operator."""
-        menus = [announcement.menu for announcement in announcements]
         return cls(
-            menu=Menu(
-                np.stack([menu.latency_s for menu in menus]),
-                np.stack([menu.price_usd for menu in menus]),
-                np.stack([menu.violation_probability for menu in menus]),
-            ),
+            menu=Menu.stack([a.menu for a in announcements]),
             service_value_usd=np.array([a.service_value_usd for a in announcements]),
             shadow_price_usd=np.array([a.shadow_price_usd for a in announcements]),
             effective_capacity_per_s=np.array([a.effective_capacity_per_s for a in announcements]),

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from mesa.datacollection import DataCollector
 
+from airan_market.agents.contract.utility import Accounts
 from airan_market.agents.market.announcement import Board
 from airan_market.agents.market.clearing import ClearingHouse
 from airan_market.agents.market.negotiation import Negotiation, Prearranged
@@ -34,8 +35,6 @@ from airan_market.agents.primitives.traffic import (
     servers_of,
     traffic_of,
 )
-from airan_market.agents.primitives.utility import social_welfare
-from airan_market.agents.solution.outcome import expected_utilities
 from airan_market.agents.solution.solver import arrive
 from airan_market.scenarios import Scenario
 from airan_market.sim.arrays import FloatArray, IntArray
@@ -290,9 +289,7 @@ class Market(mesa.Model):
 
     def _collect(self) -> None:
         assert self.terms is not None
-        menu, matching = self.terms.board.menu, self.terms.match_probability
-        users = self.offered_users()
-        for row in contract_rows(self.round, menu, matching, users, self.primitives):
+        for row in contract_rows(self.round, self.expected(), self.offered_users()):
             self.datacollector.add_table_row("contracts", row)
         self.datacollector.collect(self)
 
@@ -314,15 +311,10 @@ class Market(mesa.Model):
         """Tasks that an operator still has at the end of the round."""
         return int((self._state.operator == operator).sum())
 
-    def expected(self) -> tuple[FloatArray, FloatArray, float]:
-        """Expected operator utility (M,), user utility of a task (M, N) and social welfare."""
+    def expected(self) -> Accounts:
+        """What this round's terms are worth to everybody."""
         assert self.terms is not None
-        rate = self.terms.match_probability * self.primitives.demand_per_s
-        operators_usd_per_s, users_usd = expected_utilities(
-            self.primitives, rate, self.terms.board.menu
-        )
-        welfare = social_welfare(operators_usd_per_s, rate, users_usd)
-        return operators_usd_per_s, users_usd, welfare
+        return Accounts(self.primitives, self.terms.board.menu, self.terms.match_probability)
 
 
 def _durations(scenario: Scenario) -> FloatArray:
@@ -338,8 +330,12 @@ def _collector() -> DataCollector:
             "temperature": lambda model: model.negotiation.temperature_usd,
             "residual": lambda model: model.negotiation.residual,
             "opted_out_users": lambda model: model.opted_out_users(),
-            "operator_utility_expected_usd_per_s": lambda model: float(model.expected()[0].sum()),
-            "social_welfare_expected_usd_per_s": lambda model: model.expected()[2],
+            "operator_utility_expected_usd_per_s": lambda model: float(
+                model.expected().operator_utility_usd_per_s.sum()
+            ),
+            "social_welfare_expected_usd_per_s": lambda model: float(
+                model.expected().social_welfare_usd_per_s
+            ),
         },
         agenttype_reporters={
             OperatorAgent: {

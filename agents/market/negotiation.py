@@ -140,9 +140,7 @@ class Prearranged:
         for operator in operators:
             m = operator.number
             operator.expect(self.match_probability[m])
-            operator.commit(
-                Menu(menu.latency_s[m], menu.price_usd[m], menu.violation_probability[m])
-            )
+            operator.commit(menu[m])
 
     @property
     def settled(self) -> bool:

@@ -7,10 +7,10 @@ from typing import Any
 import mesa
 import numpy as np
 
+from airan_market.agents.contract.design import designed_menus
 from airan_market.agents.contract.menu import Menu
 from airan_market.agents.market.announcement import Announcement
 from airan_market.agents.matching.selection import update_shadow_price
-from airan_market.agents.mechanism.mixed import designed_menus
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.sim.arrays import FloatArray
 
@@ -53,7 +53,7 @@ class OperatorAgent(mesa.Agent):
     def announce(self) -> Announcement:
         """Say the menu, with the congestion state; designed for the expected demand, or agreed."""
         return Announcement(
-            menu=self._agreed or designed_menus(self._primitives, self._match_probability)[1],
+            menu=self._agreed or designed_menus(self._primitives, self._match_probability),
             service_value_usd=float(self._primitives.service_value_usd),
             shadow_price_usd=self._shadow_price_usd,
             effective_capacity_per_s=self.effective_capacity_per_s,

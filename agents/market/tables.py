@@ -10,12 +10,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from airan_market.agents.contract.menu import Menu
+from airan_market.agents.contract.utility import Accounts
 from airan_market.agents.market.clearing import ClearingHouse
 from airan_market.agents.primitives.primitives import Primitives
-from airan_market.agents.primitives.utility import operator_profit
-from airan_market.agents.solution.outcome import expected_utilities
-from airan_market.sim.arrays import FloatArray
 
 KEYS = ("round", "operator", "type")
 CONTRACT_COLUMNS = (
@@ -74,33 +71,20 @@ class Tables:
 
 
 def contract_rows(
-    round_: int,
-    menu: Menu,
-    match_probability: FloatArray,
-    users: NDArray[np.int64],
-    primitives: Primitives,
+    round_: int, terms: Accounts, users: NDArray[np.int64]
 ) -> Iterator[dict[str, Any]]:
     """Contracts of one round, a row per operator and type.
 
     Parameters
     ----------
     round_ : int
-    menu : Menu
-        In force, arrays (M, N).
-    match_probability : array (M, N)
-        Z behind it.
+    terms : Accounts
+        Menus (M, N) in force and the matching behind them.
     users : array (M, N) of int
         Users that each operator and type got.
-    primitives : Primitives
     """
-    rate = match_probability * primitives.demand_per_s
-    _, user_usd = expected_utilities(primitives, rate, menu)
-    profit_usd = operator_profit(
-        menu.price_usd,
-        menu.violation_probability,
-        primitives.violation_cost_usd,
-        primitives.running_cost_usd,
-    )
+    menu, match_probability, rate = terms.menu, terms.match_probability, terms.tasks_per_s
+    profit_usd, user_usd = terms.operator_profit_usd, terms.user_utility_usd
     for m, n in np.ndindex(rate.shape):
         yield {
             "round": round_,
@@ -111,7 +95,7 @@ def contract_rows(
             "violation_belief": menu.violation_probability[m, n],
             "match_probability": match_probability[m, n],
             "users": users[m, n],
-            "offered_tasks_per_s": users[m, n] * primitives.task_rate_per_user_per_s,
+            "offered_tasks_per_s": users[m, n] * terms.primitives.task_rate_per_user_per_s,
             "operator_utility_expected_usd_per_s": rate[m, n] * profit_usd[m, n],
             "user_utility_expected_usd_per_s": rate[m, n] * user_usd[m, n],
         }

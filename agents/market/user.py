@@ -7,10 +7,10 @@ from typing import Any
 import mesa
 import numpy as np
 
+from airan_market.agents.contract.utility import task_utility
 from airan_market.agents.market.announcement import Board
 from airan_market.agents.matching.assignment import draw
 from airan_market.agents.matching.selection import adjusted_utility, damp, mixed_response
-from airan_market.agents.primitives.utility import user_utility
 from airan_market.sim.arrays import FloatArray
 
 
@@ -61,7 +61,7 @@ class UserAgent(mesa.Agent):
     def respond(self, board: Board, temperature_usd: float, damping: float) -> None:
         """Move the strategy towards the mixed response to the board."""
         item = self._type
-        utility = user_utility(
+        utility = task_utility(
             board.service_value_usd,
             self._latency_sensitivity_usd_per_s,
             board.menu.latency_s[:, item],

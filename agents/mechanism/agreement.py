@@ -22,10 +22,8 @@ class Iteration:
         Z_k.
     shadow_price_usd : array (M,)
         ω after iteration k.
-    load_per_s : array (M, N)
-        Load under Z_{k−1}, for which the menus of iteration k were designed.
     menu : Menu
-        Those menus, arrays (M, N).
+        Menus (M, N), designed for the loads of Z_{k−1}.
     temperature_usd, residual : float
         τ_k and ‖Z_k − Z_{k−1}‖_∞; at k = 0 τ_1 and infinity.
     """
@@ -33,7 +31,6 @@ class Iteration:
     iteration: int
     match_probability: FloatArray
     shadow_price_usd: FloatArray
-    load_per_s: FloatArray
     menu: Menu
     temperature_usd: float
     residual: float
@@ -88,7 +85,6 @@ class Agreement:
         """
         if self.temperature_usd is None:
             raise ValueError("an agreement without a temperature: users choose without chance")
-        prices = self.shadow_price_usd
-        return self.temperature_usd, np.zeros(
-            len(self.menu.price_usd)
-        ) if prices is None else prices
+        none = np.zeros(len(self.menu.price_usd))
+        prices = none if self.shadow_price_usd is None else self.shadow_price_usd
+        return self.temperature_usd, prices

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from airan_market.agents.contract.design import designed_menus
 from airan_market.agents.contract.menu import Menu
 from airan_market.agents.mechanism.agreement import Agreement
-from airan_market.agents.mechanism.mixed import designed_menus
 from airan_market.agents.mechanism.pure import SWEEPS, Selection, indicator, reselect
 from airan_market.agents.primitives.primitives import Primitives
 
@@ -33,7 +33,7 @@ def assumed_menus(primitives: Primitives) -> tuple[np.ndarray, Menu]:
     """
     shape = (primitives.operators, primitives.types)
     share = np.full(shape, primitives.mechanism.assumed_workload_share)
-    return share, designed_menus(primitives, share)[1]
+    return share, designed_menus(primitives, share)
 
 
 def agree(primitives: Primitives) -> Agreement:

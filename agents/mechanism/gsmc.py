@@ -18,13 +18,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from airan_market.agents.contract.utility import Accounts
 from airan_market.agents.matching.deferred_acceptance import Game, blocking_pair, match
 from airan_market.agents.mechanism.agreement import Agreement
 from airan_market.agents.mechanism.ct import assumed_menus
-from airan_market.agents.mechanism.mc import announced_utility, redesigned
+from airan_market.agents.mechanism.mc import redesigned
 from airan_market.agents.mechanism.pure import by_capacity, tie_usd
 from airan_market.agents.primitives.primitives import Primitives
-from airan_market.agents.primitives.utility import operator_profit
 from airan_market.sim.arrays import FloatArray, IntArray
 
 
@@ -38,14 +38,9 @@ def posted_game(primitives: Primitives) -> Game:
     >>> game.quota.tolist(), int(game.units.sum()), game.preferences(0)
     ([105, 70, 52], 150, [0, 1, 2])
     """
-    _, menu = assumed_menus(primitives)
-    utility = announced_utility(primitives, menu)
-    profit = operator_profit(
-        menu.price_usd,
-        menu.violation_probability,
-        primitives.violation_cost_usd,
-        primitives.running_cost_usd,
-    ).T
+    share, menu = assumed_menus(primitives)
+    posted = Accounts(primitives, menu, share)
+    utility, profit = posted.user_utility_usd.T, posted.operator_profit_usd.T
     return Game(
         units=np.ceil(primitives.users).astype(np.int64),
         quota=quotas(primitives),

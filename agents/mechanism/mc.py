@@ -4,34 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from airan_market.agents.contract.menu import Menu
+from airan_market.agents.contract.design import designed_menus
+from airan_market.agents.contract.utility import user_utility
 from airan_market.agents.mechanism.agreement import Agreement
 from airan_market.agents.mechanism.ct import assumed_menus
-from airan_market.agents.mechanism.mixed import designed_menus
 from airan_market.agents.mechanism.pure import by_capacity, choose, indicator, tie_usd
 from airan_market.agents.primitives.primitives import Primitives
-from airan_market.agents.primitives.utility import user_utility
-
-
-def announced_utility(primitives: Primitives, menu: Menu) -> np.ndarray:
-    """Utility of every type at every operator if the posted workload came true, (N, M), USD.
-
-    Examples
-    --------
-    >>> from airan_market.scenarios import load_scenario
-    >>> market = Primitives.from_scenario(load_scenario("teleoperation"))
-    >>> utility = announced_utility(market, assumed_menus(market)[1])
-    >>> utility.shape, bool(abs(utility[0]).max() < 1e-15)  # type 1 is left nothing
-    ((8, 3), True)
-    """
-    return user_utility(
-        primitives.service_value_usd[:, np.newaxis],
-        primitives.latency_sensitivity_usd_per_s,
-        menu.latency_s,
-        menu.price_usd,
-        menu.violation_probability,
-        primitives.refund_usd,
-    ).T
 
 
 def agree(primitives: Primitives) -> Agreement:
@@ -48,7 +26,7 @@ def agree(primitives: Primitives) -> Agreement:
     [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]
     """
     _, posted = assumed_menus(primitives)
-    utility = announced_utility(primitives, posted)
+    utility = user_utility(primitives, posted).T
     choice = choose(
         utility,
         primitives.opt_out_utility_usd,
@@ -61,5 +39,4 @@ def agree(primitives: Primitives) -> Agreement:
 
 def redesigned(primitives: Primitives, matching: np.ndarray) -> Agreement:
     """Agreement on the menus designed for the load of a matching (M, N), users staying put."""
-    _, menu = designed_menus(primitives, matching)
-    return Agreement(menu, matching, design_probability=matching)
+    return Agreement(designed_menus(primitives, matching), matching, design_probability=matching)

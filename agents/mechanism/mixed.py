@@ -6,19 +6,19 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from airan_market.agents.contract.menu import Menu, design_menu
+from airan_market.agents.contract.design import design_menu, designed_menus
+from airan_market.agents.contract.menu import Menu
+from airan_market.agents.contract.utility import user_utility
 from airan_market.agents.matching.selection import (
     adjusted_utility,
     cumulative_load,
     damp,
-    demand_weight,
     mixed_response,
     temperature,
     update_shadow_price,
 )
 from airan_market.agents.mechanism.agreement import Agreement, Iteration
 from airan_market.agents.primitives.primitives import Primitives
-from airan_market.agents.primitives.utility import user_utility
 from airan_market.sim.arrays import FloatArray
 
 
@@ -29,8 +29,8 @@ def start(primitives: Primitives) -> Iteration:
     --------
     >>> from airan_market.scenarios import load_scenario
     >>> state = start(Primitives.from_scenario(load_scenario("teleoperation")))
-    >>> float(state.match_probability[2, 7]), float(state.load_per_s[0, -1])
-    (0.25, 3600.0)
+    >>> float(state.match_probability[2, 7]), state.residual
+    (0.25, inf)
     """
     operators, demand = primitives.operators, primitives.demand_per_s
     everyone = np.ones((operators, primitives.types))
@@ -39,41 +39,10 @@ def start(primitives: Primitives) -> Iteration:
         iteration=0,
         match_probability=everyone / (operators + 1),
         shadow_price_usd=np.zeros(operators),
-        load_per_s=load,
         menu=design_menu(primitives, load, everyone * demand),
         temperature_usd=primitives.mechanism.temperature_start_usd,
         residual=np.inf,
     )
-
-
-def designed_menus(
-    primitives: Primitives, match_probability: FloatArray
-) -> tuple[FloatArray, Menu]:
-    """Loads under a mixed matching, eq. (34), and the menus designed for them, eqs. (37), (38).
-
-    Parameters
-    ----------
-    primitives : Primitives
-        Of all operators, or of one.
-    match_probability : array (M, N), or (N,) for one operator
-
-    Returns
-    -------
-    load_per_s : array like match_probability
-    menu : Menu
-
-    Examples
-    --------
-    >>> from airan_market.scenarios import load_scenario
-    >>> market = Primitives.from_scenario(load_scenario("teleoperation"))
-    >>> load, menu = designed_menus(market, np.full((3, 8), 0.25))
-    >>> float(load[0, -1]), menu.latency_s.shape
-    (900.0, (3, 8))
-    """
-    demand = primitives.demand_per_s
-    load = cumulative_load(match_probability, demand)
-    weight = demand_weight(match_probability, demand, primitives.mechanism.demand_floor)
-    return load, design_menu(primitives, load, weight)
 
 
 def respond(
@@ -84,16 +53,8 @@ def respond(
     Every type takes its own item, which the menu makes its best, and expects the violation
     probability for which the menu was designed.
     """
-    utility = user_utility(
-        primitives.service_value_usd[:, np.newaxis],
-        primitives.latency_sensitivity_usd_per_s,
-        menu.latency_s,
-        menu.price_usd,
-        menu.violation_probability,
-        primitives.refund_usd,
-    )
     adjusted = adjusted_utility(
-        utility,
+        user_utility(primitives, menu),
         shadow_price_usd,
         primitives.demand_per_s,
         primitives.effective_capacity_per_s,
@@ -111,7 +72,7 @@ def step(primitives: Primitives, state: Iteration) -> Iteration:
         settings.temperature_start_usd,
         settings.temperature_end_usd,
     )
-    load, menu = designed_menus(primitives, state.match_probability)
+    menu = designed_menus(primitives, state.match_probability)
     response = respond(primitives, menu, state.shadow_price_usd, tau)
     matching = damp(state.match_probability, response, settings.damping)
     return Iteration(
@@ -123,7 +84,6 @@ def step(primitives: Primitives, state: Iteration) -> Iteration:
             primitives.effective_capacity_per_s,
             settings.shadow_price_step_usd,
         ),
-        load_per_s=load,
         menu=menu,
         temperature_usd=tau,
         residual=float(np.abs(matching - state.match_probability).max()),
@@ -162,7 +122,7 @@ def agree(primitives: Primitives) -> Agreement:
     last = states[-1]
     matching = last.match_probability
     return Agreement(
-        menu=designed_menus(primitives, matching)[1],
+        menu=designed_menus(primitives, matching),
         match_probability=matching,
         design_probability=matching,
         temperature_usd=last.temperature_usd,

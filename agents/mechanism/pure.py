@@ -8,16 +8,17 @@ leave type 1 the utility 0 at every operator.)
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from airan_market.agents.contract.menu import Menu, operator_belief
+from airan_market.agents.belief.belief import operator_belief
+from airan_market.agents.contract.menu import Menu
+from airan_market.agents.contract.utility import task_utility
 from airan_market.agents.matching.assignment import OUT
 from airan_market.agents.matching.selection import cumulative_load
 from airan_market.agents.mechanism.agreement import Agreement
 from airan_market.agents.primitives.primitives import Primitives
-from airan_market.agents.primitives.utility import user_utility
 from airan_market.sim.arrays import FloatArray, IntArray
 
 ROUNDING = 1e-12  # as in `certificates`: a smaller part of the largest utility is no preference
@@ -124,7 +125,7 @@ def type_utility(primitives: Primitives, menu: Menu, matching: IntArray, type_: 
     latency = menu.latency_s[..., type_]
     # a belief may depend on the load of the types above as well, never on more
     belief = operator_belief(primitives, load[..., -2:])
-    return user_utility(
+    return task_utility(
         primitives.service_value_usd,
         primitives.latency_sensitivity_usd_per_s[type_],
         latency,
@@ -155,9 +156,9 @@ def reselect(primitives: Primitives, menu: Menu) -> Selection:
     Examples
     --------
     >>> from airan_market.scenarios import load_scenario
-    >>> from airan_market.agents.mechanism.mixed import designed_menus
+    >>> from airan_market.agents.contract.design import designed_menus
     >>> market = Primitives.from_scenario(load_scenario("teleoperation"))
-    >>> _, menu = designed_menus(market, np.full((3, 8), 1 / 3))
+    >>> menu = designed_menus(market, np.full((3, 8), 1 / 3))
     >>> found = reselect(market, menu)
     >>> found.settled, int(found.matching[0])
     (True, 0)
@@ -181,8 +182,8 @@ def reselect(primitives: Primitives, menu: Menu) -> Selection:
 def at_induced_load(primitives: Primitives, menu: Menu, match_probability: FloatArray) -> Menu:
     """Menus as posted with the violation probabilities at the loads of a matching, (M, N)."""
     load = cumulative_load(match_probability, primitives.demand_per_s)
-    probability = operator_belief(primitives, load).probability(menu.latency_s)
-    return Menu(menu.latency_s, menu.price_usd, probability)
+    belief = operator_belief(primitives, load)
+    return replace(menu, violation_probability=belief.probability(menu.latency_s))
 
 
 def in_force(primitives: Primitives, agreement: Agreement) -> Menu:

@@ -23,7 +23,7 @@ up with are mixed by a linear program, whose shadow prices are the next π.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -131,15 +131,15 @@ def grids(primitives: Primitives, steps: int) -> list[Grid]:
     is always late is worth nothing, no type whose load lies there is served, so the grid ends.
     """
     demand = primitives.demand_per_s
-    capacity = (primitives.servers * primitives.service_rate_per_s).min(axis=-1)
     worth = task_value(primitives)
     found = []
     for m in range(primitives.operators):
-        own = _operator(primitives, m)
-        always_late = load_cost(own, np.full((1, demand.size), capacity[m])).cost_usd[0]
+        own = primitives.of_operator(slice(m, m + 1))  # with its axis
+        capacity = float(primitives.capacity_per_s[m])
+        always_late = load_cost(own, np.full((1, demand.size), capacity)).cost_usd[0]
         most = float(demand.sum())
         if (worth[m] <= always_late).all():
-            most = min(most, float(capacity[m]))
+            most = min(most, capacity)
         step = most / steps
         load = np.arange(steps + 1) * step
         shape = (steps + 1, 1, demand.size)
@@ -148,18 +148,6 @@ def grids(primitives: Primitives, steps: int) -> list[Grid]:
         ceiling = np.maximum.accumulate(value[::-1], axis=0)[::-1]
         found.append(Grid(step, value, ceiling, demand))
     return found
-
-
-def _operator(primitives: Primitives, m: int) -> Primitives:
-    """Market of one operator, with its axis."""
-    row = slice(m, m + 1)
-    return replace(
-        primitives,
-        servers=primitives.servers[row],
-        service_rate_per_s=primitives.service_rate_per_s[row],
-        service_value_usd=primitives.service_value_usd[row],
-        own_margin_usd=None,
-    )
 
 
 def best_loads(grid: Grid, task_price_usd: FloatArray) -> tuple[float, IntArray]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from airan_market.agents.contract.menu import operator_belief
+from airan_market.agents.belief.belief import operator_belief
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.sim.arrays import FloatArray
 
@@ -43,11 +43,6 @@ class LoadCost:
 def task_value(primitives: Primitives) -> FloatArray:
     """α_1 q_m − κ, what a task is worth before latency and violations, (M,), USD."""
     return primitives.service_value_usd - primitives.running_cost_usd
-
-
-def outside_cost_usd(primitives: Primitives) -> float:
-    """C̄ − R̄, what a violation costs the operator and nobody receives; negative where C̄ < R̄."""
-    return primitives.violation_cost_usd - primitives.refund_usd
 
 
 def load_cost(primitives: Primitives, load_per_s: FloatArray) -> LoadCost:
@@ -85,7 +80,7 @@ def load_cost(primitives: Primitives, load_per_s: FloatArray) -> LoadCost:
     settings = primitives.mechanism
     if settings.belief not in OWN_LOAD:
         raise ValueError(f"belief = {settings.belief!r}: a planner takes {', '.join(OWN_LOAD)}")
-    outside = outside_cost_usd(primitives)
+    outside = primitives.net_violation_cost_usd
     if outside < 0:
         raise ValueError(
             f"violation_cost_usd = {primitives.violation_cost_usd:g}: a planner takes at least "

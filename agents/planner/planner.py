@@ -22,13 +22,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from airan_market.agents.contract.menu import Menu, operator_belief, priced_menu
+from airan_market.agents.belief.belief import operator_belief
+from airan_market.agents.contract.menu import Menu
+from airan_market.agents.contract.price import priced_menu
 from airan_market.agents.matching.selection import cumulative_load
 from airan_market.agents.planner.load_cost import (
     STEP,
     load_cost,
     load_cost_slope,
-    outside_cost_usd,
     task_value,
 )
 from airan_market.agents.primitives.primitives import Primitives
@@ -193,7 +194,7 @@ def incentive_compatible_welfare(primitives: Primitives) -> Welfare:
     """Welfare of a split under the best agreements that never decrease, and its gradient."""
     worth, demand = task_value(primitives)[:, np.newaxis], primitives.demand_per_s
     sensitivity = primitives.latency_sensitivity_usd_per_s
-    outside = outside_cost_usd(primitives)
+    outside = primitives.net_violation_cost_usd
     step = STEP * float(primitives.effective_capacity_per_s.max())
 
     def welfare(split: FloatArray) -> tuple[float, FloatArray]:
@@ -230,7 +231,7 @@ def compatible_latencies(primitives: Primitives, split: FloatArray) -> FloatArra
     latency = maximise_monotone(
         operator_belief(primitives, load).pieces(
             primitives.latency_sensitivity_usd_per_s * rate,
-            outside_cost_usd(primitives) * rate,
+            primitives.net_violation_cost_usd * rate,
             settings.latency_min_s,
             settings.latency_max_s,
         ),

@@ -159,10 +159,22 @@ class Primitives:
         return self.users * self.task_rate_per_user_per_s
 
     @cached_property
+    def capacity_per_s(self) -> FloatArray:
+        """min_s c_m^s μ_m^s, what the bottleneck can do, tasks/s, (M,); computed once."""
+        return (self.servers * self.service_rate_per_s).min(axis=-1)
+
+    @property
     def effective_capacity_per_s(self) -> FloatArray:
-        """λ̄_m = χ min_s c_m^s μ_m^s, eq. (31), tasks/s, (M,); computed once."""
-        bottleneck = (self.servers * self.service_rate_per_s).min(axis=-1)
-        return self.mechanism.capacity_safety * bottleneck
+        """λ̄_m = χ min_s c_m^s μ_m^s, tasks/s, (M,).
+
+        Equation: AI-RAN (31)
+        """
+        return self.mechanism.capacity_safety * self.capacity_per_s
+
+    @property
+    def net_violation_cost_usd(self) -> float:
+        """C̄ − R̄, what a violation costs an operator and no user receives; may be negative."""
+        return self.violation_cost_usd - self.refund_usd
 
     @property
     def participation_margin_usd(self) -> FloatArray:
@@ -171,8 +183,8 @@ class Primitives:
             return np.asarray(self.own_margin_usd, dtype=float)
         return np.full(self.service_value_usd.shape, self.mechanism.participation_margin_usd)
 
-    def of_operator(self, operator: int) -> Primitives:
-        """What one operator knows: its own row, without the axis of operators.
+    def of_operator(self, operator: int | slice) -> Primitives:
+        """What one operator knows: its own row, without the axis of operators unless sliced.
 
         Every pure function of this floor that takes the primitives of all operators and arrays
         (M, N) also takes those of one operator and arrays (N,).
@@ -187,7 +199,10 @@ class Primitives:
 
 
 def stage_rates(operator: Operator, task: Task) -> list[float]:
-    """Service rate of one server of each stage: (D^UL/d_in, D^P/w, D^DL/d_out), 1/s."""
+    """Service rate of one server of each stage: (D^UL/d_in, D^P/w, D^DL/d_out), 1/s.
+
+    Equation: AI-RAN (2), (6)
+    """
     return [
         operator.uplink.rate_bps / task.input_bits,
         operator.gpu.rate_flop_per_s / task.work_flop,

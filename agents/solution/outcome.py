@@ -10,17 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from airan_market.agents.certificate.certificates import Certificates, certify
-from airan_market.agents.contract.menu import Menu, design_notes
-from airan_market.agents.matching.selection import (
-    cumulative_load,
-    demand_weight,
-    opt_out_probability,
-    project,
-)
+from airan_market.agents.contract.design import design_notes, load_and_weight
+from airan_market.agents.contract.menu import Menu
+from airan_market.agents.contract.utility import Accounts
+from airan_market.agents.matching.selection import cumulative_load, opt_out_probability, project
 from airan_market.agents.mechanism.agreement import Agreement, Iteration
 from airan_market.agents.mechanism.pure import in_force
 from airan_market.agents.primitives.primitives import Primitives
-from airan_market.agents.primitives.utility import operator_utility, social_welfare, user_utility
 from airan_market.sim.arrays import FloatArray
 
 
@@ -158,17 +154,14 @@ def conclude(primitives: Primitives, agreement: Agreement) -> Outcome:
     """
     settings, demand = primitives.mechanism, primitives.demand_per_s
     matching, design = agreement.match_probability, agreement.design_probability
-    menu, rate = in_force(primitives, agreement), matching * demand
-    operators_usd_per_s, users_usd = expected_utilities(primitives, rate, menu)
+    accounts = Accounts(primitives, in_force(primitives, agreement), matching)
     notes = agreement.notes
     if design is not None:
-        weight = demand_weight(design, demand, settings.demand_floor)
-        load = cumulative_load(design, demand)
-        notes += design_notes(primitives, agreement.menu, load, weight)
+        notes += design_notes(primitives, agreement.menu, *load_and_weight(primitives, design))
     return Outcome(
         mechanism=settings.name,
         belief=settings.belief,
-        menu=menu,
+        menu=accounts.menu,
         load_per_s=cumulative_load(matching, demand),
         shadow_price_usd=np.zeros(primitives.operators)
         if agreement.shadow_price_usd is None
@@ -176,9 +169,9 @@ def conclude(primitives: Primitives, agreement: Agreement) -> Outcome:
         temperature_usd=agreement.temperature_usd,
         match_probability=matching,
         matching=project(matching, primitives.effective_capacity_per_s),
-        user_utility_usd=users_usd,
-        operator_utility_usd_per_s=operators_usd_per_s,
-        social_welfare_usd_per_s=social_welfare(operators_usd_per_s, rate, users_usd),
+        user_utility_usd=accounts.user_utility_usd,
+        operator_utility_usd_per_s=accounts.operator_utility_usd_per_s,
+        social_welfare_usd_per_s=float(accounts.social_welfare_usd_per_s),
         iterations=agreement.iterations,
         residual=agreement.history[-1].residual if agreement.history else None,
         converged=agreement.converged,
@@ -188,28 +181,6 @@ def conclude(primitives: Primitives, agreement: Agreement) -> Outcome:
     )
 
 
-def expected_utilities(
-    primitives: Primitives, tasks_per_s: FloatArray, menu: Menu
-) -> tuple[FloatArray, FloatArray]:
-    """Expected utility of the operators (..., M), USD/s, and of a user's task (..., M, N), USD."""
-    operators_usd_per_s = operator_utility(
-        tasks_per_s,
-        menu.price_usd,
-        menu.violation_probability,
-        primitives.violation_cost_usd,
-        primitives.running_cost_usd,
-    )
-    users_usd = user_utility(
-        primitives.service_value_usd[:, np.newaxis],
-        primitives.latency_sensitivity_usd_per_s,
-        menu.latency_s,
-        menu.price_usd,
-        menu.violation_probability,
-        primitives.refund_usd,
-    )
-    return operators_usd_per_s, users_usd
-
-
 def _history(primitives: Primitives, states: Sequence[Iteration]) -> History:
     after, before = states[1:], states[:-1]
     shape = (-1, primitives.operators, primitives.types)  # the first axis is empty without states
@@ -217,24 +188,19 @@ def _history(primitives: Primitives, states: Sequence[Iteration]) -> History:
     def table(rows: Iterable[FloatArray]) -> FloatArray:
         return np.array(list(rows), dtype=float).reshape(shape)
 
-    rate = table(state.match_probability for state in before) * primitives.demand_per_s
+    felt = table(state.match_probability for state in before)
     menu = Menu(
         table(state.menu.latency_s for state in after),
         table(state.menu.price_usd for state in after),
         table(state.menu.violation_probability for state in after),
     )
-    operators_usd_per_s, users_usd = expected_utilities(primitives, rate, menu)
+    accounts = Accounts(primitives, menu, felt)
     return History(
         temperature_usd=np.array([state.temperature_usd for state in after]),
         residual=np.array([state.residual for state in after]),
         match_probability=table(state.match_probability for state in after),
         shadow_price_usd=np.array([state.shadow_price_usd for state in after]).reshape(shape[:2]),
-        load_per_s=table(state.load_per_s for state in after)[..., -1],
-        operator_utility_usd_per_s=operators_usd_per_s,
-        social_welfare_usd_per_s=np.array(
-            [
-                social_welfare(*parts)
-                for parts in zip(operators_usd_per_s, rate, users_usd, strict=True)
-            ]
-        ),
+        load_per_s=cumulative_load(felt, primitives.demand_per_s)[..., -1],
+        operator_utility_usd_per_s=accounts.operator_utility_usd_per_s,
+        social_welfare_usd_per_s=accounts.social_welfare_usd_per_s,
     )

@@ -176,8 +176,7 @@ def _valley_fit(scenario_name: str, gpu_flop_per_s: float) -> Held:
     market = with_values(Primitives.from_scenario(scenario), scenario, names, found.values)
     state = deque(iterate(market), maxlen=1).pop()
     load = state.match_probability @ market.demand_per_s
-    capacity = (market.servers * market.service_rate_per_s).min(axis=1)
-    utilisation, shadow = (load / capacity).max(), state.shadow_price_usd.max()
+    utilisation, shadow = (load / market.capacity_per_s).max(), state.shadow_price_usd.max()
     return Held(gpu_flop_per_s, found, float(utilisation), float(shadow))
 
 

@@ -15,10 +15,10 @@ from dataclasses import replace
 import numpy as np
 from scipy.stats import beta
 
-from airan_market.agents.mechanism.mixed import designed_menus, iterate
+from airan_market.agents.contract.design import designed_menus
+from airan_market.agents.contract.utility import Accounts
+from airan_market.agents.mechanism.mixed import iterate
 from airan_market.agents.primitives.primitives import Primitives
-from airan_market.agents.primitives.utility import social_welfare
-from airan_market.agents.solution.outcome import expected_utilities
 from airan_market.analysis.calibration.fit import Parameter, Problem
 from airan_market.analysis.calibration.profile import LEVEL
 from airan_market.analysis.reproduction.published import (
@@ -118,11 +118,11 @@ def published_numbers(primitives: Primitives) -> FloatArray:
     ((26,), [0.25, 0.25, 0.25])
     """
     matching = deque(iterate(primitives), maxlen=1).pop().match_probability
-    _, menu = designed_menus(primitives, matching)
-    rate = matching * primitives.demand_per_s
-    operators_usd_per_s, users_usd = expected_utilities(primitives, rate, menu)
-    welfare = social_welfare(operators_usd_per_s, rate, users_usd)
-    return np.concatenate([matching.T.ravel(), [operators_usd_per_s.sum(), welfare]])
+    found = Accounts(primitives, designed_menus(primitives, matching), matching)
+    operators_usd_per_s = found.operator_utility_usd_per_s.sum()
+    return np.concatenate(
+        [matching.T.ravel(), [operators_usd_per_s, found.social_welfare_usd_per_s]]
+    )
 
 
 def dirichlet_prior(shares: FloatArray, alpha: float) -> FloatArray:

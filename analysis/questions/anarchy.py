@@ -8,10 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from airan_market.agents.contract.utility import Accounts
 from airan_market.agents.planner.planner import first_best_welfare, plan_market
 from airan_market.agents.primitives.primitives import Primitives
-from airan_market.agents.primitives.utility import social_welfare
-from airan_market.agents.solution.outcome import expected_utilities
 from airan_market.agents.solution.solver import arrive
 from airan_market.scenarios.registry import MECHANISMS
 
@@ -69,22 +68,19 @@ def anarchy_table(
             primitives, mechanism=primitives.mechanism.model_copy(update={"name": mechanism})
         )
         found = arrive(own)
-        menu, matching = found.menu, found.match_probability
-        rate = matching * own.demand_per_s
-        operators, users = expected_utilities(own, rate, menu)
-        welfare = social_welfare(operators, rate, users)
-        outcomes[mechanism] = (float(operators.sum()), welfare, matching)
-    known = [matching for _, _, matching in outcomes.values()]
+        outcomes[mechanism] = Accounts(own, found.menu, found.match_probability)
+    known = [outcome.match_probability for outcome in outcomes.values()]
     planned = plan_market(primitives, known, seed=seed, bound=bound)
     worth = first_best_welfare(primitives)
     rows = []
-    for mechanism, (operators_usd_per_s, welfare, matching) in outcomes.items():
+    for mechanism, outcome in outcomes.items():
+        welfare = float(outcome.social_welfare_usd_per_s)
         rows.append(
             {
                 "mechanism": mechanism,
-                "operator_utility_usd_per_s": operators_usd_per_s,
+                "operator_utility_usd_per_s": float(outcome.operator_utility_usd_per_s.sum()),
                 "social_welfare_usd_per_s": welfare,
-                "best_menus_usd_per_s": worth(matching)[0],
+                "best_menus_usd_per_s": worth(outcome.match_probability)[0],
                 "planner_usd_per_s": planned.first_best_usd_per_s,
                 "planner_incentive_compatible_usd_per_s": planned.welfare_usd_per_s,
                 "upper_bound_usd_per_s": planned.upper_bound_usd_per_s,
@@ -111,13 +107,13 @@ def split_table(primitives: Primitives, *, seed: int = 0) -> pd.DataFrame:
     )
     menu, matching = mixed.menu, mixed.match_probability
     planned = plan_market(primitives, [matching], seed=seed, bound=False)
-    capacity = (primitives.servers * primitives.service_rate_per_s).min(axis=-1)
     rows = []
     for who, split, latency in (
         ("mixed", matching, menu.latency_s),
         ("planner", planned.match_probability, planned.menu.latency_s),
     ):
-        load = np.cumsum(split * primitives.demand_per_s, axis=-1) / capacity[:, np.newaxis]
+        load = np.cumsum(split * primitives.demand_per_s, axis=-1)
+        load /= primitives.capacity_per_s[:, np.newaxis]
         rows += [
             {
                 "who": who,

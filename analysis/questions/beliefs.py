@@ -17,8 +17,8 @@ import pandas as pd
 
 from airan_market.agents.belief.belief import BELIEFS
 from airan_market.agents.contract.menu import Menu
+from airan_market.agents.contract.utility import Accounts
 from airan_market.agents.primitives.primitives import Primitives
-from airan_market.agents.primitives.utility import operator_profit, user_utility
 from airan_market.agents.solution.solver import arrive
 from airan_market.analysis.questions.realised import Span, violation_rates
 from airan_market.sim.arrays import FloatArray
@@ -124,19 +124,13 @@ def quantities(
         By scope ("market", "operator", "type"), its 1-based number (0 for the market) and the
         quantity: utilities in USD/s, a user's utility in USD per task served.
     """
-    rate = play.match_probability * primitives.demand_per_s
     p = violation_probability
-    profit = rate * operator_profit(
-        play.menu.price_usd, p, primitives.violation_cost_usd, primitives.running_cost_usd
+    accounts = Accounts(
+        primitives, replace(play.menu, violation_probability=p), play.match_probability
     )
-    utility = rate * user_utility(
-        primitives.service_value_usd[:, np.newaxis],
-        primitives.latency_sensitivity_usd_per_s,
-        play.menu.latency_s,
-        play.menu.price_usd,
-        p,
-        primitives.refund_usd,
-    )
+    rate = accounts.tasks_per_s
+    profit = rate * accounts.operator_profit_usd
+    utility = rate * accounts.user_utility_usd
     both = (-2, -1)
     served = rate.sum()
     found = {

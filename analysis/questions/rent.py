@@ -14,10 +14,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from airan_market.agents.contract.utility import Accounts
 from airan_market.agents.matching.selection import opt_out_probability
 from airan_market.agents.primitives.primitives import Primitives
-from airan_market.agents.primitives.utility import social_welfare
-from airan_market.agents.solution.outcome import expected_utilities
 from airan_market.agents.solution.solver import arrive
 from airan_market.sim.arrays import FloatArray
 
@@ -81,14 +80,12 @@ def totals(primitives: Primitives, margins_usd: FloatArray | None = None) -> Tot
     if margins_usd is not None:
         primitives = replace(primitives, own_margin_usd=np.asarray(margins_usd, dtype=float))
     found = arrive(primitives)
-    menu, matching = found.menu, found.match_probability
-    rate = matching * primitives.demand_per_s
-    operators, users = expected_utilities(primitives, rate, menu)
+    accounts = Accounts(primitives, found.menu, found.match_probability)
     return Totals(
-        operators,
-        social_welfare(operators, rate, users),
-        opt_out_probability(matching),
-        rate.sum(axis=-1),
+        accounts.operator_utility_usd_per_s,
+        float(accounts.social_welfare_usd_per_s),
+        opt_out_probability(found.match_probability),
+        accounts.tasks_per_s.sum(axis=-1),
     )
 
 

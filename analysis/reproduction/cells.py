@@ -23,11 +23,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from airan_market.agents.contract.utility import Accounts
 from airan_market.agents.mechanism.agreement import Agreement
 from airan_market.agents.primitives.population import type_shares
 from airan_market.agents.primitives.primitives import Primitives
-from airan_market.agents.primitives.utility import social_welfare
-from airan_market.agents.solution.outcome import expected_utilities
 from airan_market.agents.solution.solver import arrive
 from airan_market.analysis.reproduction.published import WHOLE_TYPES
 from airan_market.analysis.store.cell_store import code_mark, fill, mark_of
@@ -162,9 +161,8 @@ def agreed(primitives: Primitives, method: str) -> Agreement:
 
 def totals_usd_per_s(primitives: Primitives, found: Agreement) -> tuple[float, float]:
     """Expected utility of all operators and social welfare, USD/s, menus being in force."""
-    rate = found.match_probability * primitives.demand_per_s
-    operators, users = expected_utilities(primitives, rate, found.menu)
-    return float(operators.sum()), float(social_welfare(operators, rate, users))
+    worth = Accounts(primitives, found.menu, found.match_probability)
+    return float(worth.operator_utility_usd_per_s.sum()), float(worth.social_welfare_usd_per_s)
 
 
 def compute(cell: Cell, base: Scenario, mechanisms: Sequence[str] = METHODS) -> dict[str, Any]:

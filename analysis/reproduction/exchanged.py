@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from airan_market.agents.contract.utility import user_utility
 from airan_market.agents.mechanism.agreement import Agreement
 from airan_market.agents.mechanism.ct import assumed_menus
-from airan_market.agents.mechanism.mc import announced_utility, redesigned
+from airan_market.agents.mechanism.mc import redesigned
 from airan_market.agents.mechanism.pure import (
     at_induced_load,
     by_capacity,
@@ -38,7 +39,7 @@ def exchanged(primitives: Primitives) -> dict[str, Agreement]:
     [1, 1, 1, 1, 1, 1, 1, 1]
     """
     _, posted = assumed_menus(primitives)
-    utility = announced_utility(primitives, posted)
+    utility = user_utility(primitives, posted).T
     tie = tie_usd(primitives, utility)
     once = choose(utility, primitives.opt_out_utility_usd, by_capacity(primitives), tie)
     chosen = indicator(once, primitives.operators)

@@ -22,15 +22,13 @@ from rich.console import Console
 from rich.table import Table
 from scipy.optimize import minimize
 
-from airan_market.agents.contract.menu import (
-    Menu,
-    binding_prices,
-    design_menu,
-    operator_belief,
-    virtual_slope,
-)
+from airan_market.agents.belief.belief import operator_belief
+from airan_market.agents.contract.design import design_menu, virtual_slope
+from airan_market.agents.contract.menu import Menu
+from airan_market.agents.contract.price import binding_prices
 from airan_market.agents.matching.selection import cumulative_load, demand_weight
-from airan_market.agents.mechanism.mixed import Iteration, iterate
+from airan_market.agents.mechanism.agreement import Iteration
+from airan_market.agents.mechanism.mixed import iterate
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.scenarios import load_scenario
 from airan_market.sim.streams import stream

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from airan_market.scenarios import Fault, ScenarioError, load_scenario
 
 SOUND = tomllib.loads(
-    resources.files("airan_market.scenarios").joinpath("llm_replay.toml").read_text(encoding="utf-8")
+    resources.files("airan_market.scenarios")
+    .joinpath("llm_replay.toml")
+    .read_text(encoding="utf-8")
 )
 
 

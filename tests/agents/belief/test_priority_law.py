@@ -7,8 +7,8 @@ import pytest
 
 from airan_market.agents import Market
 from airan_market.agents.belief.belief import believe
-from airan_market.agents.certificate import deviation, pure_deviation
-from airan_market.agents.contract.menu import design_menu
+from airan_market.agents.certificate import menu_search
+from airan_market.agents.contract.design import design_menu
 from airan_market.agents.mechanism.pure import type_utility
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.agents.screening.envelope import bends
@@ -143,8 +143,7 @@ EDGES = {
 def test_markets_at_the_edge_are_solved(
     market: MarketOf, monkeypatch: pytest.MonkeyPatch, belief: str, edge: str, name: str
 ) -> None:
-    monkeypatch.setattr(deviation, "BUDGET", 3)
-    monkeypatch.setattr(pure_deviation, "BUDGET", 3)
+    monkeypatch.setattr(menu_search, "BUDGET", 3)
     primitives = market(name=name, belief=belief, max_iterations=4, **EDGES[edge])
     found = settle(primitives)
     assert found.belief == belief

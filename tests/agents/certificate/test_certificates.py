@@ -11,10 +11,11 @@ from airan_market.agents.certificate.certificates import (
     check_occupied,
     check_selection,
 )
-from airan_market.agents.contract.menu import Menu, check_menu
+from airan_market.agents.contract.design import designed_menus
+from airan_market.agents.contract.feasibility import check_menu
+from airan_market.agents.contract.menu import Menu
 from airan_market.agents.matching.assignment import OUT
 from airan_market.agents.mechanism.agreement import Agreement
-from airan_market.agents.mechanism.mixed import designed_menus
 from airan_market.agents.primitives.primitives import Primitives
 
 Market = Callable[..., Primitives]
@@ -112,7 +113,7 @@ def test_congestion_is_that_of_the_matching_itself(market: Market) -> None:
 def test_certificates_of_a_market_and_their_words(market: Market) -> None:
     primitives = market()
     z = np.full((2, 3), 1 / 3)
-    _, menu = designed_menus(primitives, z)
+    menu = designed_menus(primitives, z)
     agreement = Agreement(menu, z, temperature_usd=1e-5, shadow_price_usd=np.zeros(2))
     found = certify(primitives, agreement)
     fields = found.to_json()
@@ -136,7 +137,7 @@ def test_certificates_of_a_market_and_their_words(market: Market) -> None:
 def test_certificates_of_one_type_and_no_users(market: Market) -> None:
     primitives = market(users=[0.0], sensitivity=[4e-4])
     z = np.full((2, 1), 1 / 3)
-    _, menu = designed_menus(primitives, z)
+    menu = designed_menus(primitives, z)
     found = certify(primitives, Agreement(menu, z, temperature_usd=1e-5))
     fields = found.to_json()
     assert fields["max_ic_violation"] == 0.0

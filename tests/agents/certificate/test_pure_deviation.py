@@ -5,8 +5,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from airan_market.agents.certificate.pure_deviation import best_pure_deviations, utility_of_menu
-from airan_market.agents.contract.menu import Menu, information_rent, operator_belief, priced_menu
+from airan_market.agents.belief.belief import operator_belief
+from airan_market.agents.certificate.menu_search import utility_of_menu
+from airan_market.agents.certificate.pure_deviation import best_pure_deviations, reselected_share
+from airan_market.agents.contract.menu import Menu
+from airan_market.agents.contract.price import information_rent, priced_menu
 from airan_market.agents.matching.assignment import OUT
 from airan_market.agents.matching.selection import cumulative_load
 from airan_market.agents.mechanism.ct import assumed_menus
@@ -55,7 +58,8 @@ def test_batches_are_what_plain_loops_give(market: Market, operator: int) -> Non
     _, menu = assumed_menus(primitives)
     rng = np.random.default_rng(7)
     latency = np.sort(np.exp(rng.uniform(np.log(0.01), np.log(1.0), size=(80, 3))), axis=1)
-    value = utility_of_menu(primitives, menu, operator)(latency)
+    share = reselected_share(primitives, menu, operator)
+    value = utility_of_menu(primitives.of_operator(operator), share)(latency)
     expected = [plain_utility(primitives, menu, operator, row) for row in latency]
     assert value == pytest.approx(expected, rel=1e-9, abs=1e-12)
     assert len(set(np.round(value, 9))) > 10
@@ -70,7 +74,9 @@ def test_search_against_exhaustion_on_a_tiny_market(market: Market, operator: in
     assert found is not None
     grid = np.geomspace(1e-3, 2.0, 150)
     menus = np.array([(a, b) for a in grid for b in grid if a <= b])
-    exhaustive = float(utility_of_menu(primitives, menu, operator)(menus).max())
+    share = reselected_share(primitives, menu, operator)
+    own = primitives.of_operator(operator)
+    exhaustive = float(utility_of_menu(own, share)(menus).max())
     assert found.baseline_usd_per_s + found.gain_usd_per_s >= exhaustive * (1 - 2e-3)
     assert found.gain_usd_per_s > 1e-4
 

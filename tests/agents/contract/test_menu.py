@@ -9,20 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog, minimize
 
-from airan_market.agents.contract.menu import (
-    Menu,
-    binding_prices,
-    check_menu,
-    design_gap,
-    design_menu,
-    design_notes,
-    information_rent,
-    operator_belief,
-    priced_menu,
-    virtual_slope,
-)
+from airan_market.agents.belief.belief import operator_belief
+from airan_market.agents.contract.design import design_gap, design_menu, design_notes, virtual_slope
+from airan_market.agents.contract.feasibility import check_menu
+from airan_market.agents.contract.menu import Menu
+from airan_market.agents.contract.price import binding_prices, information_rent, priced_menu
+from airan_market.agents.contract.utility import task_utility
 from airan_market.agents.primitives.primitives import Primitives
-from airan_market.agents.primitives.utility import user_utility
 
 Market = Callable[..., Primitives]
 drawn = settings(max_examples=60, deadline=None, derandomize=True)
@@ -80,7 +73,7 @@ def test_rent_is_the_utility_of_the_own_item(
 ) -> None:
     beta, latency, p = menu
     price = binding_prices(7e-4, beta, 1.2e-4, latency, p)
-    own = user_utility(7e-4, beta, latency, price, p, 1.2e-4)
+    own = task_utility(7e-4, beta, latency, price, p, 1.2e-4)
     assert own == pytest.approx(information_rent(beta, latency), abs=ROUNDING)
 
 
@@ -333,10 +326,15 @@ def test_no_demand_at_all(market: Market) -> None:
     assert np.isfinite(menu.price_usd).all()
 
 
+@pytest.mark.parametrize("belief", ["chernoff", "chernoff-optimised", "fifo"])
 @pytest.mark.parametrize("violation_cost", [1.2e-4, 0.5e-4])
-def test_no_reason_to_promise_slack(market: Market, violation_cost: float) -> None:
-    """C̄ ≤ R̄: L_min for every type that can be served, and one note for the market."""
-    primitives = market(violation_cost=violation_cost)
+def test_no_reason_to_promise_slack(market: Market, violation_cost: float, belief: str) -> None:
+    """C̄ ≤ R̄: L_min for every type that can be served, and one note for the market.
+
+    Also where C̄ < R̄, when operators would gain by breaking agreements: see `design_terms`.
+    """
+    primitives = market(violation_cost=violation_cost, belief=belief)
+    assert primitives.net_violation_cost_usd <= 0
     load, weight = loads_and_weights(primitives, 0.75)  # saturates operator 2 for type 3
     menu = design_menu(primitives, load, weight)
     assert menu.latency_s.tolist() == [[1e-3] * 3, [1e-3, 1e-3, 2.0]]

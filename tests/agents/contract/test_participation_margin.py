@@ -12,21 +12,15 @@ from airan_market.agents.belief.belief import ChernoffBelief
 from airan_market.agents.certificate.certificates import certify
 from airan_market.agents.certificate.deviation import best_deviation
 from airan_market.agents.certificate.pure_deviation import best_pure_deviations
-from airan_market.agents.contract.menu import (
-    Menu,
-    binding_prices,
-    binding_utility,
-    check_menu,
-    design_menu,
-    designed_by_terms,
-    information_rent,
-)
+from airan_market.agents.contract.design import design_menu, designed_by_terms, designed_menus
+from airan_market.agents.contract.feasibility import check_menu
+from airan_market.agents.contract.menu import Menu
+from airan_market.agents.contract.price import binding_prices, binding_utility, information_rent
+from airan_market.agents.contract.utility import Accounts, task_utility
 from airan_market.agents.market.model import Market
 from airan_market.agents.mechanism.agreement import Agreement
-from airan_market.agents.mechanism.mixed import agree, designed_menus, iterate
+from airan_market.agents.mechanism.mixed import agree, iterate
 from airan_market.agents.primitives.primitives import Primitives
-from airan_market.agents.primitives.utility import social_welfare, user_utility
-from airan_market.agents.solution.outcome import expected_utilities
 from airan_market.agents.solution.solver import arrive, settle
 from airan_market.scenarios import ScenarioError, load_scenario
 from airan_market.scenarios.registry import MECHANISMS
@@ -39,7 +33,7 @@ MARGIN = 3e-5
 
 def users(primitives: Primitives, menu: Menu) -> np.ndarray:
     """What the menus (M, N) leave every type, straight from their prices."""
-    return user_utility(
+    return task_utility(
         primitives.service_value_usd[:, np.newaxis],
         primitives.latency_sensitivity_usd_per_s,
         menu.latency_s,
@@ -50,7 +44,7 @@ def users(primitives: Primitives, menu: Menu) -> np.ndarray:
 
 
 def menus_at(primitives: Primitives, share: float = 0.4) -> Menu:
-    return designed_menus(primitives, np.full((primitives.operators, primitives.types), share))[1]
+    return designed_menus(primitives, np.full((primitives.operators, primitives.types), share))
 
 
 def test_recursion_of_the_paper_started_lower() -> None:
@@ -76,8 +70,8 @@ def test_a_margin_moves_prices_and_nothing_else(
 ) -> None:
     """Compiled and NumPy designs: the same latencies and risks, prices lower by the margin."""
     z = np.array(share).reshape(2, 3)
-    _, plain = designed_menus(market(belief=belief), z)
-    _, menu = designed_menus(market(belief=belief, participation_margin_usd=margin), z)
+    plain = designed_menus(market(belief=belief), z)
+    menu = designed_menus(market(belief=belief, participation_margin_usd=margin), z)
     assert np.array_equal(menu.latency_s, plain.latency_s)
     assert np.array_equal(menu.violation_probability, plain.violation_probability)
     assert menu.price_usd == pytest.approx(plain.price_usd - margin, abs=ROUNDING)
@@ -142,9 +136,9 @@ def test_a_margin_is_a_worse_alternative_for_users(market: MakeMarket, mechanism
     ):
         agreed = arrive(primitives)
         menu, z = agreed.menu, agreed.match_probability
-        served = z * primitives.demand_per_s
-        operators, left = expected_utilities(primitives, served, menu)
-        sides.append((menu, z, served, operators, social_welfare(operators, served, left)))
+        accounts = Accounts(primitives, menu, z)
+        operators, welfare = accounts.operator_utility_usd_per_s, accounts.social_welfare_usd_per_s
+        sides.append((menu, z, accounts.tasks_per_s, operators, welfare))
     (menu, z, served, operators, welfare), (other_menu, other_z, _, others, other_welfare) = sides
     assert z == pytest.approx(other_z, abs=1e-9)
     assert menu.latency_s == pytest.approx(other_menu.latency_s, rel=1e-9)

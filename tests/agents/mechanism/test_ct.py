@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from airan_market.agents.certificate.certificates import check_selection
-from airan_market.agents.contract.menu import design_menu
+from airan_market.agents.contract.design import design_menu
 from airan_market.agents.matching.assignment import OUT
 from airan_market.agents.matching.selection import project
 from airan_market.agents.mechanism.ct import agree, assumed_menus

@@ -5,10 +5,12 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from airan_market.agents.contract.menu import design_menu, information_rent
+from airan_market.agents.contract.design import design_menu
+from airan_market.agents.contract.price import information_rent
+from airan_market.agents.contract.utility import user_utility
 from airan_market.agents.matching.selection import demand_weight, project
 from airan_market.agents.mechanism.ct import assumed_menus
-from airan_market.agents.mechanism.mc import agree, announced_utility
+from airan_market.agents.mechanism.mc import agree
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.scenarios import load_scenario
 
@@ -20,7 +22,7 @@ def test_users_see_their_information_rent(market: Market) -> None:
     primitives = market()
     _, menu = assumed_menus(primitives)
     rent = information_rent(primitives.latency_sensitivity_usd_per_s, menu.latency_s)
-    assert announced_utility(primitives, menu) == pytest.approx(rent.T, abs=1e-15)
+    assert user_utility(primitives, menu) == pytest.approx(rent, abs=1e-15)
 
 
 def test_everyone_takes_the_largest_rent(market: Market) -> None:

@@ -8,15 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from airan_market.agents.contract.design import design_menu, designed_menus
+from airan_market.agents.contract.utility import task_utility
 from airan_market.agents.matching.selection import (
     adjusted_utility,
     damp,
     mixed_response,
     update_shadow_price,
 )
-from airan_market.agents.mechanism.mixed import designed_menus, iterate, respond, start, step
+from airan_market.agents.mechanism.mixed import iterate, respond, start, step
 from airan_market.agents.primitives.primitives import Primitives
-from airan_market.agents.primitives.utility import user_utility
 from airan_market.scenarios import load_scenario
 
 Market = Callable[..., Primitives]
@@ -173,7 +174,7 @@ def compare(market: Primitives, tolerance: float) -> PlainResult:
     plain = plain_algorithm(market)
     states = list(iterate(market))
     last = states[-1]
-    _, menu = designed_menus(market, last.match_probability)
+    menu = designed_menus(market, last.match_probability)
     assert last.iteration == len(plain.residuals)
     assert last.match_probability == pytest.approx(np.array(plain.z), abs=tolerance)
     assert last.shadow_price_usd == pytest.approx(plain.omega, abs=tolerance * 1e-3)
@@ -237,8 +238,9 @@ def test_shadow_prices_turn_an_excess_of_demand_away(market: Market) -> None:
     """The same market with shadow prices ends below the effective capacities."""
     primitives = market(task_rate=60.0, shadow_price_step_usd=1e-6)
     states = list(iterate(primitives))
-    assert (states[1].load_per_s[:, -1] > primitives.effective_capacity_per_s).all()
-    assert (states[-1].load_per_s[:, -1] < primitives.effective_capacity_per_s).all()
+    first, last = (states[k].match_probability @ primitives.demand_per_s for k in (0, -2))
+    assert (first > primitives.effective_capacity_per_s).all()
+    assert (last < primitives.effective_capacity_per_s).all()
     assert (states[-1].shadow_price_usd > 0).all()
 
 
@@ -248,7 +250,9 @@ def test_starts_where_the_specification_says(market: Market) -> None:
     assert (state.match_probability == 1 / 3).all()
     assert (state.shadow_price_usd == 0).all()
     demand = [30 * 6.0, 50 * 6.0, 90 * 6.0]
-    assert state.load_per_s == pytest.approx(np.tile(demand, (2, 1)))
+    rate = np.tile(primitives.demand_per_s, (2, 1))
+    alone = design_menu(primitives, np.tile(demand, (2, 1)), rate)
+    assert state.menu.latency_s == pytest.approx(alone.latency_s, rel=1e-12)
     assert state.iteration == 0
 
 
@@ -286,10 +290,10 @@ def test_one_agent_at_a_time_gives_the_same_iteration(market: Market) -> None:
     demand, capacity = primitives.demand_per_s, primitives.effective_capacity_per_s
     for n in range(3):
         latency, price, p = (
-            np.array([getattr(menu, name)[n] for _, menu in announced])
+            np.array([getattr(menu, name)[n] for menu in announced])
             for name in ("latency_s", "price_usd", "violation_probability")
         )
-        utility = user_utility(
+        utility = task_utility(
             primitives.service_value_usd,
             primitives.latency_sensitivity_usd_per_s[n],
             latency,
@@ -311,7 +315,7 @@ def test_one_agent_at_a_time_gives_the_same_iteration(market: Market) -> None:
 def test_response_uses_the_shadow_price_before_and_updates_it_after(market: Market) -> None:
     primitives = market(task_rate=12.0, shadow_price_step_usd=2e-5)
     first = step(primitives, start(primitives))
-    menu = designed_menus(primitives, start(primitives).match_probability)[1]
+    menu = designed_menus(primitives, start(primitives).match_probability)
     tau = primitives.mechanism.temperature_start_usd
     response = respond(primitives, menu, np.zeros(2), tau)
     z = damp(np.full((2, 3), 1 / 3), response, primitives.mechanism.damping)
@@ -334,7 +338,7 @@ def test_converges_at_a_fixed_temperature(market: Market) -> None:
     )
     last = list(iterate(primitives))[-1]
     assert last.residual <= 1e-12
-    menu = designed_menus(primitives, last.match_probability)[1]
+    menu = designed_menus(primitives, last.match_probability)
     response = respond(primitives, menu, last.shadow_price_usd, 1e-4)
     assert response == pytest.approx(last.match_probability, abs=1e-10)  # a fixed point
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import airan_market.agents.mechanism.gsmc as gsmc
 from airan_market.agents import Market, solve
-from airan_market.agents.certificate import pure_deviation
+from airan_market.agents.certificate import menu_search
 from airan_market.agents.matching.deferred_acceptance import (
     BlockingPair,
     Game,
@@ -207,7 +207,7 @@ def test_fractional_users_move_with_their_type(market: MarketOf) -> None:
 
 
 def test_solve_and_run_trade_the_same_whole_types(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pure_deviation, "BUDGET", 3)  # its certificates are not looked at
+    monkeypatch.setattr(menu_search, "BUDGET", 3)  # its certificates are not looked at
     short = ["simulation.rounds=2", "simulation.horizon_s=0.5", "simulation.warmup_s=0.1"]
     scenario = load_scenario("teleoperation", [*short, "mechanism.name='gsmc'", WHOLE])
     found, market = solve(scenario), Market(scenario, seed=3)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
 
-from airan_market.agents.contract.menu import operator_belief
+from airan_market.agents.belief.belief import operator_belief
 from airan_market.agents.planner.load_cost import load_cost, load_cost_slope, task_value
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.sim.theory.chernoff import chernoff_coefficients

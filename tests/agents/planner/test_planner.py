@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize, minimize_scalar
 
-from airan_market.agents.contract.menu import check_menu, operator_belief
+from airan_market.agents.belief.belief import operator_belief
+from airan_market.agents.contract.feasibility import check_menu
+from airan_market.agents.contract.utility import Accounts
 from airan_market.agents.planner.bound import (
     Grid,
     best_loads,
@@ -30,8 +32,6 @@ from airan_market.agents.planner.planner import (
     plan_market,
 )
 from airan_market.agents.primitives.primitives import Primitives
-from airan_market.agents.primitives.utility import social_welfare
-from airan_market.agents.solution.outcome import expected_utilities
 from airan_market.agents.solution.solver import arrive
 from airan_market.scenarios import load_scenario
 from airan_market.scenarios.registry import MECHANISMS
@@ -51,9 +51,8 @@ BINDING = {
 
 def market_welfare(primitives: Primitives, planned: Plan) -> float:
     """Welfare of a plan as that of any outcome: operators and users, prices and refunds."""
-    served = planned.match_probability * primitives.demand_per_s
-    operators, users = expected_utilities(primitives, served, planned.menu)
-    return social_welfare(operators, served, users)
+    accounts = Accounts(primitives, planned.menu, planned.match_probability)
+    return float(accounts.social_welfare_usd_per_s)
 
 
 # ------------------------------------------------------------------------------------ by hand
@@ -218,9 +217,7 @@ def test_no_mechanism_beats_the_planner(market: Market, mechanism: str) -> None:
     primitives = market(name=mechanism)
     agreed = arrive(primitives)
     menu, z = agreed.menu, agreed.match_probability
-    served = z * primitives.demand_per_s
-    operators, users = expected_utilities(primitives, served, menu)
-    outcome = social_welfare(operators, served, users)
+    outcome = float(Accounts(primitives, menu, z).social_welfare_usd_per_s)
     found = plan_market(primitives, [z], starts=2, bound=False)
     # its menus are not the planner's either
     assert outcome < first_best_welfare(primitives)(z)[0] < found.welfare_usd_per_s

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from airan_market.agents.contract.menu import check_menu
+from airan_market.agents.contract.feasibility import check_menu
 from airan_market.agents.matching.selection import cumulative_load
 from airan_market.agents.mechanism.mixed import agree
 from airan_market.agents.primitives.primitives import Primitives

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from airan_market.agents import Market, solve
-from airan_market.agents.certificate import deviation, pure_deviation
+from airan_market.agents.certificate import menu_search
 from airan_market.agents.certificate.certificates import check_selection
+from airan_market.agents.contract.utility import task_profit, task_utility
 from airan_market.agents.matching.selection import cumulative_load
 from airan_market.agents.primitives.primitives import Primitives
-from airan_market.agents.primitives.utility import operator_utility, user_utility
 from airan_market.agents.solution.outcome import Outcome
 from airan_market.agents.solution.solver import arrive, settle
 from airan_market.scenarios import load_scenario
@@ -50,8 +50,7 @@ def outcomes(market: MarketOf) -> dict[tuple[str, str], tuple[Primitives, Outcom
 @pytest.fixture
 def few_deviations(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the outcome is looked at but not its certificates."""
-    monkeypatch.setattr(deviation, "BUDGET", 3)
-    monkeypatch.setattr(pure_deviation, "BUDGET", 3)
+    monkeypatch.setattr(menu_search, "BUDGET", 3)
 
 
 def test_edges_are_what_they_are_called(outcomes: dict) -> None:
@@ -98,8 +97,8 @@ def test_utilities_are_those_of_the_matching(outcomes: dict, edge: str, name: st
     for m in range(primitives.operators):
         for n in range(primitives.types):
             price, p = found.menu.price_usd[m, n], found.menu.violation_probability[m, n]
-            total += float(operator_utility([rate[m, n]], [price], [p], 1.2e-3, 8e-6))
-            user = user_utility(
+            total += rate[m, n] * float(task_profit(price, p, 1.2e-3, 8e-6))
+            user = task_utility(
                 primitives.service_value_usd[m],
                 primitives.latency_sensitivity_usd_per_s[n],
                 found.menu.latency_s[m, n],
@@ -137,7 +136,7 @@ def test_the_short_way_arrives_at_the_same(outcomes: dict, edge: str, name: str)
 def test_whole_types_settle_on_every_edge(
     market: MarketOf, edge: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pure_deviation, "BUDGET", 3)
+    monkeypatch.setattr(menu_search, "BUDGET", 3)
     primitives = market(name="gsmc", gsmc_unit="type", **EDGES[edge])
     found = settle(primitives)
     assert json.dumps(found.to_json(), allow_nan=False)

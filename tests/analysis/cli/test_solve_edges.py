@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tomli_w
 
-from airan_market.agents.certificate import deviation, pure_deviation
+from airan_market.agents.certificate import menu_search
 from airan_market.analysis.cli.command import invoke
 from airan_market.scenarios.registry import MECHANISMS
 
@@ -77,8 +77,7 @@ def scenario_file(directory: Path, changes: dict) -> Path:
 @pytest.fixture(autouse=True)
 def few_deviations(monkeypatch: pytest.MonkeyPatch) -> None:
     """How much a deviation could gain is not looked at here."""
-    monkeypatch.setattr(deviation, "BUDGET", 20)
-    monkeypatch.setattr(pure_deviation, "BUDGET", 20)
+    monkeypatch.setattr(menu_search, "BUDGET", 20)
 
 
 @pytest.mark.parametrize("edge", EDGES)

@@ -11,13 +11,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from airan_market.agents.contract.menu import operator_belief, priced_menu
+from airan_market.agents.belief.belief import operator_belief
+from airan_market.agents.contract.price import priced_menu
+from airan_market.agents.contract.utility import Accounts
 from airan_market.agents.matching.selection import cumulative_load
 from airan_market.agents.primitives.primitives import Primitives
-from airan_market.agents.primitives.utility import operator_utility
 from airan_market.sim.arrays import FloatArray
 
+#: Latencies (B, N) of one operator to what they are worth, (B,).
 Objective = Callable[[FloatArray], FloatArray]
+#: Latencies (B, N) of one operator to the part of each type that it gets, NaN if unsettled.
+Share = Callable[[FloatArray], FloatArray]
 
 BUDGET = 12_000  # menus tried in one market, shared by its operators
 FIRST_FACTOR, LAST_FACTOR = 2.0, 1.001  # by which the compass search scales latencies
@@ -47,68 +51,79 @@ class Deviation:
     discarded: int
 
 
-def search_menus(
+def search_menu(
     primitives: Primitives,
-    objective: Objective,
     operator: int,
-    baseline_usd_per_s: float,
+    share: Share,
     latency_s: FloatArray,
-    budget: int,
+    budget: int | None = None,
+    *,
+    baseline_usd_per_s: float | None = None,
     further: Sequence[FloatArray] = (),
-) -> Deviation:
+) -> Deviation | None:
     """Search from an operator's own menu, and from the best of all menus (M, N) and flat ones.
 
     Parameters
     ----------
     primitives : Primitives
-    objective : callable
+        Of all operators.
     operator : int
         0-based.
-    baseline_usd_per_s : float
-        The value of its own menu.
+    share : callable
+        What the operator's users do.
     latency_s : array (M, N)
         Menus of all operators.
-    budget : int
-        Menus to try at most, its own counted.
+    budget : int, optional
+        Menus to try at most, its own counted; by default an equal part of `BUDGET`, and always at
+        least one.
+    baseline_usd_per_s : float, optional
+        What its own menu is worth; by default the value of its latencies.
     further : sequence of arrays (B, N)
         The best of each is one more point to start from.
+
+    Returns
+    -------
+    Deviation or None
+        None when users do not settle at the menus as they are: there is nothing to compare with.
     """
     settings = primitives.mechanism
+    budget = max(1, BUDGET // primitives.operators if budget is None else budget)
+    objective = utility_of_menu(primitives.of_operator(operator), share)
+    incumbent, baseline = latency_s[operator], baseline_usd_per_s
+    if baseline is None:
+        baseline = float(objective(incumbent[np.newaxis])[0])
+    if np.isneginf(baseline):
+        return None
     search = CompassSearch(objective, settings.latency_min_s, settings.latency_max_s, budget - 1)
-    search.run(latency_s[operator], baseline_usd_per_s)
+    search.run(incumbent, baseline)
     for points in (_fan(latency_s, search), *further):
         best = search.evaluate(points)
         if best is not None:
             search.run(*best)
     return Deviation(
-        max(0.0, search.best_value - baseline_usd_per_s),
-        baseline_usd_per_s,
+        max(0.0, search.best_value - baseline),
+        baseline,
         search.best,
         search.evaluations + 1,
         search.discarded,
     )
 
 
-def menu_value(own: Primitives, matched: FloatArray, latency_s: FloatArray) -> FloatArray:
-    """Utility (B,), USD/s, of an operator that offers latencies (B, N) at prices (25).
+def utility_of_menu(own: Primitives, share: Share) -> Objective:
+    """Utility (B,), USD/s, of an operator (`own` is its row) over its latencies (B, N), prices (25).
 
-    Parameters
-    ----------
-    own : Primitives
-        Of that operator alone.
-    matched : array (B, N)
-        Part of the users of each type that it gets.
-    latency_s : array (B, N)
+    −inf where users do not settle.
     """
-    belief = operator_belief(own, cumulative_load(matched, own.demand_per_s))
-    menu = priced_menu(own, belief, latency_s)
-    return operator_utility(
-        matched * own.demand_per_s,
-        menu.price_usd,
-        menu.violation_probability,
-        own.violation_cost_usd,
-        own.running_cost_usd,
-    )
+
+    def utility(latency_s: FloatArray) -> FloatArray:
+        matched = share(latency_s)
+        settles = np.isfinite(matched).all(axis=-1)
+        matched = np.where(settles[:, np.newaxis], matched, 0.0)
+        belief = operator_belief(own, cumulative_load(matched, own.demand_per_s))
+        found = Accounts(own, priced_menu(own, belief, latency_s), matched)
+        return np.where(settles, found.operator_utility_usd_per_s, -np.inf)
+
+    return utility
 
 
 class CompassSearch:

@@ -1,0 +1,155 @@
+"""Expected utilities of users and operators: what a contract is worth under a belief."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from airan_market.agents.contract.menu import Menu
+from airan_market.agents.primitives.primitives import Primitives
+from airan_market.sim.arrays import FloatArray
+
+
+def task_utility(
+    service_value_usd: ArrayLike,
+    latency_sensitivity_usd_per_s: ArrayLike,
+    latency_s: ArrayLike,
+    price_usd: ArrayLike,
+    violation_probability: ArrayLike,
+    refund_usd: float,
+) -> FloatArray:
+    """Utility of a task to its user, u = α_1 q − β L − R + R̄ p, elementwise.
+
+    Equation: AI-RAN (15), (18), (27)
+
+    Parameters
+    ----------
+    service_value_usd, latency_sensitivity_usd_per_s, latency_s, price_usd, violation_probability
+        α_1 q (USD), β (USD/s), L (s), R (USD) and p at the load of the operator. They broadcast
+        like the arguments of a NumPy ufunc: one type at M operators, or M operators × N types.
+    refund_usd : float
+        R̄.
+
+    Returns
+    -------
+    array
+        USD per task.
+
+    Examples
+    --------
+    >>> round(float(task_utility(7e-4, 2e-4, 0.5, 5e-4, 0.25, 1.2e-4)), 9)
+    0.00013
+    """
+    value, sensitivity = np.asarray(service_value_usd), np.asarray(latency_sensitivity_usd_per_s)
+    refund = refund_usd * np.asarray(violation_probability)
+    return value - sensitivity * np.asarray(latency_s) - np.asarray(price_usd) + refund
+
+
+def task_profit(
+    price_usd: ArrayLike,
+    violation_probability: ArrayLike,
+    violation_cost_usd: float,
+    running_cost_usd: float,
+) -> FloatArray:
+    """What a task leaves its operator, R − C̄ p − κ, USD, elementwise.
+
+    Equation: AI-RAN (13), (14)
+
+    Examples
+    --------
+    >>> round(float(task_profit(5e-4, 0.25, 1.2e-3, 8e-6)), 9)
+    0.000192
+    """
+    cost = violation_cost_usd * np.asarray(violation_probability)
+    return np.asarray(price_usd) - cost - running_cost_usd
+
+
+def user_utility(primitives: Primitives, menu: Menu) -> FloatArray:
+    """Utility of a task of every type under its own item of every menu, (..., M, N), USD.
+
+    Equation: AI-RAN (27)
+
+    Parameters
+    ----------
+    primitives : Primitives
+        Of all operators, with menus (..., M, N), or of one, with (..., N).
+    menu : Menu
+    """
+    return task_utility(
+        primitives.service_value_usd[..., np.newaxis],
+        primitives.latency_sensitivity_usd_per_s,
+        menu.latency_s,
+        menu.price_usd,
+        menu.violation_probability,
+        primitives.refund_usd,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Accounts:
+    """What a matching on menus is worth to users, to operators and to all of them, expected.
+
+    Parameters
+    ----------
+    primitives : Primitives
+        Of all operators, with arrays (..., M, N), or of one, with (..., N).
+    menu : Menu
+        Its violation probabilities are what is expected.
+    match_probability : array like those of the menu
+        z_{m,n}.
+
+    Examples
+    --------
+    >>> from airan_market.scenarios import load_scenario
+    >>> market = Primitives.from_scenario(load_scenario("teleoperation"))
+    >>> kept = Menu(np.full((3, 8), 0.1), np.full((3, 8), 5e-4), np.zeros((3, 8)))
+    >>> found = Accounts(market, kept, np.full((3, 8), 0.25))
+    >>> found.operator_utility_usd_per_s.round(4).tolist()  # 150 · 24 / 4 tasks/s, 5e-4 − 8e-6
+    [0.4428, 0.4428, 0.4428]
+    """
+
+    primitives: Primitives
+    menu: Menu
+    match_probability: FloatArray
+
+    @cached_property
+    def tasks_per_s(self) -> FloatArray:
+        """I_n z_{m,n} δ, the tasks of each type itself, not the cumulative load."""
+        return self.match_probability * self.primitives.demand_per_s
+
+    @cached_property
+    def user_utility_usd(self) -> FloatArray:
+        """`user_utility`, of a task."""
+        return user_utility(self.primitives, self.menu)
+
+    @cached_property
+    def operator_profit_usd(self) -> FloatArray:
+        """`task_profit`, of a task."""
+        return task_profit(
+            self.menu.price_usd,
+            self.menu.violation_probability,
+            self.primitives.violation_cost_usd,
+            self.primitives.running_cost_usd,
+        )
+
+    @property
+    def operator_utility_usd_per_s(self) -> FloatArray:
+        """Σ_n I_n z_{m,n} δ (R_{m,n} − C̄ p_{m,n} − κ) of every operator.
+
+        Equation: AI-RAN (13), (24), (29)
+        """
+        return (self.tasks_per_s * self.operator_profit_usd).sum(axis=-1)
+
+    @property
+    def social_welfare_usd_per_s(self) -> FloatArray:
+        """Total operator utility + Σ_{m,n} I_n z_{m,n} δ u_{m,n}, (...), of a whole market.
+
+        Users that opt out add nothing: what they get elsewhere is not made by this market.
+        """
+        surplus = self.tasks_per_s * self.user_utility_usd
+        *leading, operators, types = surplus.shape
+        users = surplus.reshape(*leading, operators * types).sum(axis=-1)
+        return self.operator_utility_usd_per_s.sum(axis=-1) + users
