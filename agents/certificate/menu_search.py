@@ -16,7 +16,7 @@ from airan_market.agents.contract.price import priced_menu
 from airan_market.agents.contract.utility import Accounts
 from airan_market.agents.matching.selection import cumulative_load
 from airan_market.agents.primitives.primitives import Primitives
-from airan_market.sim.arrays import BoolArray, FloatArray
+from airan_market.sim.arrays import FloatArray
 
 #: Latencies (B, N) of one operator to what they are worth, (B,).
 Objective = Callable[[FloatArray], FloatArray]
@@ -117,7 +117,7 @@ def utility_of_menu(own: Primitives, share: Share) -> Objective:
 
     def utility(latency_s: FloatArray) -> FloatArray:
         matched = share(latency_s)
-        settles: BoolArray = np.isfinite(matched).all(axis=-1)
+        settles = np.isfinite(matched.sum(axis=-1))
         matched = np.where(settles[:, np.newaxis], matched, 0.0)
         belief = operator_belief(own, cumulative_load(matched, own.demand_per_s))
         found = Accounts(own, priced_menu(own, belief, latency_s), matched)
