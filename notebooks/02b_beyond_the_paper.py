@@ -221,5 +221,5 @@ Broken more often than believed, beyond doubt: {"; ".join(whom) or "nothing, wha
 )
 
 # %%
-assert {"chernoff", *BELIEFS} <= set(beliefs.available())
+assert {"chernoff", *BELIEFS} <= set(beliefs.NAMES)
 home.cleanup()

@@ -119,7 +119,8 @@ registered name (--use); did you mean "plain"?
             if before is not thing and _place(before) != _place(thing):
                 places = f"{_place(before)} has the name, {_place(thing)} cannot have it as well"
                 raise RegistryError(f"{self.noun} {name!r}: {places}")
-            self._found[name] = self._fitting(f"{self.noun} {name!r}", thing)
+            check_call(f"{self.noun} {name!r}", thing, self._takes)
+            self._found[name] = thing
             return thing
 
         return keep
@@ -174,20 +175,35 @@ registered name (--use); did you mean "plain"?
         except Exception as error:
             reason = f"{type(error).__name__}: {one_line(str(error))}"
             raise RegistryError(f"{said}: {points[0].value} cannot be loaded: {reason}") from error
-        return self._fitting(said, thing)
-
-    def _fitting(self, said: str, thing: T) -> T:
-        before, _, after = self._takes.partition("*")
-        positional = before.replace(",", " ").split()
-        keywords = dict.fromkeys(after.replace(",", " ").split())
-        try:
-            # as it is called: a decorator of one's own may take other parameters than it shows
-            inspect.signature(thing, follow_wrapped=False).bind(*positional, **keywords)  # type: ignore[arg-type]  # not callable: a TypeError, which is what is asked here
-        except TypeError as error:
-            raise RegistryError(f"{said}: must take ({self._takes}): {error}") from None
-        except ValueError:
-            pass  # written in C, without a signature to look at
+        check_call(said, thing, self._takes)
         return thing
+
+
+def check_call(said: str, thing: object, takes: str) -> None:
+    """Refuse what cannot be called with these parameters, those after `*` by keyword.
+
+    Raises
+    ------
+    RegistryError
+
+    Examples
+    --------
+    >>> check_call("hat", lambda head: head, "head, *, size")
+    Traceback (most recent call last):
+        ...
+    airan_market.scenarios.registry.RegistryError: hat: must take (head, *, size): got an \
+unexpected keyword argument 'size'
+    """
+    before, _, after = takes.partition("*")
+    positional = before.replace(",", " ").split()
+    keywords = dict.fromkeys(after.replace(",", " ").split())
+    try:
+        # as it is called: a decorator of one's own may take other parameters than it shows
+        inspect.signature(thing, follow_wrapped=False).bind(*positional, **keywords)  # type: ignore[arg-type]  # what is not callable is a TypeError too
+    except TypeError as error:
+        raise RegistryError(f"{said}: must take ({takes}): {error}") from None
+    except ValueError:
+        pass  # written in C, without a signature to look at
 
 
 def _place(thing: object) -> str:
@@ -207,22 +223,20 @@ MECHANISMS = Registry(
         for name in ("mixed", "ct", "mc", "gsmc")
     },
 )
+_DESIGN = "airan_market.agents.belief.chernoff_design"
 BELIEFS = Registry(
     "belief",
     "servers, service_rate_per_s, load_per_s, *, zeta, pilot",
     {
-        "chernoff": Ours(
-            "airan_market.agents.belief.belief:_chernoff",
-            ("airan_market.agents.belief.chernoff_design",),
-        ),
-        "chernoff-optimised": Ours("airan_market.agents.belief.belief:_optimised"),
-        "fifo": Ours("airan_market.agents.belief.belief:_first_come"),
+        "chernoff": Ours(f"{_DESIGN}:chernoff", (_DESIGN,)),
+        "chernoff-optimised": Ours("airan_market.agents.belief.optimised_law:optimised"),
+        "fifo": Ours("airan_market.agents.belief.fcfs_law:first_come"),
         "priority": Ours(
-            "airan_market.agents.belief.belief:_priority",
+            "airan_market.agents.belief.priority_law:priority",
             ("airan_market.sim.theory.preemptive_kernel",),
         ),
         "measured": Ours(
-            "airan_market.agents.belief.belief:_measured", ("airan_market.sim.engines.kernel",)
+            "airan_market.agents.belief.measured:measured", ("airan_market.sim.engines.kernel",)
         ),
     },
 )

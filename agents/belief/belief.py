@@ -6,27 +6,21 @@ that an agreement is broken, and which concave terms does the design of a menu m
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from airan_market.agents.belief.tail_belief import believe_tails
 from airan_market.agents.primitives.primitives import Primitives
-from airan_market.agents.screening.envelope import FcfsLaw
+from airan_market.agents.primitives.returned import check_numbers
 from airan_market.agents.screening.monotone import ExponentialPieces, Pieces
-from airan_market.scenarios import InputError
+from airan_market.scenarios.registry import BELIEFS, RegistryError
 from airan_market.sim.arrays import FloatArray
 from airan_market.sim.estimation.pilot import PilotRun
-from airan_market.sim.theory.domain import arrival_rates
 
 PILOT_RUN = PilotRun()
-
-
-class BeliefUnavailable(InputError, ValueError):  # noqa: N818 (a state of the program, not a fault of it)
-    """The scenario names a belief that is not there yet; the message lists those that are."""
+PARTS = ("saturated", "raw", "probability", "pieces")
 
 
 class Belief(Protocol):
@@ -116,7 +110,7 @@ def believe(
     Parameters
     ----------
     name : str
-        One of `BELIEFS`.
+        One of ours, or a registered one (`scenarios.registry`).
     servers, service_rate_per_s : array (..., S)
         c and μ of each stage, leading axes for the operators; checked by `Primitives`, not here.
     load_per_s : array (..., N)
@@ -124,7 +118,7 @@ def believe(
     zeta : float
         ζ of the Chernoff bound, in (0, 1).
     pilot : PilotRun
-        The traffic in which operators measure; read by "measured" only.
+        The traffic in which operators measure; of ours, "measured" alone reads it.
 
     Returns
     -------
@@ -133,8 +127,8 @@ def believe(
 
     Raises
     ------
-    BeliefUnavailable
-        When there is no belief of that name (yet).
+    airan_market.scenarios.registry.RegistryError
+        When what stands behind the name cannot be had, or does not return what it has to.
     ValueError
         When a load is negative or not a number.
 
@@ -145,10 +139,12 @@ def believe(
     >>> belief.saturated.tolist(), belief.raw(np.array([1.0, 1.0])).round(6).tolist()
     ([False, True], [0.981012, 1.0])
     """
-    if name not in BELIEFS:
-        raise BeliefUnavailable(f"belief = {name!r}: available are {', '.join(BELIEFS)}")
     by_type = servers[..., np.newaxis, :], service_rate_per_s[..., np.newaxis, :]
-    return BELIEFS[name](*by_type, load_per_s, zeta, pilot)
+    belief: Belief = BELIEFS.get(name)(*by_type, load_per_s, zeta=zeta, pilot=pilot)
+    if name in BELIEFS.ours:
+        return belief
+    shape = np.broadcast_shapes(load_per_s.shape, by_type[0].shape[:-1])
+    return CheckedBelief(f"belief {name!r}", belief, shape)
 
 
 def operator_belief(primitives: Primitives, load_per_s: FloatArray) -> Belief:
@@ -163,52 +159,46 @@ def operator_belief(primitives: Primitives, load_per_s: FloatArray) -> Belief:
     )
 
 
-def _chernoff(
-    servers: FloatArray, rates: FloatArray, load_per_s: FloatArray, zeta: float, pilot: PilotRun
-) -> Belief:
-    from airan_market.agents.belief.chernoff_design import (
-        chernoff_coefficients,  # here: Numba takes long to import
-    )
+class CheckedBelief:
+    """A belief that others bring, its probabilities checked whenever they are asked for.
 
-    load_per_s = arrival_rates(load_per_s, "load_per_s")
-    log_gain, exponent_per_s = chernoff_coefficients(servers, rates, load_per_s, zeta)
-    return ChernoffBelief(log_gain, exponent_per_s)
+    Parameters
+    ----------
+    said : str
+        What faults call it.
+    belief : Belief
+    shape : tuple of int
+        (..., N), that of the loads.
 
+    Raises
+    ------
+    airan_market.scenarios.registry.RegistryError
+        When it is no belief, or a probability is none.
+    """
 
-def _first_come(
-    servers: FloatArray, rates: FloatArray, load_per_s: FloatArray, zeta: float, pilot: PilotRun
-) -> Belief:
-    return believe_tails(FcfsLaw, servers, rates, load_per_s)
+    def __init__(self, said: str, belief: Belief, shape: tuple[int, ...]) -> None:
+        missing = [part for part in PARTS if not hasattr(belief, part)]
+        if missing:
+            kind = type(belief).__name__
+            raise RegistryError(f"{said}: returned {kind}, which has no {', no '.join(missing)}")
+        self._said, self._belief = said, belief
+        self.saturated = np.asarray(belief.saturated)
+        if self.saturated.dtype != bool or self.saturated.shape != shape:
+            found = f"{self.saturated.dtype} {self.saturated.shape}"
+            raise RegistryError(f"{said}: saturated must be an array of bool {shape}, is {found}")
+        self.pieces = belief.pieces
 
+    def raw(self, latency_s: FloatArray) -> FloatArray:
+        """Value of the believed expression."""
+        return self._checked("raw", self._belief.raw(latency_s), latency_s, np.inf)
 
-def _optimised(
-    servers: FloatArray, rates: FloatArray, load_per_s: FloatArray, zeta: float, pilot: PilotRun
-) -> Belief:
-    from airan_market.agents.belief.optimised_law import OptimisedLaw
+    def probability(self, latency_s: FloatArray) -> FloatArray:
+        """Value of the belief."""
+        return self._checked("probability", self._belief.probability(latency_s), latency_s, 1.0)
 
-    return believe_tails(OptimisedLaw, servers, rates, load_per_s)
-
-
-def _priority(
-    servers: FloatArray, rates: FloatArray, load_per_s: FloatArray, zeta: float, pilot: PilotRun
-) -> Belief:
-    from airan_market.agents.belief.priority_law import PriorityLaw
-
-    return believe_tails(PriorityLaw, servers, rates, load_per_s)
-
-
-def _measured(
-    servers: FloatArray, rates: FloatArray, load_per_s: FloatArray, zeta: float, pilot: PilotRun
-) -> Belief:
-    from airan_market.agents.belief.measured import measured_belief
-
-    return measured_belief(servers, rates, load_per_s, pilot)
-
-
-BELIEFS: dict[str, Callable[[FloatArray, FloatArray, FloatArray, float, PilotRun], Belief]] = {
-    "chernoff": _chernoff,
-    "chernoff-optimised": _optimised,
-    "fifo": _first_come,
-    "priority": _priority,
-    "measured": _measured,
-}
+    def _checked(
+        self, part: str, found: FloatArray, latency_s: FloatArray, highest: float
+    ) -> FloatArray:
+        shape = np.broadcast_shapes(latency_s.shape, self.saturated.shape)
+        check_numbers(f"{self._said}: {part}", found, shape, 0.0, highest)
+        return found

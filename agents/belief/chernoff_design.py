@@ -19,6 +19,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike
 
+from airan_market.agents.belief.belief import ChernoffBelief
 from airan_market.sim.arrays import FloatArray
 from airan_market.sim.theory.domain import arrival_rates
 
@@ -129,6 +130,19 @@ def chernoff_coefficients(
         _spread(zeta, leading).ravel(),
     )
     return log_gain.reshape(leading), exponent_per_s.reshape(leading)
+
+
+def chernoff(
+    servers: FloatArray,
+    service_rate_per_s: FloatArray,
+    load_per_s: FloatArray,
+    *,
+    zeta: float,
+    pilot: object,
+) -> ChernoffBelief:
+    """The paper's belief, for `believe`."""
+    load = arrival_rates(load_per_s, "load_per_s")
+    return ChernoffBelief(*chernoff_coefficients(servers, service_rate_per_s, load, zeta))
 
 
 def _spread(values: ArrayLike, shape: tuple[int, ...]) -> FloatArray:

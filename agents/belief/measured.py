@@ -1,9 +1,9 @@
 r"""The belief of an operator that trusts its own measurements.
 
-An operator knows its stations and can play them (`sim.estimation.pilot.PilotRun`): it offers a
-type above and a type of its own to a simulation of itself and keeps the latencies as a smooth tail
-(`sim.estimation.sample_tail`). That is done at the nodes of a grid of loads, when a node is first
-needed; in between, quantiles and mean excesses are interpolated. A design asks for thousands of
+An operator knows its stations and can play them (`sim.estimation.pilot.PilotRun`): it offers a type above
+and a type of its own to a simulation of itself and keeps the latencies as a smooth tail
+(`sim.estimation.sample_tail`). That is done at the nodes of a grid of loads, when a node is first needed; in
+between, quantiles and mean excesses are interpolated. A design asks for thousands of
 loads, so measuring each anew would take hours, and menus would chase the noise between them.
 
 The load of a type n and of those above it, Λ_n and Λ_{n-1}, are given as
@@ -17,9 +17,8 @@ linear in e^(2u) and e^v, as is the mean sojourn of a type in a single server,
 - *Few tasks of its own, or none.* A type has at least `PROBES` of the capacity that the types above
   leave: an operator sends probes, and what these find, a little more load than without them, is
   believed (v is at least −ln(1 − PROBES)).
-- *Near saturation.* Beyond u or u + v = `GREATEST` (94 % load) a pilot run would have to be too
-  long to settle. From there on latencies grow as 1 / (1 − load) in either load, the heavy-traffic
-  law.
+- *Near saturation.* Beyond u or u + v = `GREATEST` (94 % load) trials would have to be too long to
+  settle. From there on latencies grow as 1 / (1 − load) in either load, the heavy-traffic law.
 - *Saturated.* p = 1 at every latency, as in every other belief.
 
 What happened in earlier rounds of a run does not enter: a belief is a function of the loads, the
@@ -43,7 +42,7 @@ from airan_market.sim.workload import STAGES
 STEP = 0.25
 PROBES = 0.05
 GREATEST = 2.75
-TASKS = 30_000  # in a pilot run, and
+TASKS = 30_000  # in a trial, and
 RELAXATIONS = 200  # times the tasks in which a queue of that load forgets, 4 / (1 − load)²
 NODES = 20_000  # kept in memory, 350 bytes each
 
@@ -74,19 +73,26 @@ class MeasuredLaw:
         return SampleTail(self.tails.quantile_s[which], self.tails.excess_s[which])
 
 
-def measured_belief(
-    servers: FloatArray, rates: FloatArray, load_per_s: FloatArray, pilot: PilotRun
+def measured(
+    servers: FloatArray,
+    service_rate_per_s: FloatArray,
+    load_per_s: FloatArray,
+    *,
+    pilot: PilotRun,
+    zeta: float = 0.0,
 ) -> TailBelief:
     """Belief at cumulative loads.
 
     Parameters
     ----------
-    servers, rates : array (..., 1, S)
+    servers, service_rate_per_s : array (..., 1, S)
         c and μ of at most three stages.
     load_per_s : array (..., N)
         Λ_n, never decreasing along the types.
     pilot : PilotRun
         The traffic in which operators measure.
+    zeta : float
+        Not read.
 
     Returns
     -------
@@ -101,12 +107,12 @@ def measured_belief(
     Examples
     --------
     >>> one = np.ones((1, 1)), np.full((1, 1), 7.0)
-    >>> belief = measured_belief(*one, np.array([3.0, 3.0, 7.0]), PilotRun())
+    >>> belief = measured(*one, np.array([3.0, 3.0, 7.0]), pilot=PilotRun())
     >>> belief.raw(np.full(3, 0.5)).round(2).tolist()  # exact: 0.135, 0.275 and saturated
     [0.13, 0.29, 1.0]
     """
     load = arrival_rates(load_per_s, "load_per_s")
-    capacity = (servers * rates).min(axis=-1)
+    capacity = (servers * service_rate_per_s).min(axis=-1)
     load = np.broadcast_to(load, np.broadcast_shapes(load.shape, capacity.shape))
     saturated = load >= capacity
     full = np.where(saturated, 0.0, load / capacity)
@@ -115,7 +121,8 @@ def measured_belief(
     above = np.where(saturated, 0.0, above)
     operator = np.arange(capacity.size).reshape(capacity.shape[:-1])
     operator = np.broadcast_to(operator[..., np.newaxis], load.shape)
-    stages = [_stages(c, mu) for c, mu in zip(_rows(servers), _rows(rates), strict=True)]
+    by_operator = zip(_rows(servers), _rows(service_rate_per_s), strict=True)
+    stages = [_stages(c, mu) for c, mu in by_operator]
     tails = _interpolated(stages, operator.reshape(-1), above.reshape(-1), depth.reshape(-1), pilot)
     return TailBelief(MeasuredLaw(tails), saturated)
 
@@ -179,4 +186,4 @@ def _node(stages: Stages, i: int, j: int, pilot: PilotRun) -> SampleTail:
     tasks = int(TASKS + RELAXATIONS * relaxation)
     latency_s = pilot.latencies(servers, rates, above_per_s, own_per_s, tasks)
     share = own_per_s / (above_per_s + own_per_s)
-    return SampleTail.of(latency_s, max(1.0, relaxation * share))
+    return SampleTail.of(latency_s, alike=max(1.0, relaxation * share))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from airan_market.agents.belief.tail_belief import belief_from_laws
 from airan_market.sim.arrays import FloatArray, IntArray
 from airan_market.sim.theory.preemptive import SojournLaws
 
@@ -61,3 +62,6 @@ class PriorityLaw:
         latency_s, which = np.broadcast_arrays(latency_s, which)
         tail, density = self._laws(latency_s.reshape(-1), which.reshape(-1))
         return tail.reshape(which.shape), density.reshape(which.shape)
+
+
+priority = belief_from_laws(PriorityLaw)

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import update_wrapper
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from airan_market.agents.primitives.returned import check_numbers
 from airan_market.agents.screening.envelope import EnvelopePieces, Law
-from airan_market.sim.arrays import FloatArray
+from airan_market.scenarios.registry import RegistryError, check_call
+from airan_market.sim.arrays import FloatArray, IntArray
 from airan_market.sim.theory.domain import arrival_rates
+
+Tail = Callable[[FloatArray, FloatArray, FloatArray, FloatArray], FloatArray]
+Builder = Callable[..., "TailBelief"]
+
+STEP = 1e-4  # of the differences that stand for a density, in mean services of all stages
 
 
 @dataclass(frozen=True)
@@ -23,14 +32,6 @@ class TailBelief:
         Of the types of all operators, flattened; never asked for a saturated one.
     saturated : array (..., N) of bool
         Types whose load reaches the capacity of some stage.
-
-    Examples
-    --------
-    >>> from airan_market.agents.screening.envelope import FcfsLaw
-    >>> one = np.array([[1]])
-    >>> belief = believe_tails(FcfsLaw, one, 7.0 * one, np.array([3.0, 8.0]))
-    >>> belief.probability(np.array([0.5, 0.5])).round(12).tolist()  # exp(−4 · 0.5); saturated
-    [0.135335283237, 1.0]
     """
 
     law: Law
@@ -56,30 +57,117 @@ class TailBelief:
         return EnvelopePieces.over(self.law, slope, weight, free, lower_s, upper_s)
 
 
-def believe_tails(
-    law: Callable[[FloatArray, FloatArray, FloatArray], Law],
-    servers: FloatArray,
-    service_rate_per_s: FloatArray,
-    load_per_s: FloatArray,
-) -> TailBelief:
-    """Belief in a law of queueing theory at cumulative loads.
+@dataclass(frozen=True)
+class TailLaw:
+    """Laws given by formulas of their own load alone, as `envelope.Law`: K of them, flattened.
 
     Parameters
     ----------
-    law : callable
-        Makes the laws out of servers and rates (..., N, S) and loads (..., N).
-    servers, service_rate_per_s : array (..., 1, S)
-    load_per_s : array (..., N)
-        Λ_n, never decreasing along n.
-
-    Raises
-    ------
-    ValueError
-        When a load is negative or not a number.
+    formula, density_formula : callable
+        P(T > t) and the density, 1/s, of latencies (...), servers and rates (..., S), loads (...).
+    servers, service_rate_per_s : array (K, S)
+    load_per_s : array (K,)
     """
-    load = arrival_rates(load_per_s, "load_per_s")
-    capacity = (servers * service_rate_per_s).min(axis=-1)
-    load = np.broadcast_to(load, np.broadcast_shapes(load.shape, capacity.shape))
-    stages = (*load.shape, servers.shape[-1])
-    made = law(np.broadcast_to(servers, stages), np.broadcast_to(service_rate_per_s, stages), load)
-    return TailBelief(made, load >= capacity)
+
+    formula: Tail
+    density_formula: Tail
+    servers: FloatArray
+    service_rate_per_s: FloatArray
+    load_per_s: FloatArray
+
+    def tail(self, latency_s: FloatArray, which: IntArray) -> FloatArray:
+        """P(T > latency_s) under the laws `which`."""
+        return self.formula(latency_s, *self._of(which))
+
+    def density(self, latency_s: FloatArray, which: IntArray) -> FloatArray:
+        """Density of T at latency_s, 1/s."""
+        return self.density_formula(latency_s, *self._of(which))
+
+    def _of(self, which: IntArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        return self.servers[which], self.service_rate_per_s[which], self.load_per_s[which]
+
+
+def belief_from_laws(laws: Callable[[FloatArray, FloatArray, FloatArray], Law]) -> Builder:
+    """What builds a belief in laws of queueing theory at cumulative loads.
+
+    Parameters
+    ----------
+    laws : callable
+        Makes the laws out of servers and rates (..., N, S) and loads (..., N).
+
+    Examples
+    --------
+    >>> from airan_market.agents.belief.fcfs_law import FcfsLaw
+    >>> one = np.array([[1]])
+    >>> belief = belief_from_laws(FcfsLaw)(one, 7.0 * one, np.array([3.0, 8.0]))
+    >>> belief.probability(np.array([0.5, 0.5])).round(12).tolist()  # exp(−4 · 0.5); saturated
+    [0.135335283237, 1.0]
+    """
+
+    def build(
+        servers: FloatArray, service_rate_per_s: FloatArray, load_per_s: FloatArray, **_: Any
+    ) -> TailBelief:
+        load = arrival_rates(load_per_s, "load_per_s")
+        capacity = (servers * service_rate_per_s).min(axis=-1)
+        load = np.broadcast_to(load, np.broadcast_shapes(load.shape, capacity.shape))
+        stages = (*load.shape, servers.shape[-1])
+        servers, rates = (np.broadcast_to(part, stages) for part in (servers, service_rate_per_s))
+        return TailBelief(laws(servers, rates, load), load >= capacity)
+
+    return build
+
+
+def belief_from_formulas(tail: Tail, density: Tail) -> Builder:
+    """What builds a belief in formulas of a type's own load, as `TailLaw` takes them."""
+
+    def laws(servers: FloatArray, rates: FloatArray, load_per_s: FloatArray) -> TailLaw:
+        by_law = (-1, servers.shape[-1])
+        flat = servers.reshape(by_law), rates.reshape(by_law), load_per_s.reshape(-1)
+        return TailLaw(tail, density, *flat)
+
+    return belief_from_laws(laws)
+
+
+def belief_from_tail(tail: Tail) -> Builder:
+    """What builds a belief from nothing but a formula of P(T > t), for `register_belief`.
+
+    The menus that go with it need a density, too, which is taken from differences of the tail. So
+    the tail has to be smooth, and to fall; the density then keeps about nine digits.
+
+    Parameters
+    ----------
+    tail : callable
+        Called with latencies (...) in s, servers and rates (..., S), and the loads (...) that a
+        type can feel, never with a saturated one; returns P(T > t), (...).
+
+    Examples
+    --------
+    >>> @belief_from_tail
+    ... def never_waits(latency_s, servers, service_rate_per_s, load_per_s):
+    ...     return np.exp(-service_rate_per_s[..., 0] * latency_s)
+    >>> belief = never_waits(np.array([[1.0]]), np.array([[2.0]]), np.array([1.0, 3.0]))
+    >>> belief.probability(np.array([0.5, 0.5])).round(6).tolist()
+    [0.367879, 1.0]
+    >>> belief.law.density(np.array([0.5]), np.array([0])).round(6).tolist()
+    [0.735759]
+    """
+    said = f"{tail.__module__}.{tail.__qualname__}"
+    check_call(said, tail, "latency_s, servers, service_rate_per_s, load_per_s")
+
+    def checked(latency_s: FloatArray, *at: FloatArray) -> FloatArray:
+        found = tail(latency_s, *at)
+        shape = np.broadcast_shapes(latency_s.shape, at[-1].shape)
+        check_numbers(f"{said}: P(T > t)", found, shape, 0, 1)
+        return found
+
+    def density(latency_s: FloatArray, *at: FloatArray) -> FloatArray:
+        step = STEP * (1 / at[1]).sum(axis=-1)
+        before, after = np.maximum(latency_s - step, 0.0), latency_s + step
+        fall = checked(before, *at) - checked(after, *at)
+        if (fall < -1e-9).any():
+            raise RegistryError(f"{said}: P(T > t) rises with t")
+        return np.maximum(fall, 0.0) / (after - before)
+
+    build = update_wrapper(belief_from_formulas(checked, density), tail)
+    del build.__wrapped__  # its signature is not that of the tail
+    return build

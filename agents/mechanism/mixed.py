@@ -115,8 +115,8 @@ def agree(primitives: Primitives) -> Agreement:
     --------
     >>> from airan_market.scenarios import load_scenario
     >>> agreed = agree(Primitives.from_scenario(load_scenario("teleoperation")))
-    >>> agreed.iterations, agreed.converged, agreed.temperature_usd
-    (50, False, 1e-05)
+    >>> agreed.iterations, agreed.converged
+    (50, False)
     """
     states = tuple(iterate(primitives))
     last = states[-1]

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from airan_market.agents.primitives.population import users_by_type
-from airan_market.agents.primitives.traffic import laws_of
+from airan_market.agents.primitives.traffic import knows_traffic, laws_of
 from airan_market.scenarios import Mechanism, Operator, Scenario, Task
 from airan_market.sim.arrays import FloatArray
 from airan_market.sim.estimation.pilot import PilotRun
@@ -41,7 +41,7 @@ class Primitives:
         Participation margin of each operator, USD per task and at least 0; by default that of the
         mechanism for all.
     pilot : airan_market.sim.estimation.pilot.PilotRun
-        The traffic in which operators measure, for the belief "measured".
+        The traffic in which operators measure, for the beliefs that do.
 
     Raises
     ------
@@ -108,12 +108,12 @@ class Primitives:
     def from_scenario(cls, scenario: Scenario, seed: int = 0) -> Primitives:
         """Arrays of a scenario.
 
-        `seed` only matters to shares drawn from a Dirichlet law, and to the belief "measured".
+        `seed` only matters to shares drawn from a Dirichlet law, and to beliefs that measure.
 
         Raises
         ------
         airan_market.sim.traffic.request_trace.TraceError
-            With the belief "measured", when a file of requests cannot be read.
+            With a belief that measures, when a file of requests cannot be read.
         """
         economics, operators = scenario.economics, scenario.operators
         return cls(
@@ -139,7 +139,7 @@ class Primitives:
             opt_out_utility_usd=economics.opt_out_utility_usd,
             mechanism=scenario.mechanism,
             pilot=PilotRun(*laws_of(scenario), seed)
-            if scenario.mechanism.belief == "measured"
+            if knows_traffic(scenario.mechanism.belief)
             else PILOT_RUN,
         )
 

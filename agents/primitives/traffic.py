@@ -20,7 +20,7 @@ from airan_market.scenarios import (
     TraceArrivals,
     TraceWork,
 )
-from airan_market.scenarios.registry import DISCIPLINES, RegistryError
+from airan_market.scenarios.registry import BELIEFS, DISCIPLINES, RegistryError
 from airan_market.scenarios.schema.consistency import PREEMPTIVE
 from airan_market.sim.arrays import FloatArray
 from airan_market.sim.streams import stream
@@ -167,6 +167,19 @@ def _read(path: str, stamp: int) -> RequestTrace:
     return read_azure_llm_2023(path)
 
 
+def knows_traffic(belief: str) -> bool:
+    """Whether a belief may reckon with other traffic than Poisson arrivals of exponential work.
+
+    Of those that others bring nothing is known.
+
+    Examples
+    --------
+    >>> knows_traffic("fifo"), knows_traffic("measured"), knows_traffic("mine")
+    (False, True, True)
+    """
+    return belief == "measured" or belief not in BELIEFS.ours
+
+
 @dataclass(frozen=True, eq=False)
 class DrawnTraffic:
     """Arrivals and work drawn from named streams; one intensity for all types and the whole run.
@@ -209,7 +222,27 @@ class DrawnTraffic:
 
     def notes(self) -> list[str]:
         """Say what of the traffic operators do not reckon with."""
+<<<<<<< HEAD
         return list(self.said)
+=======
+        task, simulation = self._scenario.task, self._scenario.simulation
+        unlike = [] if task.law == "exponential" else [f"work is {_law_text(task)}"]
+        if isinstance(simulation.arrivals, BurstArrivals):
+            law = arrival_law(simulation)
+            rate_per_s = float(self._users_by_type.sum() * self._rate_per_s)
+            dispersion = law.dispersion(rate_per_s, simulation.horizon_s)
+            unlike.append(
+                f"arrivals come in bursts (the number of all users' tasks in a round has "
+                f"{dispersion:.3g} times the variance of Poisson arrivals)"
+            )
+        belief = self._scenario.mechanism.belief
+        if not unlike or knows_traffic(belief):
+            return []
+        return [
+            f"In the traffic {' and '.join(unlike)}; the belief {belief!r} reckons with Poisson "
+            "arrivals and exponential work."
+        ]
+>>>>>>> 440a42a (Beliefs by name: builders of one contract; a formula of P(T > t) is enough; what others bring is checked where it is used)
 
 
 def _unlike(scenario: Scenario, arrivals: ArrivalLaw, users: float) -> list[str]:

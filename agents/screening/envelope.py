@@ -23,8 +23,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from airan_market.sim.arrays import FloatArray, IntArray
-from airan_market.sim.theory.end_to_end import end_to_end_tail
-from airan_market.sim.theory.sojourn import waiting_law
 
 HALVINGS = 30  # of the interval in which a bend is sought; a shorter line is none
 
@@ -39,63 +37,6 @@ class Law(Protocol):
     def density(self, latency_s: FloatArray, which: IntArray) -> FloatArray:
         """Density of T at latency_s, 1/s."""
         ...
-
-
-class FcfsLaw:
-    """Sums of independent first-come M/M/c sojourns, eq. (9); K = N or M·N of them, flattened.
-
-    The density comes from two tails. Write the latency as T = X + E with E ~ Exp(μ) the service of
-    one stage. Then density_T = μ (P(T > t) − P(X > t)), and X is the sum of the other stages,
-    plus, with the probability P that a task waits, an Exp(r), which is the sojourn in a single
-    server of rate r + λ.
-
-    Parameters
-    ----------
-    servers, service_rate_per_s : array (..., N, S)
-    load_per_s : array (..., N)
-        Below the capacity of every stage for the laws that are asked for.
-
-    Examples
-    --------
-    >>> law = FcfsLaw(np.array([[1]]), np.array([[7.0]]), np.array([3.0]))
-    >>> law.density(np.array([0.5]), np.array([0])).round(12).tolist()  # 4 exp(−4 · 0.5)
-    [0.541341132946]
-    """
-
-    def __init__(
-        self, servers: FloatArray, service_rate_per_s: FloatArray, load_per_s: FloatArray
-    ) -> None:
-        stages = servers.shape[-1]
-        servers, rates = servers.reshape(-1, stages), service_rate_per_s.reshape(-1, stages)
-        # the slowest service last: the smaller μ, the fewer digits the difference of tails loses
-        order = np.argsort(-rates, axis=-1, kind="stable")
-        self._servers = np.take_along_axis(servers, order, axis=-1)
-        self._rates = np.take_along_axis(rates, order, axis=-1)
-        self._load = load_per_s.reshape(-1)
-        self._waits, waiting_rate = waiting_law(
-            self._servers[:, -1], self._rates[:, -1], self._load
-        )
-        self._waiting_servers, self._waiting_rates = self._servers.copy(), self._rates.copy()
-        self._waiting_servers[:, -1] = 1
-        self._waiting_rates[:, -1] = waiting_rate + self._load
-
-    def tail(self, latency_s: FloatArray, which: IntArray) -> FloatArray:
-        """Evaluate eq. (9)."""
-        return end_to_end_tail(
-            latency_s, self._servers[which], self._rates[which], self._load[which]
-        )
-
-    def density(self, latency_s: FloatArray, which: IntArray) -> FloatArray:
-        """μ (P(T > t) − P(X > t)), with an absolute error of about 1e-12 μ."""
-        load, waits = self._load[which], self._waits[which]
-        servers, rates = self._waiting_servers[which], self._waiting_rates[which]
-        waited = end_to_end_tail(latency_s, servers, rates, load)
-        others = np.zeros_like(waited)  # the sum of no stages is 0
-        if servers.shape[-1] > 1:
-            others = end_to_end_tail(latency_s, servers[..., :-1], rates[..., :-1], load)
-        difference = self.tail(latency_s, which) - waits * waited - (1 - waits) * others
-        # far out both tails vanish and only their rounding is left, of either sign
-        return self._rates[which, -1] * np.maximum(difference, 0.0)
 
 
 @dataclass(frozen=True)
@@ -223,6 +164,7 @@ def bends(law: Law, which: IntArray, lower_s: float, upper_s: float) -> FloatArr
     --------
     One stage of one server has an exponential tail, two in a row have not:
 
+    >>> from airan_market.agents.belief.fcfs_law import FcfsLaw
     >>> one, two = np.array([[1]]), np.array([[1, 1]])
     >>> law = FcfsLaw(one, 7.0 * one, np.array([3.0]))
     >>> bends(law, np.array([0]), 0.001, 2.0).round(6).tolist()

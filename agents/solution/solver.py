@@ -14,11 +14,10 @@ from airan_market.agents.contract.menu import Menu
 from airan_market.agents.mechanism.agreement import Agreement
 from airan_market.agents.mechanism.pure import at_induced_load, in_force
 from airan_market.agents.primitives.primitives import Primitives
+from airan_market.agents.primitives.returned import check_numbers
 from airan_market.agents.solution.outcome import Outcome, conclude
 from airan_market.scenarios import Scenario
 from airan_market.scenarios.registry import MECHANISMS, RegistryError
-
-ROUNDING = 1e-9  # of a share of users, a probability, or a bound on latency
 
 
 def solve(scenario: Scenario, seed: int = 0) -> Outcome:
@@ -75,7 +74,7 @@ def arrive(primitives: Primitives) -> Agreement:
 
 
 def agree(primitives: Primitives) -> Agreement:
-    """What the mechanism that `primitives` name arrives at; of others' it is checked.
+    """What the mechanism that `primitives` name arrives at; that of others is checked.
 
     Raises
     ------
@@ -84,51 +83,34 @@ def agree(primitives: Primitives) -> Agreement:
     name = primitives.mechanism.name
     agreement = MECHANISMS.get(name)(primitives)
     if name not in MECHANISMS.ours:
-        try:
-            _check(primitives, agreement)
-        except ValueError as error:
-            raise RegistryError(f"mechanism {name!r}: {error}") from None
+        _check(f"mechanism {name!r}", primitives, agreement)
     return agreement
 
 
-def _check(primitives: Primitives, agreement: object) -> None:
+def _check(said: str, primitives: Primitives, agreement: object) -> None:
     """Refuse what is no agreement of this market, with the value and what is expected."""
     if not (isinstance(agreement, Agreement) and isinstance(agreement.menu, Menu)):
         kind = type(agreement).__name__
-        raise ValueError(f"returned {kind}, must return an Agreement with a Menu")
+        raise RegistryError(f"{said}: returned {kind}, must return an Agreement with a Menu")
     menu, matching = agreement.menu, agreement.match_probability
     settings, shape = primitives.mechanism, (primitives.operators, primitives.types)
-    lowest, highest = settings.latency_min_s, settings.latency_max_s
-    _check_numbers("menu.latency_s", menu.latency_s, shape, lowest, highest)
-    _check_numbers("menu.price_usd", menu.price_usd, shape)
-    _check_numbers("menu.violation_probability", menu.violation_probability, shape, 0, 1)
-    _check_numbers("match_probability", matching, shape, 0, 1)
-    _check_numbers("match_probability of all operators", matching.sum(axis=0), shape[1:], 0, 1)
+    for part, values, *bounds in (
+        ("menu.latency_s", menu.latency_s, settings.latency_min_s, settings.latency_max_s),
+        ("menu.price_usd", menu.price_usd),
+        ("menu.violation_probability", menu.violation_probability, 0.0, 1.0),
+        ("match_probability", matching, 0.0, 1.0),
+    ):
+        check_numbers(f"{said}: {part}", values, shape, *bounds)
+    everywhere = f"{said}: match_probability, all operators together, "
+    check_numbers(everywhere, matching.sum(axis=0), shape[1:], 0.0, 1.0)
     if agreement.design_probability is not None:
-        _check_numbers("design_probability", agreement.design_probability, shape, 0, 1)
+        design = f"{said}: design_probability"
+        check_numbers(design, agreement.design_probability, shape, 0.0, 1.0)
     if agreement.temperature_usd is not None:
         if not 0 < agreement.temperature_usd < np.inf:
-            raise ValueError(f"temperature_usd = {agreement.temperature_usd}: must be above 0")
-        _check_numbers("shadow_price_usd", agreement.response[1], shape[:1], 0)
+            tau = agreement.temperature_usd
+            raise RegistryError(f"{said}: temperature_usd = {tau}: must be a number above 0")
+        check_numbers(f"{said}: shadow_price_usd", agreement.response[1], shape[:1], 0.0)
         induced = at_induced_load(primitives, menu, matching).violation_probability
-        apart = menu.violation_probability - induced
-        _check_numbers("menu.violation_probability less that at the loads", apart, shape, 0, 0)
-
-
-def _check_numbers(
-    said: str,
-    values: object,
-    shape: tuple[int, ...],
-    lowest: float = -np.inf,
-    highest: float = np.inf,
-) -> None:
-    found = np.asarray(values)
-    if found is not values or found.dtype != float or found.shape != shape:
-        what = f"an array of {found.dtype}, {found.shape}" if found is values else type(values)
-        raise ValueError(f"{said}: must be an array of float64, {shape}, is {what}")
-    wrong = ~((found >= lowest - ROUNDING) & (found <= highest + ROUNDING) & np.isfinite(found))
-    if wrong.any():
-        place = tuple(np.argwhere(wrong)[0])
-        where = "".join(f"[{step + 1}]" for step in place)
-        allowed = f"a finite number from {lowest:g} to {highest:g}"
-        raise ValueError(f"{said}{where} = {found[place]:g}: must be {allowed}")
+        apart = f"{said}: menu.violation_probability, less that at the loads of the matching, "
+        check_numbers(apart, menu.violation_probability - induced, shape, 0.0, 0.0)

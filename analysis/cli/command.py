@@ -165,18 +165,14 @@ def run(
 def _has_to_compile(loaded: Scenario | PactScenario, *, traffic: bool) -> bool:
     """Whether the machine code that this scenario needs is still to be made, once a machine."""
     from airan_market.scenarios import Scenario
+    from airan_market.scenarios.registry import BELIEFS
     from airan_market.sim.machine_code import is_compiled
 
     if not isinstance(loaded, Scenario):
         return not is_compiled(
             "airan_market.sim.engines.kernel"
         )  # its capacity is always found with it
-    of_belief = {
-        "chernoff": "airan_market.agents.belief.chernoff_design",
-        "priority": "airan_market.sim.theory.preemptive_kernel",
-        "measured": "airan_market.sim.engines.kernel",
-    }
-    modules = [of_belief[name] for name in (loaded.mechanism.belief,) if name in of_belief]
+    modules = list(BELIEFS.kernels(loaded.mechanism.belief))
     if traffic and loaded.simulation.engine == "compiled":
         modules.append("airan_market.sim.engines.kernel")
     return not all(is_compiled(module) for module in modules)

@@ -15,17 +15,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from airan_market.agents.belief.belief import BELIEFS
 from airan_market.agents.contract.menu import Menu
 from airan_market.agents.contract.utility import Accounts
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.agents.solution.solver import arrive
 from airan_market.analysis.questions.realised import Span, violation_rates
+from airan_market.scenarios.registry import BELIEFS
 from airan_market.sim.arrays import FloatArray
 from airan_market.sim.estimation.intervals import clopper_pearson, mean_interval
 
 REFERENCE = "chernoff"  # the paper's, against which the others are held
-NAMES = ("chernoff", "chernoff-optimised", "fifo", "priority", "measured")
+NAMES = tuple(BELIEFS.ours)
 LEVEL = 0.95
 MARKET, OPERATOR, TYPE = "market", "operator", "type"
 #: Quantities of which less is better.
@@ -82,17 +82,6 @@ class Play:
         )
 
 
-def available() -> tuple[str, ...]:
-    """Beliefs that can be compared: those of `NAMES` that are there.
-
-    Examples
-    --------
-    >>> available()[0]
-    'chernoff'
-    """
-    return tuple(name for name in NAMES if name in BELIEFS)
-
-
 def play_belief(
     primitives: Primitives, belief: str, *, seed: int, replications: int, span: Span
 ) -> Play:
@@ -102,7 +91,7 @@ def play_belief(
 
     Raises
     ------
-    airan_market.agents.belief.belief.BeliefUnavailable
+    airan_market.scenarios.registry.RegistryError
     """
     own = replace(primitives, mechanism=primitives.mechanism.model_copy(update={"belief": belief}))
     found = arrive(own)

@@ -92,7 +92,7 @@ def cells(
     if replications < 2:
         raise InputError(f"--replications = {replications}: must be at least 2")
     parts = {
-        BELIEFS: list(reversed(beliefs.available())),
+        BELIEFS: list(reversed(beliefs.NAMES)),
         RENT: ["play", *(f"own margins {goal}" for goal in rent.GOALS), "curve", "best"],
         ANARCHY: [FITTED, "split", *(f"draw-{draw}" for draw in range(draws))],
     }

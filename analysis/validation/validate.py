@@ -20,13 +20,14 @@ from airan_market.analysis.validation.tables import approximations, verdict_tabl
 from airan_market.analysis.validation.truth import Effort, Truth, observe
 from airan_market.analysis.validation.verdicts import FAMILY_LEVEL
 from airan_market.scenarios import Scenario
+from airan_market.scenarios.registry import BELIEFS
 from airan_market.scenarios.schema.consistency import PREEMPTIVE
 
-#: Modules of machine code that a validation needs.
+#: Modules of machine code that a validation needs, whatever the scenario believes.
 KERNELS = (
-    "airan_market.agents.belief.chernoff_design",
+    *BELIEFS.kernels("chernoff"),
+    *BELIEFS.kernels("priority"),
     "airan_market.sim.engines.kernel",
-    "airan_market.sim.theory.preemptive_kernel",
     "airan_market.sim.rare.tagged_kernel",
 )
 COMPLETE, INTERRUPTED = "complete", "interrupted"

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from airan_market.agents.belief.belief import BELIEFS, BeliefUnavailable, believe
+from airan_market.agents.belief.belief import believe
 from airan_market.agents.screening.monotone import DerivativePieces, maximise_monotone
+from airan_market.scenarios.registry import BELIEFS, RegistryError
 from airan_market.sim.theory.chernoff import chernoff_coefficients
 from airan_market.sim.theory.end_to_end import end_to_end_tail
 
@@ -22,7 +23,7 @@ def test_chernoff_is_the_bound_of_the_queueing_floor() -> None:
         assert belief.raw(at)[m, n] == pytest.approx(np.exp(gain - exponent * 0.03), rel=1e-14)
 
 
-@pytest.mark.parametrize("name", BELIEFS)
+@pytest.mark.parametrize("name", BELIEFS.ours)
 def test_charged_is_at_most_one_and_saturated_is_one(name: str) -> None:
     belief = believe(name, SERVERS, RATES, LOADS, 0.9)
     assert belief.saturated.tolist() == [[False] * 3, [False, False, True]]
@@ -45,7 +46,7 @@ def test_first_come_is_the_exact_tail_and_below_the_bound() -> None:
     assert (exact.raw(at) <= bound.raw(at)).all()
 
 
-@pytest.mark.parametrize("name", BELIEFS)
+@pytest.mark.parametrize("name", BELIEFS.ours)
 def test_one_operator_alone_believes_the_same(name: str) -> None:
     at = np.full(3, 0.05)
     together = believe(name, SERVERS, RATES, LOADS, 0.9).raw(np.tile(at, (2, 1)))
@@ -54,7 +55,7 @@ def test_one_operator_alone_believes_the_same(name: str) -> None:
         assert alone.raw(at) == pytest.approx(together[m], rel=1e-13)
 
 
-@pytest.mark.parametrize("name", BELIEFS)
+@pytest.mark.parametrize("name", BELIEFS.ours)
 def test_terms_are_maximised_where_their_derivatives_vanish(name: str) -> None:
     """Designs against a numerical solve on difference quotients of the belief itself."""
     loads = LOADS[:1]
@@ -74,7 +75,7 @@ def test_terms_are_maximised_where_their_derivatives_vanish(name: str) -> None:
     assert designed == pytest.approx(numerical, abs=1e-7)
 
 
-@pytest.mark.parametrize("name", BELIEFS)
+@pytest.mark.parametrize("name", BELIEFS.ours)
 def test_saturated_terms_and_all_after_them_go_to_the_upper_bound(name: str) -> None:
     belief = believe(name, SERVERS, RATES, LOADS, 0.9)
     slope, weight = np.full((2, 3), 5.0), np.full((2, 3), 2.0)
@@ -84,6 +85,6 @@ def test_saturated_terms_and_all_after_them_go_to_the_upper_bound(name: str) -> 
 
 
 def test_a_belief_that_is_not_there_says_what_is() -> None:
-    available = "available are chernoff, chernoff-optimised, fifo, priority"
-    with pytest.raises(BeliefUnavailable, match=f"belief = 'cherenkov': {available}"):
+    available = 'must be one of "chernoff", "chernoff-optimised", "fifo", "priority", "measured"'
+    with pytest.raises(RegistryError, match=f"belief 'cherenkov': {available}"):
         believe("cherenkov", SERVERS, RATES, LOADS, 0.9)

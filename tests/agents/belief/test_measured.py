@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airan_market.agents.belief.measured import GREATEST, PROBES, STEP, measured_belief
+from airan_market.agents.belief.measured import GREATEST, PROBES, STEP, measured
 from airan_market.agents.screening.envelope import EnvelopePieces
 from airan_market.agents.screening.monotone import maximise_monotone
 from airan_market.sim.estimation.pilot import PilotRun
@@ -18,8 +18,8 @@ CAPACITY = 440.0
 PILOT_RUN = PilotRun(seed=5)
 
 
-def believed(loads, at, pilot=PILOT_RUN, servers=SERVERS, rates=RATES):
-    return measured_belief(servers, rates, np.array(loads), pilot).raw(np.array(at))
+def believed(loads, at, trial=PILOT_RUN, servers=SERVERS, rates=RATES):
+    return measured(servers, rates, np.array(loads), pilot=trial).raw(np.array(at))
 
 
 def load_at(depth):
@@ -82,7 +82,7 @@ def test_nobody_has_tasks():
 
 
 def test_a_saturated_type_and_its_neighbours():
-    belief = measured_belief(SERVERS, RATES, np.array([100.0, 440.0, 441.0]), PILOT_RUN)
+    belief = measured(SERVERS, RATES, np.array([100.0, 440.0, 441.0]), pilot=PILOT_RUN)
     assert belief.saturated.tolist() == [False, True, True]
     assert belief.probability(np.full(3, 1e6))[1:].tolist() == [1.0, 1.0]
     designed = maximise_monotone(belief.pieces(np.ones(3), np.ones(3), 1e-3, 2.0), 1e-3, 2.0)
@@ -93,13 +93,13 @@ def test_a_saturated_type_and_its_neighbours():
 def test_near_saturation_latencies_grow_as_in_heavy_traffic():
     """Half the spare capacity, twice the latency; without a jump where trials end."""
     depth = np.array([GREATEST, GREATEST + np.log(2.0), GREATEST + np.log(4.0)])
-    tails = [measured_belief(SERVERS, RATES, load_at([d]), PILOT_RUN).law.tails for d in depth]
+    tails = [measured(SERVERS, RATES, load_at([d]), pilot=PILOT_RUN).law.tails for d in depth]
     for factor, tail in zip((1, 2, 4), tails, strict=True):
         assert tail.quantile_s == pytest.approx(factor * tails[0].quantile_s, rel=1e-9)
         assert tail.excess_s == pytest.approx(factor * tails[0].excess_s, rel=1e-9)
     around = [believed([load_at(GREATEST + e)], [0.2])[0] for e in (-1e-7, 1e-7)]
     assert around[1] == pytest.approx(around[0], rel=1e-4)
-    # against the exact law: latencies within 30 %, what one pilot run of this length can tell
+    # against the exact law: latencies within 30 %, what one trial of this length can tell
     allowed = class_sojourn_tail([0.3 * 1.3, 0.3 / 1.3], 4, 110.0, [load_at(depth[1])])[0]
     assert allowed[0] < tails[1].probability(np.array([0.3]))[0] < allowed[1]
 
@@ -118,7 +118,7 @@ def test_the_belief_is_a_function_of_the_loads():
 @given(st.lists(st.floats(0.0, 470.0), min_size=1, max_size=4), st.floats(1e-4, 1.0))
 def test_beliefs_are_probabilities_that_fall_with_latency(own, at_s):
     loads = np.cumsum(np.array(own) / len(own))
-    belief = measured_belief(SERVERS, RATES, loads, PILOT_RUN)
+    belief = measured(SERVERS, RATES, loads, pilot=PILOT_RUN)
     grid = at_s * np.linspace(0.0, 3.0, 40)
     values = np.array([belief.raw(np.full(loads.size, t)) for t in grid])
     assert ((values >= 0) & (values <= 1)).all()
@@ -146,7 +146,7 @@ def test_laws_of_the_traffic_are_in_the_belief():
 
 
 def test_terms_of_a_design_are_solved_on_the_measured_tail():
-    belief = measured_belief(SERVERS, RATES, np.array([120.0, 260.0, 390.0]), PILOT_RUN)
+    belief = measured(SERVERS, RATES, np.array([120.0, 260.0, 390.0]), pilot=PILOT_RUN)
     slope, weight = np.array([9.0, 1.0, 2.0]), np.array([2.0, 1.0, 3.0])
     pieces = belief.pieces(slope, weight, 1e-3, 2.0)
     assert isinstance(pieces, EnvelopePieces)

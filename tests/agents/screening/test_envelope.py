@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
-from airan_market.agents.screening.envelope import EnvelopePieces, FcfsLaw, bends
+from airan_market.agents.belief.fcfs_law import FcfsLaw
+from airan_market.agents.screening.envelope import EnvelopePieces, bends
 from airan_market.agents.screening.monotone import maximise_monotone
 from airan_market.sim.theory.end_to_end import end_to_end_tail
 

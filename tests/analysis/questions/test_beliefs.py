@@ -9,9 +9,7 @@ from airan_market.agents.contract.menu import Menu
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.agents.solution.solver import settle
 from airan_market.analysis.questions.beliefs import (
-    NAMES,
     Play,
-    available,
     belief_table,
     play_belief,
     quantities,
@@ -148,8 +146,3 @@ def test_plays_survive_their_file(small: Primitives) -> None:
     assert again.belief == "fifo"
     assert np.array_equal(again.menu.price_usd, play.menu.price_usd)
     assert np.array_equal(again.violation_rates, play.violation_rates)
-
-
-def test_beliefs_that_are_there() -> None:
-    assert set(available()) <= set(NAMES)
-    assert {"chernoff", "fifo"} <= set(available())
