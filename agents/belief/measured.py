@@ -1,9 +1,9 @@
 r"""The belief of an operator that trusts its own measurements.
 
-An operator knows its stations and can play them (`sim.estimation.pilot.PilotRun`): it offers a type above
-and a type of its own to a simulation of itself and keeps the latencies as a smooth tail
-(`sim.estimation.sample_tail`). That is done at the nodes of a grid of loads, when a node is first needed; in
-between, quantiles and mean excesses are interpolated. A design asks for thousands of
+An operator knows its stations and can play them (`sim.estimation.pilot.PilotRun`): it offers a
+type above and a type of its own to a simulation of itself and keeps the latencies as a smooth tail
+(`sim.estimation.sample_tail`). That is done at the nodes of a grid of loads, when a node is first
+needed; in between, quantiles and mean excesses are interpolated. A design asks for thousands of
 loads, so measuring each anew would take hours, and menus would chase the noise between them.
 
 The load of a type n and of those above it, Λ_n and Λ_{n-1}, are given as
@@ -17,8 +17,9 @@ linear in e^(2u) and e^v, as is the mean sojourn of a type in a single server,
 - *Few tasks of its own, or none.* A type has at least `PROBES` of the capacity that the types above
   leave: an operator sends probes, and what these find, a little more load than without them, is
   believed (v is at least −ln(1 − PROBES)).
-- *Near saturation.* Beyond u or u + v = `GREATEST` (94 % load) trials would have to be too long to
-  settle. From there on latencies grow as 1 / (1 − load) in either load, the heavy-traffic law.
+- *Near saturation.* Beyond u or u + v = `GREATEST` (94 % load) a pilot run would have to be too
+  long to settle. From there on latencies grow as 1 / (1 − load) in either load, the heavy-traffic
+  law.
 - *Saturated.* p = 1 at every latency, as in every other belief.
 
 What happened in earlier rounds of a run does not enter: a belief is a function of the loads, the
@@ -42,7 +43,7 @@ from airan_market.sim.workload import STAGES
 STEP = 0.25
 PROBES = 0.05
 GREATEST = 2.75
-TASKS = 30_000  # in a trial, and
+TASKS = 30_000  # in a pilot run, and
 RELAXATIONS = 200  # times the tasks in which a queue of that load forgets, 4 / (1 − load)²
 NODES = 20_000  # kept in memory, 350 bytes each
 
@@ -186,4 +187,4 @@ def _node(stages: Stages, i: int, j: int, pilot: PilotRun) -> SampleTail:
     tasks = int(TASKS + RELAXATIONS * relaxation)
     latency_s = pilot.latencies(servers, rates, above_per_s, own_per_s, tasks)
     share = own_per_s / (above_per_s + own_per_s)
-    return SampleTail.of(latency_s, alike=max(1.0, relaxation * share))
+    return SampleTail.of(latency_s, max(1.0, relaxation * share))

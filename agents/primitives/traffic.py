@@ -222,27 +222,7 @@ class DrawnTraffic:
 
     def notes(self) -> list[str]:
         """Say what of the traffic operators do not reckon with."""
-<<<<<<< HEAD
         return list(self.said)
-=======
-        task, simulation = self._scenario.task, self._scenario.simulation
-        unlike = [] if task.law == "exponential" else [f"work is {_law_text(task)}"]
-        if isinstance(simulation.arrivals, BurstArrivals):
-            law = arrival_law(simulation)
-            rate_per_s = float(self._users_by_type.sum() * self._rate_per_s)
-            dispersion = law.dispersion(rate_per_s, simulation.horizon_s)
-            unlike.append(
-                f"arrivals come in bursts (the number of all users' tasks in a round has "
-                f"{dispersion:.3g} times the variance of Poisson arrivals)"
-            )
-        belief = self._scenario.mechanism.belief
-        if not unlike or knows_traffic(belief):
-            return []
-        return [
-            f"In the traffic {' and '.join(unlike)}; the belief {belief!r} reckons with Poisson "
-            "arrivals and exponential work."
-        ]
->>>>>>> 440a42a (Beliefs by name: builders of one contract; a formula of P(T > t) is enough; what others bring is checked where it is used)
 
 
 def _unlike(scenario: Scenario, arrivals: ArrivalLaw, users: float) -> list[str]:
@@ -256,7 +236,7 @@ def _unlike(scenario: Scenario, arrivals: ArrivalLaw, users: float) -> list[str]
             f"arrivals come in bursts (the number of all users' tasks in a round has "
             f"{dispersion:.3g} times the variance of Poisson arrivals)"
         )
-    if not unlike or belief == "measured":
+    if not unlike or knows_traffic(belief):
         return []
     return [
         f"In the traffic {' and '.join(unlike)}; the belief {belief!r} reckons with Poisson "

@@ -18,8 +18,8 @@ CAPACITY = 440.0
 PILOT_RUN = PilotRun(seed=5)
 
 
-def believed(loads, at, trial=PILOT_RUN, servers=SERVERS, rates=RATES):
-    return measured(servers, rates, np.array(loads), pilot=trial).raw(np.array(at))
+def believed(loads, at, pilot=PILOT_RUN, servers=SERVERS, rates=RATES):
+    return measured(servers, rates, np.array(loads), pilot=pilot).raw(np.array(at))
 
 
 def load_at(depth):
@@ -99,7 +99,7 @@ def test_near_saturation_latencies_grow_as_in_heavy_traffic():
         assert tail.excess_s == pytest.approx(factor * tails[0].excess_s, rel=1e-9)
     around = [believed([load_at(GREATEST + e)], [0.2])[0] for e in (-1e-7, 1e-7)]
     assert around[1] == pytest.approx(around[0], rel=1e-4)
-    # against the exact law: latencies within 30 %, what one trial of this length can tell
+    # against the exact law: latencies within 30 %, what one pilot run of this length can tell
     allowed = class_sojourn_tail([0.3 * 1.3, 0.3 / 1.3], 4, 110.0, [load_at(depth[1])])[0]
     assert allowed[0] < tails[1].probability(np.array([0.3]))[0] < allowed[1]
 
