@@ -8,14 +8,11 @@ counts, the median is shown beside it, and exponents are fitted to the least tim
 import argparse
 import json
 import platform
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from time import perf_counter
 from typing import Any
-
-sys.path.append(str(Path(__file__).resolve().parents[2]))  # run as a script from anywhere
 
 import numpy as np
 from rich.console import Console

@@ -16,8 +16,6 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, NamedTuple
 
-sys.path.append(str(Path(__file__).resolve().parents[2]))  # run as a script from anywhere
-
 from rich.console import Console
 from rich.table import Table
 from start_up import command_rows, first_call_rows

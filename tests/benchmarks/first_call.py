@@ -4,11 +4,7 @@ Run by `start_up.py` with an empty cache of machine code, and then with what tha
 """
 
 import json
-import sys
-from pathlib import Path
 from time import perf_counter
-
-sys.path.append(str(Path(__file__).resolve().parents[2]))  # run as a script from anywhere
 
 start = perf_counter()
 from tandem8 import SERVERS, tandem8  # noqa: E402 - the clock starts before what it measures

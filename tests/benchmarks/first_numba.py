@@ -3,10 +3,10 @@
 It is what one writes after having understood the process and before having measured anything: one
 station after another over the whole run, a winner tree over the ends of service, the tasks of a
 type in a doubly linked list, the numbers of tasks in service and waiting counted by type. It has
-none of what `sim.engines.kernel` does for speed (no chunks that stay in the cache, no climbing only as far
-as an end of service wins, no integer times, no unsigned indices, no tables of small integers), and
-less to do: one operator, no capacity changes, nothing carried over from an earlier span. Its ends
-and interruptions have to be those of the engine, which the benchmark checks.
+none of what `sim.engines.kernel` does for speed (no chunks that stay in the cache, no climbing only
+as far as an end of service wins, no integer times, no unsigned indices, no tables of small
+integers), and less to do: one operator, no capacity changes, nothing carried over from an earlier
+span. Its ends and interruptions have to be those of the engine, which the benchmark checks.
 """
 
 import numpy as np

@@ -11,11 +11,8 @@ import json
 import resource
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from time import perf_counter
 from typing import Any
-
-sys.path.append(str(Path(__file__).resolve().parents[2]))  # run as a script from anywhere
 
 import numpy as np
 from workloads import workload as workload_of
