@@ -1,13 +1,13 @@
 r"""Rare violations of the tandem: P(T > t) of a type's latency T down to 1e-9 and beyond.
 
-Multilevel splitting in time of the chain of `sim.rare.tagged`, steered by a bound. With `left` seconds
-to go, the task at stage s, a_s tasks ahead of it there and N_u tasks at the stages to come, the
-chance that it is late is about, were stages independent at most,
+Multilevel splitting in time of the chain of `sim.rare.tagged`, steered by a bound. With `left`
+seconds to go, the task at stage s, a_s tasks ahead of it there and N_u tasks at the stages to come,
+the chance that it is late is about, were stages independent at most,
 
 .. math:: V(x, left) = \min_η e^{-η\,left}\, φ^s_η(a_s) \prod_{u>s} φ^u_η(N_u)
 
-with φ the tilt of one preemptive-resume station (`sim.rare.tilt`). Three things use it, and none can
-bias the answer, however wrong V is:
+with φ the tilt of one preemptive-resume station (`sim.rare.tilt`). Three things use it, and none
+can bias the answer, however wrong V is:
 
 - the state on arrival is drawn from the stationary law times Π φ at the best η of the whole law,
   which is again a product, and weighted by the inverse;
@@ -21,7 +21,7 @@ independent batches. As with any sampling, a way to be late that makes up less t
 the probability can be seen by no path, and is then in neither the estimate nor its error.
 
 `tests/benchmarks/rare_event.py` compares this with crude Monte Carlo, with splitting without V, and
-with importance sampling by twisted rates, method "importance" here, which makes independent paths.
+with importance sampling by twisted rates, which makes independent paths.
 """
 
 from collections.abc import Callable
@@ -34,19 +34,15 @@ import numpy.typing as npt
 
 from airan_market.sim.arrays import FloatArray
 from airan_market.sim.processors import processors
-from airan_market.sim.rare.tagged import Journey, journey_of
-from airan_market.sim.rare.tagged_kernel import split, travel, twist
-from airan_market.sim.rare.tilt import (
-    greatest_exponent,
-    log_mean_tilt,
-    log_stationary,
-    padded,
-    station_tilt,
-)
+from airan_market.sim.rare.journey import journey_of
+from airan_market.sim.rare.stationary_law import StationaryLaw
+from airan_market.sim.rare.tagged_kernel import split
 from airan_market.sim.streams import stream
 from airan_market.sim.theory.domain import latencies
 
-METHODS = ("splitting", "importance", "crude", "time splitting")
+#: Makes estimates (T,), and the number of events, of the generator of a batch.
+Batch = Callable[[np.random.Generator], tuple[FloatArray, int]]
+Method = Callable[[StationaryLaw, FloatArray, int], Batch]
 BATCHES = 32
 #: Latencies share a run when the bounds of their probabilities are within this factor.
 FACTOR_OF_A_RUN = 30.0
@@ -55,7 +51,6 @@ STEPS_PER_NEPER, LEAST_STEPS = 2.0, 4
 #: Exponents of V as parts of the greatest, 1 - 2^(-k/2): 0, 0.29, 0.5 ... 0.996. At the greatest
 #: itself φ has a pole.
 PARTS = 1 - 0.5 ** (np.arange(17) / 2)
-GOLDEN_STEPS = 60
 
 
 class RareTail(NamedTuple):
@@ -67,7 +62,6 @@ class RareTail(NamedTuple):
         Unbiased estimate of P(T > t), and its standard error from independent batches.
     paths, events : int
         Tagged tasks, and events simulated for them (their past included).
-    method : str
     largest_share : (T,) float
         Diagnostic of heavy tails: the largest batch's share in the sum of all batches. Healthy is a
         few times 1/batches; near 1 the standard error means nothing. NaN where the estimate is 0.
@@ -77,8 +71,39 @@ class RareTail(NamedTuple):
     standard_error: FloatArray
     paths: int
     events: int
-    method: str
     largest_share: FloatArray
+
+
+def splitting(law: StationaryLaw, t: FloatArray, size: int) -> Batch:
+    """Multilevel splitting in time, steered by V: the method of the module."""
+    horizon_s = float(t.max())
+    start = law.start(law.best_exponent(horizon_s))
+    promise = law.promise(PARTS)
+    # own service at the rate μ/φ: as if tilted; at the last stage never done in time
+    service_tilt = np.exp(-start.table)
+    service_tilt[-1] = 0.0
+    look_s = looks(law, t)
+    wanted = np.searchsorted(look_s, t)
+
+    def run(rng: np.random.Generator) -> tuple[FloatArray, int]:
+        estimate, events, _ = split(size, start, law.journey, look_s, promise, service_tilt, rng)
+        return estimate[wanted], events
+
+    return run
+
+
+def looks(law: StationaryLaw, t: FloatArray) -> FloatArray:
+    """Times of a run at which paths may be resampled, those asked for among them, s.
+
+    Examples
+    --------
+    >>> from airan_market.sim.rare.journey import journey_of
+    >>> looks(StationaryLaw(journey_of([1], [7.0], [3.0], 0)), np.array([0.5, 1.0]))
+    array([0.25, 0.5 , 0.75, 1.  ])
+    """
+    horizon_s = float(t.max())
+    steps = max(LEAST_STEPS, ceil(-STEPS_PER_NEPER * law.log_bound(horizon_s)))
+    return np.union1d(horizon_s * np.arange(1, steps) / steps, t)
 
 
 def rare_tail(
@@ -90,7 +115,7 @@ def rare_tail(
     *,
     seed: int,
     paths: int = 6400,
-    method: str = "splitting",
+    method: Method = splitting,
     batches: int = BATCHES,
     workers: int | None = None,
 ) -> RareTail:
@@ -111,9 +136,8 @@ def rare_tail(
     paths : int
         Tagged tasks of each run, rounded up to whole batches. Latencies whose probabilities are
         within a factor of 30 share a run.
-    method : str
-        "splitting"; "importance" (twisted rates, see the benchmark for when it fails); "crude"; or
-        "time splitting" (from the stationary law, resampling without V), for comparison.
+    method : callable
+        What makes a `Batch` of a law, latencies t > 0 and a number of paths.
     batches : int
         Independent parts of each run, at least 2; the standard error is theirs.
     workers : int, optional
@@ -126,8 +150,8 @@ def rare_tail(
     Raises
     ------
     ValueError
-        Naming argument and value: outside its domain, an unknown method, or a saturated type (it
-        has no stationary law).
+        Naming argument and value: outside its domain, or a saturated type (it has no stationary
+        law).
 
     References
     ----------
@@ -149,18 +173,16 @@ def rare_tail(
     if t.ndim != 1:
         raise ValueError(f"latency_s has shape {t.shape}: must be (T,)")
     journey = journey_of(servers, service_rate_per_s, arrival_rates_per_s, type_)
-    if method not in METHODS:
-        raise ValueError(f"method = {method!r}: must be one of {', '.join(METHODS)}")
     if batches < 2:
         raise ValueError(f"batches = {batches}: must be at least 2")
     if paths < 1:
         raise ValueError(f"paths = {paths}: must be at least 1")
-    law = _Law(journey)
+    law = StationaryLaw(journey)
     size = ceil(paths / batches)
     estimate = np.ones((batches, t.size))  # at t = 0 every task is under way
     events = used = 0
     for number, chosen in enumerate(_runs(law, t)):
-        run = _run(law, t[chosen], method, size)
+        run = method(law, t[chosen], size)
         streams = [stream(seed, "rare event", type_, number, batch) for batch in range(batches)]
         with ThreadPoolExecutor(workers or processors()) as pool:
             results = list(pool.map(run, streams))
@@ -171,100 +193,10 @@ def rare_tail(
     with np.errstate(invalid="ignore"):  # 0/0, where no path was late: NaN, as documented
         share = estimate.max(0) / estimate.sum(0)
     error = estimate.std(0, ddof=1) / np.sqrt(batches)
-    return RareTail(probability, error, used, events, method, share)
+    return RareTail(probability, error, used, events, share)
 
 
-class _Start(NamedTuple):
-    """A tilted law of the numbers of tasks on arrival, as the kernels want it."""
-
-    cumulative: FloatArray  # (S, c)
-    log_ratio: FloatArray  # (S,): step from c on
-    table: FloatArray  # (S, c): ln φ
-    log_step: FloatArray  # (S,): ln z
-    log_gain: float  # Σ ln M
-
-
-class _Law:
-    """Stationary law of a journey and its exponential tilts."""
-
-    def __init__(self, journey: Journey) -> None:
-        self.journey = journey
-        self.stations = [
-            (int(c), float(mu))
-            for c, mu in zip(journey.servers, journey.service_rate_per_s, strict=True)
-        ]
-        total = journey.arrivals_per_s
-        self.stationary = [log_stationary(c, mu, total) for c, mu in self.stations]
-        self.greatest = min(
-            greatest_exponent(c, mu, journey.high_per_s, total) for c, mu in self.stations
-        )
-
-    def tilts(self, eta: float) -> list[tuple[FloatArray, float]]:
-        """Logarithms of φ and z at each stage."""
-        high = self.journey.high_per_s
-        return [station_tilt(c, mu, high, eta) for c, mu in self.stations]
-
-    def log_gain(self, eta: float) -> float:
-        """Logarithm of Π M(η)."""
-        return sum(
-            log_mean_tilt(*law, *tilt)[0]
-            for law, tilt in zip(self.stationary, self.tilts(eta), strict=True)
-        )
-
-    def best_exponent(self, latency_s: float) -> float:
-        """η that makes the bound Π M(η) exp(-η t) least (golden section: its log is convex)."""
-        shrink = (5**0.5 - 1) / 2
-        low, high = 0.0, self.greatest
-        for _ in range(GOLDEN_STEPS):
-            width = shrink * (high - low)
-            left, right = high - width, low + width
-            at_left = self.log_gain(left) - left * latency_s
-            at_right = self.log_gain(right) - right * latency_s
-            if at_left <= at_right:
-                high = right
-            else:
-                low = left
-        return low
-
-    def log_bound(self, latency_s: float) -> float:
-        """Logarithm of the least bound, at most 0."""
-        eta = self.best_exponent(latency_s)
-        return min(0.0, self.log_gain(eta) - eta * latency_s)
-
-    def start(self, eta: float) -> _Start:
-        """Return the stationary law tilted by η; the stationary law itself at η = 0."""
-        tilts = self.tilts(eta)
-        means = [log_mean_tilt(*p, *tilt) for p, tilt in zip(self.stationary, tilts, strict=True)]
-        return _Start(
-            padded([cumulative for _, cumulative in means]),
-            np.array([p[1] + z for p, (_, z) in zip(self.stationary, tilts, strict=True)]),
-            padded([table for table, _ in tilts]),
-            np.array([z for _, z in tilts]),
-            sum(gain for gain, _ in means),
-        )
-
-    def promise(self, parts: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Exponents (S, K) of V with the task at each stage, ln φ (S, K, S, c), ln z (S, K, S).
-
-        At a late stage only stages to come limit the exponents.
-        """
-        high = self.journey.high_per_s
-        own = np.array([greatest_exponent(c, mu, high, None) for c, mu in self.stations])
-        greatest = np.minimum.accumulate(own[::-1])[::-1]
-        eta = greatest[:, np.newaxis] * parts
-        count = len(self.stations)
-        table = np.full((count, parts.size, count, max(c for c, _ in self.stations)), np.nan)
-        log_step = np.full((count, parts.size, count), np.nan)
-        for at in range(count):
-            for k in range(parts.size):
-                for u in range(at, count):
-                    phi, z = station_tilt(*self.stations[u], high, eta[at, k])
-                    table[at, k, u, : phi.size] = phi
-                    log_step[at, k, u] = z
-        return eta, table, log_step
-
-
-def _runs(law: _Law, t: FloatArray) -> list[npt.NDArray[np.intp]]:
+def _runs(law: StationaryLaw, t: FloatArray) -> list[npt.NDArray[np.intp]]:
     """Group the positive latencies, whose probabilities a run can do justice to at once."""
     positive = np.flatnonzero(t > 0)
     order = positive[np.argsort(t[positive], kind="stable")]
@@ -277,73 +209,3 @@ def _runs(law: _Law, t: FloatArray) -> list[npt.NDArray[np.intp]]:
             first = bound
         runs[-1].append(int(i))
     return [np.array(run) for run in runs]
-
-
-def _run(
-    law: _Law, t: FloatArray, method: str, size: int
-) -> Callable[[np.random.Generator], tuple[FloatArray, int]]:
-    """Return what makes estimates (T,), and the number of events, of a batch's generator."""
-    if method == "crude":
-        return _crude(law, t, size)
-    if method == "importance":
-        return _importance(law, t, size)
-    return _splitting(law, t, size, steered=method == "splitting")
-
-
-def _crude(law: _Law, t: FloatArray, size: int) -> Callable[..., tuple[FloatArray, int]]:
-    start = law.start(0.0)
-    late = np.nextafter(t.max(), inf)
-
-    table, step = start.cumulative, start.log_ratio
-
-    def run(rng: np.random.Generator) -> tuple[FloatArray, int]:
-        latency_s, _, events = travel(size, table, step, *law.journey, late, rng)
-        return (latency_s[:, np.newaxis] > t).mean(0), events
-
-    return run
-
-
-def _splitting(
-    law: _Law, t: FloatArray, size: int, steered: bool
-) -> Callable[..., tuple[FloatArray, int]]:
-    horizon_s = float(t.max())
-    start = law.start(law.best_exponent(horizon_s) if steered else 0.0)
-    eta, table, log_step = law.promise(PARTS if steered else PARTS[:1])  # V = 1 of what is alive
-    ease = np.ones_like(start.table)
-    if steered:  # own service at the rate μ/φ: as if tilted; at the last stage never done in time
-        ease = np.exp(-start.table)
-        ease[-1] = 0.0
-    steps = max(LEAST_STEPS, ceil(-STEPS_PER_NEPER * law.log_bound(horizon_s)))
-    look_s = np.union1d(horizon_s * np.arange(1, steps) / steps, t)
-    wanted = np.searchsorted(look_s, t)
-
-    def run(rng: np.random.Generator) -> tuple[FloatArray, int]:
-        estimate, events, _ = split(
-            size, *start, *law.journey, look_s, eta, table, log_step, ease, rng
-        )
-        return estimate[wanted], events
-
-    return run
-
-
-def _importance(law: _Law, t: FloatArray, size: int) -> Callable[..., tuple[FloatArray, int]]:
-    def run(rng: np.random.Generator) -> tuple[FloatArray, int]:
-        factors, events = importance_factors(law, t, size, rng)
-        return np.exp(factors.sum(2)).mean(0), events
-
-    return run
-
-
-def importance_factors(
-    law: _Law, t: FloatArray, size: int, rng: np.random.Generator
-) -> tuple[FloatArray, int]:
-    """Logarithms of the likelihood ratios of twisted paths, see `sim.rare.tagged_kernel.twist`."""
-    start = law.start(law.best_exponent(float(t.max())))
-    order = np.argsort(t, kind="stable")
-    cumulative, log_ratio, table, log_step, log_gain = start
-    factors, events = twist(
-        size, cumulative, log_ratio, log_gain, *law.journey, t[order], table, log_step, rng
-    )
-    answer = np.empty_like(factors)
-    answer[:, order] = factors
-    return answer, events

@@ -21,6 +21,8 @@ import numpy as np
 from numba import njit
 
 from airan_market.sim.arrays import FloatArray, IntArray
+from airan_market.sim.rare.journey import Journey
+from airan_market.sim.rare.stationary_law import Promise, Start
 
 AT, FRONT, HIGH = 0, 1, 2
 HIGH_ARRIVES, OWN_ARRIVES, FIRST_END = 0, 1, 2
@@ -35,21 +37,20 @@ FIRST_LOOK = 64  # events of the past that are looked at first, see `compose`
 
 
 @njit
-def fill_rates(
-    state: IntArray, servers: IntArray, mu: FloatArray, high: float, own: float, rate: FloatArray
-) -> Any:
+def fill_rates(state: IntArray, journey: Journey, rate: FloatArray) -> float:
     """Rate of every event in this state, 1/s; returns their sum.
 
     In service are the first in the order of (type, arrival at the stage): higher types, own type
     before the tagged task, the tagged task, own type behind it. What cannot touch the tagged task
     any more, its own type upstream of the last stage, stands still.
     """
+    servers, mu = journey.servers, journey.service_rate_per_s
     stages = servers.size
     at = state[AT]
     last = at == stages - 1
-    rate[HIGH_ARRIVES] = high
-    rate[OWN_ARRIVES] = 0.0 if last else own
-    total = high + rate[OWN_ARRIVES]
+    rate[HIGH_ARRIVES] = journey.high_per_s
+    rate[OWN_ARRIVES] = 0.0 if last else journey.own_per_s
+    total = journey.high_per_s + rate[OWN_ARRIVES]
     for u in range(stages):
         first = FIRST_END + KINDS_OF_END * u
         free = servers[u]
@@ -124,35 +125,32 @@ def walk(
     state: IntArray,
     now_s: float,
     until_s: float,
-    servers: IntArray,
-    mu: FloatArray,
-    high: float,
-    own: float,
-    ease: FloatArray,
+    journey: Journey,
+    service_tilt: FloatArray,
     rate: FloatArray,
     rng: Any,
 ) -> tuple[float, float, int]:
     """Let time pass until `until_s` or the task is done.
 
-    The rate at which the tagged task itself is served is multiplied by `ease` (S, c), given its
-    stage and the tasks ahead. Returns when the walk ended, the logarithm of the likelihood ratio of
-    that, and the events.
+    The rate at which the tagged task itself is served is multiplied by `service_tilt` (S, c), given
+    its stage and the tasks ahead. Returns when the walk ended, the logarithm of the likelihood
+    ratio of that, and the events.
     """
-    stages = servers.size
+    mu, stages = journey.service_rate_per_s, journey.servers.size
     events = FIRST_END + KINDS_OF_END * stages
     count, log_ratio = 0, 0.0
     while state[AT] < stages:
-        total = fill_rates(state, servers, mu, high, own, rate)
+        total = fill_rates(state, journey, rate)
         at = state[AT]
         tagged_ends = FIRST_END + KINDS_OF_END * at + TAGGED_ENDS
         factor, slower = 1.0, 0.0
         if rate[tagged_ends] > 0.0:
-            factor = ease[at, state[HIGH + at] + state[FRONT]]
+            factor = service_tilt[at, state[HIGH + at] + state[FRONT]]
             slower = mu[at] * (1.0 - factor)
             rate[tagged_ends] = mu[at] * factor
             total -= slower
         left_s = until_s - now_s
-        # nothing may happen at all: the task is alone, and eased to stand still
+        # nothing may happen at all: the task is alone, and tilted to stand still
         wait_s = rng.standard_exponential() / total if total > TINY * slower else inf
         if wait_s >= left_s:
             return until_s, log_ratio - slower * left_s, count
@@ -170,32 +168,24 @@ def walk(
 
 
 @njit
-def draw_counts(
-    cumulative: FloatArray, log_ratio: FloatArray, servers: IntArray, rng: Any, counts: IntArray
-) -> None:
+def draw_counts(start: Start, servers: IntArray, rng: Any, counts: IntArray) -> None:
     """Draw the tasks at each stage: a table below c, geometric from c on."""
     for u in range(servers.size):
         x = rng.random()
         c = servers[u]
-        if x < cumulative[u, c - 1]:
-            counts[u] = np.searchsorted(cumulative[u, :c], x, side="right")
+        if x < start.cumulative[u, c - 1]:
+            counts[u] = np.searchsorted(start.cumulative[u, :c], x, side="right")
         else:  # 1 - random() is in (0, 1]
-            counts[u] = c + floor(log(1.0 - rng.random()) / log_ratio[u])
+            counts[u] = c + floor(log(1.0 - rng.random()) / start.log_ratio[u])
 
 
 @njit
 def _extend_past(
-    event: Any,
-    mark: FloatArray,
-    first: int,
-    counts: IntArray,
-    servers: IntArray,
-    mu: FloatArray,
-    arrivals: float,
-    rng: Any,
+    event: Any, mark: FloatArray, first: int, counts: IntArray, journey: Journey, rng: Any
 ) -> None:
     """Draw events `first` and up of the past; `counts` are taken back with them."""
-    stages = servers.size
+    servers, mu, stages = journey.servers, journey.service_rate_per_s, journey.servers.size
+    arrivals = journey.high_per_s + journey.own_per_s
     for i in range(first, event.size):
         total = arrivals
         for u in range(stages):
@@ -253,15 +243,7 @@ def _replay(
 
 
 @njit
-def compose(
-    counts: IntArray,
-    servers: IntArray,
-    mu: FloatArray,
-    high: float,
-    own: float,
-    rng: Any,
-    high_counts: IntArray,
-) -> int:
+def compose(counts: IntArray, journey: Journey, rng: Any, high_counts: IntArray) -> int:
     """Draw how many of the tasks at each stage are of higher types, given how many there are.
 
     Coupling from the past (Propp and Wilson 1996). Types up to the tagged one together are a
@@ -272,6 +254,7 @@ def compose(
     at every stage but the last, where it plays no part, the answer does not depend on the start. If
     they have not met, the same past is taken twice as far back. Returns the events drawn.
     """
+    servers, high, own = journey.servers, journey.high_per_s, journey.own_per_s
     stages = servers.size
     if stages == 1 or high == 0.0 or own == 0.0:
         for u in range(stages):
@@ -287,7 +270,7 @@ def compose(
         longer[:known] = event
         longer_mark[:known] = mark
         event, mark = longer, longer_mark
-        _extend_past(event, mark, known, start, servers, mu, high + own, rng)
+        _extend_past(event, mark, known, start, journey, rng)
         least[:] = 0
         most[:] = start
         _replay(event, mark, start.copy(), servers, high / (high + own), least, most)
@@ -305,16 +288,15 @@ def compose(
 def arrive(
     state: IntArray,
     counts: IntArray,
-    servers: IntArray,
-    mu: FloatArray,
-    high: float,
-    own: float,
-    rng: Any,
     high_counts: IntArray,
+    start: Start,
+    journey: Journey,
+    rng: Any,
 ) -> int:
-    """Put the tagged task at the uplink, with these numbers of tasks at the stages."""
-    stages = servers.size
-    events = compose(counts, servers, mu, high, own, rng, high_counts)
+    """Put the tagged task at the uplink, with numbers of tasks at the stages drawn from a law."""
+    draw_counts(start, journey.servers, rng, counts)
+    events = compose(counts, journey, rng, high_counts)
+    stages = counts.size
     for u in range(stages):
         state[HIGH + u] = high_counts[u]
         state[HIGH + stages + u] = counts[u] - high_counts[u]
@@ -325,35 +307,26 @@ def arrive(
 
 @njit(nogil=True, cache=True)
 def travel(
-    paths: int,
-    cumulative: FloatArray,
-    log_ratio: FloatArray,
-    servers: IntArray,
-    mu: FloatArray,
-    high: float,
-    own: float,
-    until_s: float,
-    rng: Any,
+    paths: int, start: Start, journey: Journey, until_s: float, rng: Any
 ) -> tuple[FloatArray, IntArray, int]:
     """Independent tagged tasks under their own law.
 
     Returns their latencies, those beyond `until_s` cut there; the tasks that they found at each
     stage, of higher types and of their own, (paths, 2, S); and the events.
     """
-    stages = servers.size
+    stages = journey.servers.size
     state = np.zeros(HIGH + 2 * stages, np.int64)
     counts, high_counts = np.zeros(stages, np.int64), np.zeros(stages, np.int64)
     rate = np.zeros(FIRST_END + KINDS_OF_END * stages)
-    ease = np.ones((stages, servers.max()))
+    service_tilt = np.ones((stages, journey.servers.max()))
     latency_s = np.empty(paths)
     found = np.empty((paths, 2, stages), np.int64)
     events = 0
     for i in range(paths):
-        draw_counts(cumulative, log_ratio, servers, rng, counts)
-        events += arrive(state, counts, servers, mu, high, own, rng, high_counts)
+        events += arrive(state, counts, high_counts, start, journey, rng)
         found[i, 0] = high_counts
         found[i, 1] = counts - high_counts
-        latency_s[i], _, more = walk(state, 0.0, until_s, servers, mu, high, own, ease, rate, rng)
+        latency_s[i], _, more = walk(state, 0.0, until_s, journey, service_tilt, rate, rng)
         events += more
     return latency_s, found, events
 
@@ -370,14 +343,7 @@ def log_tilt(table: FloatArray, log_step: float, servers: int, ahead: int) -> fl
 
 
 @njit
-def log_promise(
-    state: IntArray,
-    left_s: float,
-    servers: IntArray,
-    eta: FloatArray,
-    table: FloatArray,
-    log_step: FloatArray,
-) -> float:
+def log_promise(state: IntArray, left_s: float, servers: IntArray, promise: Promise) -> float:
     """Bound of ln P(task takes more than `left_s` from now): the least over a grid of exponents.
 
     ln V = min_k [-η_k left + Σ ln φ_k(tasks ahead)], over the stage of the task and those to come;
@@ -388,6 +354,7 @@ def log_promise(
     if at == stages:
         return -inf
     best = 0.0
+    eta, table, log_step = promise.eta, promise.table, promise.log_step
     for k in range(eta.shape[1]):
         height = -eta[at, k] * left_s
         for u in range(at, stages):
@@ -400,27 +367,18 @@ def log_promise(
 @njit(nogil=True, cache=True)
 def split(
     paths: int,
-    cumulative: FloatArray,
-    log_ratio: FloatArray,
-    start_table: FloatArray,
-    start_log_step: FloatArray,
-    log_gain: float,
-    servers: IntArray,
-    mu: FloatArray,
-    high: float,
-    own: float,
+    start: Start,
+    journey: Journey,
     look_s: FloatArray,
-    eta: FloatArray,
-    table: FloatArray,
-    log_step: FloatArray,
-    ease: FloatArray,
+    promise: Promise,
+    service_tilt: FloatArray,
     rng: Any,
 ) -> tuple[FloatArray, int, int]:
     """Multilevel splitting in time of one batch of paths; see `sim.rare.rare_event`.
 
     Returns the estimates of P(T > t) at the times `look_s`, the events and the resamplings.
     """
-    stages = servers.size
+    servers, stages = journey.servers, journey.servers.size
     width = HIGH + 2 * stages
     state, other = np.zeros((paths, width), np.int64), np.zeros((paths, width), np.int64)
     log_weight, score = np.empty(paths), np.empty(paths)
@@ -431,18 +389,16 @@ def split(
     horizon_s = look_s[-1]
     events, resamplings, now_s = 0, 0, 0.0
     for i in range(paths):
-        draw_counts(cumulative, log_ratio, servers, rng, counts)
-        log_weight[i] = log_gain
+        events += arrive(state[i], counts, high_counts, start, journey, rng)
+        log_weight[i] = start.log_gain
         for u in range(stages):
-            tilt = log_tilt(start_table[u], start_log_step[u], servers[u], counts[u])
-            log_weight[i] -= tilt
-        events += arrive(state[i], counts, servers, mu, high, own, rng, high_counts)
+            log_weight[i] -= log_tilt(start.table[u], start.log_step[u], servers[u], counts[u])
     for k in range(look_s.size + 1):
         # score: what a path is worth for the end, its weight times its promise
         top = -inf
         for i in range(paths):
-            promise = log_promise(state[i], horizon_s - now_s, servers, eta, table, log_step)
-            score[i] = log_weight[i] + promise
+            worth = log_promise(state[i], horizon_s - now_s, servers, promise)
+            score[i] = log_weight[i] + worth
             top = max(top, score[i])
         if top == -inf:
             break  # every path of this batch is done
@@ -461,14 +417,12 @@ def split(
                 other[i] = state[parent[i]]
             state, other = other, state
             for i in range(paths):
-                left_s = horizon_s - now_s
-                promise = log_promise(state[i], left_s, servers, eta, table, log_step)
-                log_weight[i] = log_mean - promise
+                worth = log_promise(state[i], horizon_s - now_s, servers, promise)
+                log_weight[i] = log_mean - worth
         alive = 0.0
         for i in range(paths):
-            until_s = look_s[k]
             _, more_weight, more = walk(
-                state[i], now_s, until_s, servers, mu, high, own, ease, rate, rng
+                state[i], now_s, look_s[k], journey, service_tilt, rate, rng
             )
             log_weight[i] += more_weight
             events += more
@@ -494,94 +448,3 @@ def _systematic(score: FloatArray, total: float, offset: float, parent: IntArray
             cumulated += score[i]
         parent[j] = i
         threshold += step
-
-
-# ---- importance sampling ----
-
-
-@njit
-def _log_value(
-    state: IntArray, servers: IntArray, table: FloatArray, log_step: FloatArray
-) -> float:
-    """Logarithm of V = Π φ(tasks ahead), stages to come included, × z^(higher types upstream)."""
-    stages = servers.size
-    at = state[AT]
-    if at == stages:
-        return 0.0
-    value = 0.0
-    for u in range(stages):
-        if u < at:
-            value += state[HIGH + u] * log_step[at]
-            continue
-        ahead = state[HIGH + u] + (state[FRONT] if u == at else state[HIGH + stages + u])
-        value += log_tilt(table[u], log_step[u], servers[u], ahead)
-    return value
-
-
-@njit(nogil=True, cache=True)
-def twist(
-    paths: int,
-    cumulative: FloatArray,
-    log_ratio: FloatArray,
-    log_gain: float,
-    servers: IntArray,
-    mu: FloatArray,
-    high: float,
-    own: float,
-    latency_s: FloatArray,
-    table: FloatArray,
-    log_step: FloatArray,
-    rng: Any,
-) -> tuple[FloatArray, int]:
-    """Importance sampling: every rate q(x, y) becomes q(x, y) V(y)/V(x).
-
-    Returns the logarithm of the likelihood ratio at each latency, -inf where the task is done by
-    then, split in its factors, shape (paths, latencies, 2 + S): the start, arrivals, services of
-    each stage. And the events.
-    """
-    stages = servers.size
-    kinds = FIRST_END + KINDS_OF_END * stages
-    state = np.zeros(HIGH + 2 * stages, np.int64)
-    trial = np.zeros(HIGH + 2 * stages, np.int64)
-    counts, high_counts = np.zeros(stages, np.int64), np.zeros(stages, np.int64)
-    rate, twisted, gain = np.zeros(kinds), np.zeros(kinds), np.zeros(kinds)
-    log_ratio_of = np.zeros(2 + stages)
-    excess = np.zeros(2 + stages)
-    answer = np.full((paths, latency_s.size, 2 + stages), -inf)
-    events = 0
-    for i in range(paths):
-        draw_counts(cumulative, log_ratio, servers, rng, counts)
-        events += arrive(state, counts, servers, mu, high, own, rng, high_counts)
-        value = _log_value(state, servers, table, log_step)
-        log_ratio_of[:] = 0.0
-        log_ratio_of[0] = log_gain - value
-        now_s, k = 0.0, 0
-        while state[AT] < stages:
-            fill_rates(state, servers, mu, high, own, rate)
-            total = 0.0
-            excess[:] = 0.0
-            for event in range(kinds):
-                twisted[event] = 0.0
-                if rate[event] > 0.0:
-                    trial[:] = state
-                    happen(trial, stages, event)
-                    gain[event] = _log_value(trial, servers, table, log_step) - value
-                    twisted[event] = rate[event] * exp(gain[event])
-                    total += twisted[event]
-                    factor = 1 if event < FIRST_END else 2 + (event - FIRST_END) // KINDS_OF_END
-                    excess[factor] += twisted[event] - rate[event]
-            next_s = now_s + rng.standard_exponential() / total
-            while k < latency_s.size and latency_s[k] <= next_s:
-                answer[i, k] = log_ratio_of + excess * (latency_s[k] - now_s)
-                k += 1
-            if k == latency_s.size:
-                break
-            event = choose(twisted, kinds, total, rng)
-            factor = 1 if event < FIRST_END else 2 + (event - FIRST_END) // KINDS_OF_END
-            log_ratio_of += excess * (next_s - now_s)
-            log_ratio_of[factor] -= gain[event]
-            value += gain[event]
-            now_s = next_s
-            happen(state, stages, event)
-            events += 1
-    return answer, events

@@ -10,8 +10,8 @@ lowest type, each method estimates P(T > t) at 1e-3 to 1e-9. A row says
   (1 - p)/(p ε²) tasks. Its events are those of the cheaper of two ways: the tagged chain, measured,
   or a simulation of everybody, taken as 2S events for a task of any type and no two correlated.
 
-p is the estimate of splitting, which tests/sim/test_rare_event.py holds against exact answers. A
-method that is more than four standard errors of both away from it is called wrong: it has missed
+p is the estimate of splitting, which tests/sim/rare/test_rare_event.py holds against exact answers.
+A method that is more than four standard errors of both away from it is called wrong: it has missed
 the paths that matter, and its own error with them.
 """
 
@@ -23,10 +23,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rival_methods import METHODS
 
 from airan_market.sim.rare.rare_event import rare_tail
 
-METHODS = ("splitting", "importance", "time splitting")
+COMPARED = ("splitting", "importance", "time splitting")
 TARGETS = (1e-3, 1e-5, 1e-7, 1e-9)
 TYPES = 4
 Tandem = tuple[list[int], list[float], float]
@@ -65,12 +66,12 @@ def measure(
     everybody = 2 * len(servers) * sum(rates[: type_ + 1]) / rates[type_]
     rows = []
     for t in latencies_at(TARGETS, where, seed):
-        crude = rare_tail([t], *where, seed=seed, paths=3200, method="crude")
+        crude = rare_tail([t], *where, seed=seed, paths=3200, method=METHODS["crude"])
         crude_events = min(crude.events / crude.paths, everybody)
         p = first_error = 0.0
-        for method in METHODS:
+        for method in COMPARED:
             start = time.process_time()
-            tail = rare_tail([t], *where, seed=seed, paths=paths, method=method)
+            tail = rare_tail([t], *where, seed=seed, paths=paths, method=METHODS[method])
             seconds = time.process_time() - start
             p = p or float(tail.probability[0])
             estimate = float(tail.probability[0])

@@ -3,18 +3,23 @@
 Every statistical test has a fixed seed and says how often it would fail by chance on a fresh one.
 """
 
+import sys
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from airan_market.sim.rare import rare_event
-from airan_market.sim.rare.rare_event import BATCHES, METHODS, importance_factors, rare_tail
-from airan_market.sim.rare.tagged import journey_of
+from airan_market.sim.rare.journey import journey_of
+from airan_market.sim.rare.rare_event import BATCHES, rare_tail
+from airan_market.sim.rare.stationary_law import StationaryLaw
 from airan_market.sim.streams import stream
 from airan_market.sim.theory.end_to_end import end_to_end_tail
 from airan_market.sim.theory.preemptive import class_sojourn_tail
+
+sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
+from rival_methods import METHODS, importance_factors
 
 FALSE_ALARM = 1e-3
 
@@ -64,7 +69,7 @@ def latencies_of(case):
 @cache
 def estimate(case, method="splitting", seed=1, paths=6400):
     where = {**EXACT, **LONG}[case]
-    return rare_tail(latencies_of(case), *where, seed=seed, paths=paths, method=method)
+    return rare_tail(latencies_of(case), *where, seed=seed, paths=paths, method=METHODS[method])
 
 
 def limit(comparisons, batches=BATCHES):
@@ -110,7 +115,7 @@ def test_a_missing_likelihood_ratio_is_seen(case, target):
     The right weights pass at a false alarm of FALSE_ALARM.
     """
     servers, mu, rates, type_ = EXACT[case]
-    law = rare_event._Law(journey_of(servers, mu, rates, type_))
+    law = StationaryLaw(journey_of(servers, mu, rates, type_))
     t = latencies_of(case)[target : target + 1]
     factors, _ = importance_factors(law, t, 6400, stream(1, "wrong weights"))
     exact = exact_tail(case, t)[0]
@@ -130,7 +135,7 @@ def test_a_missing_likelihood_ratio_is_seen(case, target):
 @pytest.mark.parametrize("stage", [0, 1, 2])
 def test_a_start_that_is_not_weighted_is_seen(stage, monkeypatch):
     """Splitting with the weight of one stage's tilted start left out."""
-    right = rare_event._Law.start
+    right = StationaryLaw.start
 
     def wrong(self, eta):
         start = right(self, eta)
@@ -138,7 +143,7 @@ def test_a_start_that_is_not_weighted_is_seen(stage, monkeypatch):
         table[stage], log_step[stage] = 0.0, 0.0
         return start._replace(table=table, log_step=log_step)
 
-    monkeypatch.setattr(rare_event._Law, "start", wrong)
+    monkeypatch.setattr(StationaryLaw, "start", wrong)
     case = "three single servers"
     t = latencies_of(case)[:2]
     tail = rare_tail(t, *EXACT[case], seed=1, paths=3200)
@@ -160,13 +165,13 @@ def test_what_no_path_has_seen_is_in_no_error():
 
 
 def with_promise_times(factor, monkeypatch):
-    right = rare_event._Law.promise
+    right = StationaryLaw.promise
 
     def bad(self, parts):
-        eta, table, log_step = right(self, parts)
-        return eta, table * factor, log_step * factor
+        promise = right(self, parts)
+        return promise._replace(table=promise.table * factor, log_step=promise.log_step * factor)
 
-    monkeypatch.setattr(rare_event._Law, "promise", bad)
+    monkeypatch.setattr(StationaryLaw, "promise", bad)
     t = latencies_of("waiting decides")[:3]
     tail = rare_tail(t, *EXACT["waiting decides"], seed=2, paths=6400, batches=64)
     return tail, exact_tail("waiting decides", t)
@@ -199,9 +204,9 @@ def test_methods_agree_on_a_tandem(type_):
     """
     seconds = [[1.8, 2.6, 6.0], [2.3, 3.2, 6.5], [6.0, 9.0, 16.0]][type_]
     ours = rare_tail(seconds, *TANDEM, type_, seed=4, paths=6400)
-    crude = rare_tail(seconds[:2], *TANDEM, type_, seed=5, paths=32_000, method="crude")
+    crude = rare_tail(seconds[:2], *TANDEM, type_, seed=5, paths=32_000, method=METHODS["crude"])
     last = seconds[2:]
-    twisted = rare_tail(last, *TANDEM, type_, seed=6, paths=6400, method="importance")
+    twisted = rare_tail(last, *TANDEM, type_, seed=6, paths=6400, method=METHODS["importance"])
     other = np.append(crude.probability, twisted.probability)
     error = np.append(crude.standard_error, twisted.standard_error)
     assert 2e-7 < ours.probability[2] < 5e-6
@@ -216,7 +221,7 @@ def test_a_hundred_times_fewer_tasks_than_crude_monte_carlo(type_):
     """Near 1e-7: crude Monte Carlo needs (1 - p)/(p ε²) tasks for the relative error ε."""
     seconds = [6.8, 20.5][type_ // 2]
     tail = rare_tail([seconds], *TANDEM, type_, seed=7, paths=3200)
-    crude = rare_tail([0.5], *TANDEM, type_, seed=7, paths=6400, method="crude")
+    crude = rare_tail([0.5], *TANDEM, type_, seed=7, paths=6400, method=METHODS["crude"])
     p, error = tail.probability[0], tail.standard_error[0]
     assert 3e-8 < p < 3e-7
     tasks = (1 - p) / error**2 * p
@@ -282,14 +287,12 @@ def test_unbiased_closely(case):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_the_same_seed_gives_the_same_bytes_with_any_number_of_threads(method):
-    t = [0.0, 3.0, 0.5]
-    one, two = (
-        rare_tail(t, *TANDEM, 1, seed=3, paths=320, method=method, workers=w) for w in (1, 3)
-    )
+    t, effort = [0.0, 3.0, 0.5], {"paths": 320, "method": METHODS[method]}
+    one, two = (rare_tail(t, *TANDEM, 1, seed=3, workers=w, **effort) for w in (1, 3))
     for a, b in zip(one[:2], two[:2], strict=True):
         assert a.tobytes() == b.tobytes()
     assert one.events == two.events
-    other = rare_tail(t, *TANDEM, 1, seed=4, paths=320, method=method)
+    other = rare_tail(t, *TANDEM, 1, seed=4, **effort)
     assert other.probability.tobytes() != one.probability.tobytes()
 
 
@@ -301,7 +304,7 @@ def test_at_latency_zero_every_task_is_under_way():
 
 
 def test_nothing_seen_is_zero_and_says_so():
-    tail = rare_tail([40.0], *TANDEM, 0, seed=3, paths=64, method="crude")
+    tail = rare_tail([40.0], *TANDEM, 0, seed=3, paths=64, method=METHODS["crude"])
     assert tail.probability[0] == tail.standard_error[0] == 0.0
     assert np.isnan(tail.largest_share[0])
 
@@ -311,7 +314,6 @@ def test_nothing_seen_is_zero_and_says_so():
     [
         ({"type_": 3}, "type_ = 3: must be 0 to 2"),
         ({"arrival_rates_per_s": [2.5, 3.5, 6.0]}, "type_ = 2: saturated at stage 0"),
-        ({"method": "magic"}, "method = 'magic': must be one of splitting"),
         ({"batches": 1}, "batches = 1: must be at least 2"),
         ({"paths": 0}, "paths = 0: must be at least 1"),
         ({"latency_s": [-1.0]}, "latency_s = -1.0"),

@@ -12,7 +12,8 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.linalg import spsolve
 
 from airan_market.sim import simulate
-from airan_market.sim.rare.tagged import journey_of, tagged_latencies, tasks_found
+from airan_market.sim.rare.journey import journey_of
+from airan_market.sim.rare.tagged import tagged_tasks
 from airan_market.sim.rare.tilt import log_stationary, station_tilt
 from airan_market.sim.streams import stream
 from airan_market.sim.theory.end_to_end import end_to_end_tail
@@ -27,6 +28,14 @@ ARRIVAL_RATE_PER_S = [2.5, 3.5, 3.0]  # loads 0.75, 0.75, 0.72
 TANDEM = SERVERS, SERVICE_RATE_PER_S, ARRIVAL_RATE_PER_S
 FALSE_ALARM = 1e-3
 PATHS = 40_000
+
+
+def tagged_latencies(*where, **how):
+    return tagged_tasks(*where, **how)[0]
+
+
+def tasks_found(*where, **how):
+    return tagged_tasks(*where, until_s=0.0, **how)[1]
 
 
 def normal_limit(comparisons):
@@ -188,13 +197,10 @@ def late_tasks(replication):
     rng = stream(11, "tagged against engine", replication)
     horizon_s = MEASURED_S + 2 * WARM_UP_S
     tasks = rng.poisson(sum(ARRIVAL_RATE_PER_S) * horizon_s)
-    work = Workload(
-        task=np.arange(tasks),
-        arrival_s=np.sort(rng.uniform(0, horizon_s, tasks)),
-        type=rng.choice(3, size=tasks, p=np.array(ARRIVAL_RATE_PER_S) / sum(ARRIVAL_RATE_PER_S)),
-        operator=np.zeros(tasks, dtype=int),
-        user=np.zeros(tasks, dtype=int),
-        service_s=rng.exponential(1 / np.array(SERVICE_RATE_PER_S), (tasks, 3)),
+    work = Workload.arriving(
+        np.sort(rng.uniform(0, horizon_s, tasks)),
+        rng.choice(3, size=tasks, p=np.array(ARRIVAL_RATE_PER_S) / sum(ARRIVAL_RATE_PER_S)),
+        rng.exponential(1 / np.array(SERVICE_RATE_PER_S), (tasks, 3)),
     )
     trace, state = simulate(work, [SERVERS], until_s=1e5, engine="compiled")
     assert len(state) == 0
@@ -299,13 +305,13 @@ def test_a_type_without_tasks_of_its_own():
         (([2, 1], [1.0, 1.0], [1.0], 0), "saturated at stage 1"),
         (([2], [1.0], [1.0], 1), "type_ = 1: must be 0 to 0"),
         (([2], [1.0], [1.0], -1), "type_ = -1: must be 0 to 0"),
-        (([2, 2], [1.0], [1.0], 0), r"service_rate_per_s has shape \(1,\): must be \(2,\)"),
+        (([2, 2], [1.0], [1.0], 0), r"service_rate_per_s \(1,\): must be \(S,\)"),
         (
             ([1] * 4, [1.0] * 4, [0.5], 0),
             r"servers has shape \(4,\): must be \(S,\), S from 1 to 3",
         ),
         (([0], [1.0], [0.5], 0), "servers = 0.0"),
-        (([1], [1.0], 0.5, 0), "arrival_rates_per_s has shape"),
+        (([1], [1.0], [[0.5]], 0), "arrival_rates_per_s has shape"),
         (([1], [1.0], [-0.5], 0), "arrival_rates_per_s = -0.5"),
     ],
 )
