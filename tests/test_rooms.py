@@ -19,7 +19,7 @@ ROOMS = {
     "sim": "arrays processors machine_code streams columns workload trace "
     "theory traffic engines rare estimation",
     "agents": "primitives screening matching belief contract mechanism certificate solution "
-    "planner market pact",
+    "planner rounds market pact",
     "agents.pact": "contract service market policy outcome run",
     "analysis": "exits progress figure_style store runs pact_run play pact reproduction "
     "calibration questions validation cli",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from airan_market.agents.contract.menu import Menu
-from airan_market.sim.arrays import FloatArray
+from airan_market.sim.arrays import FloatArray, IntArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,3 +65,25 @@ class Board:
             shadow_price_usd=np.array([a.shadow_price_usd for a in announcements]),
             effective_capacity_per_s=np.array([a.effective_capacity_per_s for a in announcements]),
         )
+
+
+@dataclass(frozen=True, eq=False)
+class Terms:
+    """What a round is traded on.
+
+    Attributes
+    ----------
+    board : Board
+        The menus in force.
+    match_probability : array (M, N)
+        Z behind them.
+    operator_of_user : array (U,) of int
+        What the users chose, `assignment.OUT` for staying out.
+    users : array (M, N) of int
+        How many each operator and type got.
+    """
+
+    board: Board
+    match_probability: FloatArray
+    operator_of_user: IntArray
+    users: IntArray

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from airan_market.agents.market.announcement import Board
 from airan_market.agents.market.ledger import Ledger
 from airan_market.agents.primitives.primitives import Primitives
-from airan_market.sim.arrays import FloatArray, IntArray
+from airan_market.agents.rounds.books import add_at, by_stage, round_of
+from airan_market.sim.arrays import BoolArray, FloatArray, IntArray
 from airan_market.sim.trace import State, Trace
-from airan_market.sim.workload import Workload
-
-STAGES = ("uplink", "gpu", "downlink")
+from airan_market.sim.workload import STAGES, Workload
 
 
 class ClearingHouse:
@@ -25,10 +23,8 @@ class ClearingHouse:
     Parameters
     ----------
     primitives : Primitives
-    rounds : int
-        Rounds at the most; round r starts at `starts_s[r]`, round 0 is the warm-up.
     starts_s : array (rounds + 2,)
-        Start of each round, and the end of the last.
+        Start of each round, and the end of the last; round 0 is the warm-up.
     users : int
         Whole users of all types.
 
@@ -40,10 +36,8 @@ class ClearingHouse:
         known to be late.
     """
 
-    def __init__(
-        self, primitives: Primitives, rounds: int, starts_s: FloatArray, users: int
-    ) -> None:
-        operators, types = primitives.operators, primitives.types
+    def __init__(self, primitives: Primitives, starts_s: FloatArray, users: int) -> None:
+        operators, types, rounds = primitives.operators, primitives.types, starts_s.size - 2
         shape = (rounds + 1, operators, types)
         self._primitives = primitives
         self._starts_s = starts_s
@@ -66,15 +60,15 @@ class ClearingHouse:
         if round_ == 0 or not len(workload):
             return
         where = (np.full(len(workload), round_), workload.operator, workload.type)
-        self._count(self.tasks, where)
-        self.tasks_by_user += np.bincount(workload.user, minlength=self.tasks_by_user.size)
+        add_at(self.tasks, where)
+        add_at(self.tasks_by_user, [workload.user])
         parties = (where[0], workload.user, workload.operator, workload.type)
         self.ledger.book("price", *parties, self._price_usd[where])
         self.ledger.book("running", *parties, self._primitives.running_cost_usd)
 
     def settle(self, trace: Trace) -> pd.DataFrame:
         """Settle tasks that ended; returns their rows of `tasks.parquet`."""
-        round_ = self._round_of(trace.arrival_s)
+        round_ = round_of(self._starts_s, trace.arrival_s)
         agreed_s = self._latency_s[round_, trace.operator, trace.type]
         violated = _maybe(trace.latency_s > agreed_s, unknown=round_ == 0)
         self._book(trace, round_, violated)
@@ -86,7 +80,7 @@ class ClearingHouse:
         A task that is late already breaks its agreement whenever it ends. One that is not late yet
         stays undecided (null): counting it either way would be a guess.
         """
-        round_ = self._round_of(state.arrival_s)
+        round_ = round_of(self._starts_s, state.arrival_s)
         agreed_s = self._latency_s[round_, state.operator, state.type]
         late = state.clock_s - state.arrival_s > agreed_s  # NaN of the warm-up: not late
         violated = _maybe(late, unknown=~late)
@@ -94,24 +88,17 @@ class ClearingHouse:
         return self._rows(state, round_, np.full(len(state), np.nan), violated)
 
     def _book(self, tasks: Trace | State, round_: IntArray, violated: pd.Series) -> None:
-        known = violated.notna().to_numpy()
-        broken = violated.fillna(False).to_numpy(dtype=bool)
-        self._count(self.decided, _at(tasks, round_, known))
-        self._count(self.violations, _at(tasks, round_, broken))
+        for counts, rows in (
+            (self.decided, violated.notna().to_numpy()),
+            (self.violations, broken := violated.fillna(False).to_numpy(dtype=bool)),
+        ):
+            add_at(counts, (round_[rows], tasks.operator[rows], tasks.type[rows]))
         users = tasks.user[broken]
-        self.violations_by_user += np.bincount(users, minlength=self.violations_by_user.size)
+        add_at(self.violations_by_user, [users])
         parties = (round_[broken], users, tasks.operator[broken], tasks.type[broken])
         refund, cost = self._primitives.refund_usd, self._primitives.violation_cost_usd
         self.ledger.book("refund", *parties, refund)
         self.ledger.book("loss", *parties, cost - refund)
-
-    @staticmethod
-    def _count(counts: IntArray, where: tuple[IntArray, ...]) -> None:
-        flat = np.ravel_multi_index(where, counts.shape)
-        counts += np.bincount(flat, minlength=counts.size).reshape(counts.shape)
-
-    def _round_of(self, arrival_s: FloatArray) -> IntArray:
-        return np.searchsorted(self._starts_s, arrival_s, side="right") - 1
 
     def _rows(
         self, tasks: Trace | State, round_: IntArray, latency_s: FloatArray, violated: pd.Series
@@ -127,9 +114,12 @@ class ClearingHouse:
                 "type": tasks.type + 1,
                 "user": tasks.user + 1,
                 "arrival_s": tasks.arrival_s,
-                **_by_stage("service_s", tasks.service_s),
-                **_by_stage("end_s", tasks.stage_end_s),
-                **_by_stage("preemptions", tasks.preemptions),
+                **by_stage(
+                    STAGES,
+                    service_s=tasks.service_s,
+                    end_s=tasks.stage_end_s,
+                    preemptions=tasks.preemptions,
+                ),
                 "latency_s": latency_s,
                 "agreed_latency_s": self._latency_s[where],
                 "price_usd": self._price_usd[where],
@@ -139,13 +129,5 @@ class ClearingHouse:
         )
 
 
-def _at(tasks: Trace | State, round_: IntArray, rows: NDArray[np.bool_]) -> tuple[IntArray, ...]:
-    return round_[rows], tasks.operator[rows], tasks.type[rows]
-
-
-def _maybe(values: NDArray[np.bool_], unknown: NDArray[np.bool_]) -> pd.Series:
+def _maybe(values: BoolArray, unknown: BoolArray) -> pd.Series:
     return pd.Series(pd.arrays.BooleanArray(values.copy(), unknown.copy()))
-
-
-def _by_stage(quantity: str, values: NDArray) -> dict[str, NDArray]:
-    return {f"{stage}_{quantity}": values[:, s] for s, stage in enumerate(STAGES)}

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from math import fsum
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from airan_market.agents.rounds.books import add_at
 from airan_market.sim.arrays import FloatArray
 
 KINDS = ("price", "refund", "loss", "running")
@@ -81,8 +82,8 @@ class Ledger:
         rounds, users, operators, types, amounts = (np.atleast_1d(entry) for entry in entries)
         if not np.isfinite(amounts).all():
             raise ValueError(f"amount_usd: {kind} has an entry that is not finite")
-        _add(self._operator_side[kind], (rounds, operators, types), amounts)
-        _add(self._user_side[kind], (rounds, users), amounts)
+        add_at(self._operator_side[kind], (rounds, operators, types), amounts)
+        add_at(self._user_side[kind], (rounds, users), amounts)
 
     def operator_side(self, kind: str) -> FloatArray:
         """Sums by (round, operator, type), USD; row 0 is the warm-up."""
@@ -114,8 +115,3 @@ class Ledger:
             )
             for kind in KINDS
         )
-
-
-def _add(sums: FloatArray, index: tuple[NDArray[np.int64], ...], amounts: FloatArray) -> None:
-    flat = np.ravel_multi_index(index, sums.shape)
-    sums += np.bincount(flat, weights=amounts, minlength=sums.size).reshape(sums.shape)

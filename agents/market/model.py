@@ -2,70 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-import mesa
 import numpy as np
 import pandas as pd
-from mesa.datacollection import DataCollector
 
 from airan_market.agents.contract.utility import Accounts
-from airan_market.agents.market.announcement import Board
+from airan_market.agents.market.announcement import Terms
 from airan_market.agents.market.clearing import ClearingHouse
 from airan_market.agents.market.negotiation import Negotiation, Prearranged
 from airan_market.agents.market.operator import OperatorAgent
-from airan_market.agents.market.tables import (
-    CONTRACT_COLUMNS,
-    Tables,
-    contract_rows,
-    market_table,
-    operator_table,
-    rounds_table,
-)
+from airan_market.agents.market.tables import Tables, market_table, operator_table, rounds_table
 from airan_market.agents.market.user import UserAgent
 from airan_market.agents.matching.assignment import OUT, follow_projection, split_proportionally
 from airan_market.agents.matching.selection import project
 from airan_market.agents.primitives.primitives import Primitives
-from airan_market.agents.primitives.traffic import (
-    discipline_notes,
-    engine_of,
-    rates_of,
-    servers_of,
-    traffic_of,
-)
+from airan_market.agents.primitives.traffic import rates_of, servers_of, traffic_of
+from airan_market.agents.rounds.agents import classes_of, require
+from airan_market.agents.rounds.model import RoundModel, TaskSink, asked_for
 from airan_market.agents.solution.solver import arrive
-from airan_market.scenarios import Scenario
+from airan_market.scenarios import Scenario, load_scenario
 from airan_market.sim.arrays import FloatArray, IntArray
-from airan_market.sim.engines.engine import simulate
 from airan_market.sim.streams import stream
-from airan_market.sim.trace import State
-from airan_market.sim.traffic.demand import offer
-
-TaskSink = Callable[[pd.DataFrame], None]
+from airan_market.sim.traffic.demand import Demand, offer
+from airan_market.sim.workload import Workload
 
 
-@dataclass(frozen=True, eq=False)
-class Terms:
-    """What a round is traded on.
-
-    Attributes
-    ----------
-    board : Board
-        The menus in force.
-    match_probability : array (M, N)
-        Z behind them.
-    operator_of_user : array (U,) of int
-        What the users chose, `assignment.OUT` for staying out.
-    """
-
-    board: Board
-    match_probability: FloatArray
-    operator_of_user: IntArray
-
-
-class Market(mesa.Model):
+class Market(RoundModel):
     """Users and operators of one scenario, round by round.
 
     In each round the agents negotiate (Algorithm 1, its iterations spread evenly over the rounds;
@@ -75,13 +40,23 @@ class Market(mesa.Model):
 
     Parameters
     ----------
-    scenario : Scenario
-        With whole users.
-    seed : int
-        Root seed of every random stream of the run.
-    task_sink : callable, optional
-        Takes the rows of `tasks.parquet` that are final, round after round; without it they are
-        kept in memory and stand in `tables().tasks`.
+    scenario : Scenario, str or Path
+        With whole users; a name or a file is loaded.
+    seed, task_sink
+        As in `agents.rounds.model.RoundModel`.
+    operator_class : class, or mapping of str to class
+        Derived from `OperatorAgent`; for all operators, or by the name of an operator.
+    user_class : class
+        Derived from `UserAgent`.
+    **settings
+        Values by dotted key that change the scenario, such as `**{"users.total": 90}`.
+
+    Attributes
+    ----------
+    operators, users : AgentSet
+        In the order of their numbers.
+    agreed : list of Terms
+        What every round was traded on; `terms` is the last.
 
     Raises
     ------
@@ -89,6 +64,8 @@ class Market(mesa.Model):
         For fractional users, or a mechanism, belief or engine that is not there; each its class.
     airan_market.sim.traffic.request_trace.TraceError
         When recorded requests cannot be read.
+    airan_market.agents.rounds.agents.AgentError
+        When an agent of one's own answers what the market cannot take.
 
     Examples
     --------
@@ -99,120 +76,70 @@ class Market(mesa.Model):
     (24, True)
     """
 
-    scenario: Any = None  # a plain attribute: from 3.5 on Mesa gives models one of its own
-
     def __init__(
-        self, scenario: Scenario, seed: int = 0, task_sink: TaskSink | None = None
+        self,
+        scenario: Scenario | str | Path,
+        seed: int | None = 0,
+        task_sink: TaskSink | None = None,
+        *,
+        operator_class: type[OperatorAgent] | Mapping[str, type[OperatorAgent]] = OperatorAgent,
+        user_class: type[UserAgent] = UserAgent,
+        **settings: Any,
     ) -> None:
-        super().__init__(rng=seed)
+        scenario = asked_for(scenario, settings, Scenario, load_scenario)
         if not scenario.users.whole_users:
             raise ValueError("users.whole_users = false: a run needs whole users")
-        self.scenario = scenario
-        self.primitives = Primitives.from_scenario(scenario, seed)
-        self._seed = seed
-        self._users_by_type = self.primitives.users.astype(np.int64)
-        self._user_type = np.repeat(np.arange(self.primitives.types), self._users_by_type)
-        self._traffic = traffic_of(scenario, seed, self._users_by_type)
+        super().__init__(scenario, seed, servers_of(scenario.operators), task_sink)
+        self.primitives = primitives = Primitives.from_scenario(scenario, self.seed)
+        self._users_by_type = primitives.users.astype(np.int64)
+        self._user_type = np.repeat(np.arange(primitives.types), self._users_by_type)
+        self._traffic = traffic_of(scenario, self.seed, self._users_by_type)
         self._rates = rates_of(scenario.operators)
-        self._servers = servers_of(scenario.operators)
-        self._engine = engine_of(scenario)
-        self._state = State.start(self._servers)
-        self._durations_s = _durations(scenario)
-        # sums one after another, so that start + duration is exactly the next start
-        self._starts_s = np.concatenate([[0.0], np.cumsum(self._durations_s)])
-        self._offered = 0  # tasks numbered so far
-        self._kept: list[pd.DataFrame] = []
-        self._sink = task_sink or self._kept.append
-        self._closed = False
-        self.round = 0
-        self.operators = [
-            OperatorAgent(self, m, self.primitives.of_operator(m))
-            for m in range(self.primitives.operators)
-        ]
-        self.users = [self._user(int(type_)) for type_ in self._user_type]
-        self._notes: tuple[str, ...] = ()
-        self.negotiation = self._open_negotiation()
-        self.clearing = ClearingHouse(
-            self.primitives, self.rounds_planned, self._starts_s, len(self.users)
+        classes = classes_of(operator_class, [o.name for o in scenario.operators], OperatorAgent)
+        self.operators = self._in_order(
+            cls(self, m, primitives.of_operator(m)) for m, cls in enumerate(classes)
         )
-        self.terms: Terms | None = None
-        self.datacollector = _collector()
+        (user_class,) = classes_of(user_class, ["user"], UserAgent)
+        self.users = self._in_order(self._user(user_class, int(n)) for n in self._user_type)
+        self.notes = self._traffic.notes() + self.notes
+        self.negotiation = self._open_negotiation()
+        self.clearing = ClearingHouse(primitives, self._starts_s, len(self.users))
+        self.agreed: list[Terms] = []
+        self.datacollector = self._collector(
+            temperature=lambda model: model.negotiation.temperature_usd,
+            residual=lambda model: model.negotiation.residual,
+            opted_out_users=lambda model: int((model.terms.operator_of_user == OUT).sum()),
+            operator_utility_expected_usd_per_s=lambda model: float(
+                model.expected().operator_utility_usd_per_s.sum()
+            ),
+            social_welfare_expected_usd_per_s=lambda model: float(
+                model.expected().social_welfare_usd_per_s
+            ),
+            tasks=lambda model: int(model.clearing.tasks[model.round].sum()),
+            violations=lambda model: int(model.clearing.violations[model.round].sum()),
+        )
 
     @property
-    def rounds_planned(self) -> int:
-        """Rounds of the scenario."""
-        return self.scenario.simulation.rounds
-
-    @property
-    def notes(self) -> list[str]:
-        """Plain sentences that a reader of the run should know."""
-        return [*self._traffic.notes(), *discipline_notes(self.scenario), *self._notes]
-
-    def run(self, on_round: Callable[[Market], None] | None = None) -> Tables:
-        """Play the rounds that are left, close, and return the tables.
-
-        Parameters
-        ----------
-        on_round : callable, optional
-            Called with the market after every round.
-        """
-        while self.round < self.rounds_planned:
-            self.step()
-            if on_round is not None:
-                on_round(self)
-        self.close()
-        return self.tables()
-
-    def step(self) -> None:
-        """Play one round; before the first, the warm-up.
-
-        Raises
-        ------
-        RuntimeError
-            When the run is closed or all its rounds are played.
-        """
-        if self._closed or self.round >= self.rounds_planned:
-            raise RuntimeError(f"round {self.round + 1}: the run is over")
-        round_ = self.round + 1
-        self.negotiation.until(-(-round_ * self._iterations // self.rounds_planned))
-        self.terms = self._agree(round_)
-        if round_ == 1:
-            self._trade(0)
-        self._trade(round_)
-        self.round = round_
-        self._observe()
-        self._collect()
-
-    def close(self) -> None:
-        """Settle what is still under way, as far as it is decided, and hand out its rows."""
-        if not self._closed:
-            self._closed = True
-            self._sink(self.clearing.close(self._state))
+    def terms(self) -> Terms:
+        """What the round is traded on."""
+        return self.agreed[-1]
 
     def tables(self) -> Tables:
         """Tables of the rounds finished so far; `tasks` is None when a sink took them."""
-        contracts = self.datacollector.get_table_dataframe("contracts")
-        rounds = rounds_table(contracts, self.clearing, self.primitives, self._horizon_s)
-        model = self.datacollector.get_model_vars_dataframe()
-        operators = self.datacollector.get_agenttype_vars_dataframe(OperatorAgent)
+        agreed = self.agreed[: self.round]
+        rounds = rounds_table(agreed, self.clearing, self.primitives, self._durations_s[-1])
+        reports = self.datacollector.get_model_vars_dataframe()
+        stations = self.occupancy[1 : self.round + 1]
         return Tables(
             rounds=rounds,
-            market=market_table(model, rounds),
-            operators=operator_table(operators, rounds),
-            tasks=pd.concat(self._kept, ignore_index=True) if self._kept else None,
+            market=market_table(reports, rounds),
+            operators=operator_table(agreed, self.primitives, self.under_way[1:], stations, rounds),
+            tasks=self._task_table(),
         )
 
-    @property
-    def _iterations(self) -> int:
-        return self.scenario.mechanism.max_iterations
-
-    @property
-    def _horizon_s(self) -> float:
-        return self.scenario.simulation.horizon_s
-
-    def _user(self, type_: int) -> UserAgent:
+    def _user(self, user_class: type[UserAgent], type_: int) -> UserAgent:
         primitives = self.primitives
-        return UserAgent(
+        return user_class(
             self,
             type_,
             float(primitives.latency_sensitivity_usd_per_s[type_]),
@@ -228,17 +155,21 @@ class Market(mesa.Model):
         if settings.name == "mixed":
             return Negotiation(self.operators, self.users, self._users_by_type, settings)
         agreed = arrive(self.primitives)
-        self._notes = agreed.notes
+        self.notes += agreed.notes
         return Prearranged(
             self.operators, self.users, self._users_by_type, agreed.menu, agreed.match_probability
         )
 
-    def _agree(self, round_: int) -> Terms:
-        """Menus are posted and put into force, users choose."""
-        board = self.negotiation.post()
+    def _agree(self, round_: int) -> None:
+        iterations = self.scenario.mechanism.max_iterations
+        self.negotiation.until(-(-round_ * iterations // self.rounds_planned))
+        board, matching = self.negotiation.post(), self.negotiation.match_probability
         self.clearing.agree(round_, board)
-        matching = self.negotiation.match_probability
-        return Terms(board, matching, self._choices(round_, matching))
+        chosen = self._choices(round_, matching)
+        taken = chosen != OUT
+        users = np.zeros(matching.shape, dtype=np.int64)
+        np.add.at(users, (chosen[taken], self._user_type[taken]), 1)
+        self.agreed.append(Terms(board, matching, chosen, users))
 
     def _choices(self, round_: int, matching: FloatArray) -> IntArray:
         """Operator of every user, by the scenario's reading of the mixed matching."""
@@ -248,35 +179,24 @@ class Market(mesa.Model):
         if reading == "projected":
             projected = project(matching, self.primitives.effective_capacity_per_s)
             return follow_projection(projected, self._users_by_type)
-        uniforms = stream(self._seed, "choice", round_).random(len(self.users))
+        uniforms = stream(self.seed, "choice", round_).random(len(self.users))
         chosen = [user.choose(u) for user, u in zip(self.users, uniforms, strict=True)]
+        allowed = range(OUT, len(self.operators))
+        for user, operator in zip(self.users, chosen, strict=True):
+            require(user, operator in allowed, "choose()", operator, "OUT or a number of operator")
         return np.array(chosen, dtype=np.int64)
 
-    def _trade(self, round_: int) -> None:
-        """Simulate the tasks of a round and settle those that ended."""
-        assert self.terms is not None
-        start_s, end_s = self._starts_s[round_ : round_ + 2]
-        demand = self._traffic.demand(round_, start_s, self._durations_s[round_], self._offered)
-        self._offered += len(demand)
-        workload = offer(demand, self.terms.operator_of_user, self._rates)
-        self.clearing.admit(round_, workload)
-        trace, self._state = simulate(
-            workload,
-            self._servers,
-            until_s=end_s,
-            state=self._state,
-            **self._engine,
-        )
-        self._sink(self.clearing.settle(trace))
+    def _workload(self, round_: int, demand: Demand) -> Workload:
+        return offer(demand, self.terms.operator_of_user, self._rates)
+
+    def _settle_rest(self) -> pd.DataFrame:
+        """What is under way and late already has broken its agreement."""
+        return self.clearing.close(self._state)
 
     def _observe(self) -> None:
-        """Agents see what became of their own contracts."""
         clearing = self.clearing
-        for operator in self.operators:
-            operator.observe(
-                clearing.tasks[self.round, operator.number],
-                clearing.violations[self.round, operator.number],
-            )
+        for m, operator in enumerate(self.operators):
+            operator.observe(clearing.tasks[self.round, m], clearing.violations[self.round, m])
         paid = clearing.ledger.user_side("price").sum(axis=0)
         refunded = clearing.ledger.user_side("refund").sum(axis=0)
         for number, user in enumerate(self.users):
@@ -287,65 +207,6 @@ class Market(mesa.Model):
                 float(refunded[number]),
             )
 
-    def _collect(self) -> None:
-        assert self.terms is not None
-        for row in contract_rows(self.round, self.expected(), self.offered_users()):
-            self.datacollector.add_table_row("contracts", row)
-        self.datacollector.collect(self)
-
-    def offered_users(self) -> IntArray:
-        """Users that each operator and type got this round, (M, N)."""
-        assert self.terms is not None
-        chosen = self.terms.operator_of_user
-        taken = chosen != OUT
-        users = np.zeros((self.primitives.operators, self.primitives.types), dtype=np.int64)
-        np.add.at(users, (chosen[taken], self._user_type[taken]), 1)
-        return users
-
-    def opted_out_users(self) -> int:
-        """Users that stay out this round."""
-        assert self.terms is not None
-        return int((self.terms.operator_of_user == OUT).sum())
-
-    def under_way(self, operator: int) -> int:
-        """Tasks that an operator still has at the end of the round."""
-        return int((self._state.operator == operator).sum())
-
     def expected(self) -> Accounts:
         """What this round's terms are worth to everybody."""
-        assert self.terms is not None
         return Accounts(self.primitives, self.terms.board.menu, self.terms.match_probability)
-
-
-def _durations(scenario: Scenario) -> FloatArray:
-    """Length of the warm-up and of each round, s."""
-    simulation = scenario.simulation
-    return np.array([simulation.warmup_s, *[simulation.horizon_s] * simulation.rounds])
-
-
-def _collector() -> DataCollector:
-    return DataCollector(
-        model_reporters={
-            "round": lambda model: model.round,
-            "temperature": lambda model: model.negotiation.temperature_usd,
-            "residual": lambda model: model.negotiation.residual,
-            "opted_out_users": lambda model: model.opted_out_users(),
-            "operator_utility_expected_usd_per_s": lambda model: float(
-                model.expected().operator_utility_usd_per_s.sum()
-            ),
-            "social_welfare_expected_usd_per_s": lambda model: float(
-                model.expected().social_welfare_usd_per_s
-            ),
-        },
-        agenttype_reporters={
-            OperatorAgent: {
-                "round": lambda operator: operator.model.round,
-                "operator": lambda operator: operator.number + 1,
-                "shadow_price_usd": lambda operator: operator.shadow_price_usd,
-                "capacity_tasks_per_s": lambda operator: operator.effective_capacity_per_s,
-                "load_expected_tasks_per_s": lambda operator: operator.expected_load_per_s,
-                "under_way_tasks": lambda operator: operator.model.under_way(operator.number),
-            }
-        },
-        tables={"contracts": list(CONTRACT_COLUMNS)},
-    )

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
-from numpy.typing import NDArray
+from mesa.agent import AgentSet
 
 from airan_market.agents.contract.menu import Menu
-from airan_market.agents.market.announcement import Board
+from airan_market.agents.market.announcement import Announcement, Board
 from airan_market.agents.market.operator import OperatorAgent
-from airan_market.agents.market.user import UserAgent
 from airan_market.agents.matching.assignment import split_proportionally
 from airan_market.agents.matching.selection import temperature
+from airan_market.agents.rounds.agents import require
 from airan_market.scenarios import Mechanism
-from airan_market.sim.arrays import FloatArray
+from airan_market.sim.arrays import FloatArray, IntArray
+
+_ONE = 1 + 1e-9  # a sum of probabilities, up to rounding
 
 
 class Negotiation:
@@ -22,8 +22,8 @@ class Negotiation:
 
     Parameters
     ----------
-    operators : sequence of OperatorAgent
-    users : sequence of UserAgent
+    operators : AgentSet of OperatorAgent
+    users : AgentSet of UserAgent
         Type after type.
     users_by_type : array (N,) of int
         I_n.
@@ -41,9 +41,9 @@ class Negotiation:
 
     def __init__(
         self,
-        operators: Sequence[OperatorAgent],
-        users: Sequence[UserAgent],
-        users_by_type: NDArray[np.int64],
+        operators: AgentSet,
+        users: AgentSet,
+        users_by_type: IntArray,
         settings: Mechanism,
     ) -> None:
         self._operators = operators
@@ -70,7 +70,7 @@ class Negotiation:
         """Menus for the demand that operators now expect: what this round is traded on."""
         for operator in self._operators:
             operator.expect(self.match_probability[operator.number])
-        return Board.of([operator.announce() for operator in self._operators])
+        return posted(self._operators)
 
     def _iterate(self) -> None:
         settings = self._settings
@@ -102,8 +102,8 @@ class Prearranged:
 
     Parameters
     ----------
-    operators : sequence of OperatorAgent
-    users : sequence of UserAgent
+    operators : AgentSet of OperatorAgent
+    users : AgentSet of UserAgent
         Type after type.
     users_by_type : array (N,) of int
     menu : Menu
@@ -123,9 +123,9 @@ class Prearranged:
 
     def __init__(
         self,
-        operators: Sequence[OperatorAgent],
-        users: Sequence[UserAgent],
-        users_by_type: NDArray[np.int64],
+        operators: AgentSet,
+        users: AgentSet,
+        users_by_type: IntArray,
         menu: Menu,
         match_probability: FloatArray,
     ) -> None:
@@ -152,19 +152,57 @@ class Prearranged:
 
     def post(self) -> Board:
         """Menus agreed: what every round is traded on."""
-        return Board.of([operator.announce() for operator in self._operators])
+        return posted(self._operators)
 
 
-def mean_strategies(
-    users: Sequence[UserAgent], ends: NDArray[np.int64], operators: int
-) -> FloatArray:
+def posted(operators: AgentSet) -> Board:
+    """Put up what every operator announces now.
+
+    Raises
+    ------
+    AgentError
+        When an operator announces what cannot be a contract.
+    """
+    announced = [operator.announce() for operator in operators]
+    for operator, announcement in zip(operators, announced, strict=True):
+        _check(operator, announcement)
+    return Board.of(announced)
+
+
+def _check(operator: OperatorAgent, announcement: Announcement) -> None:
+    settings, menu = operator.primitives.mechanism, announcement.menu
+    low, high = settings.latency_min_s, settings.latency_max_s
+    for name, least, most in (
+        ("latency_s", low, high),
+        ("price_usd", -np.inf, np.inf),
+        ("violation_probability", 0.0, 1.0),
+    ):
+        item = np.asarray(getattr(menu, name), dtype=float)
+        right = item.shape == (operator.primitives.types,) and np.isfinite(item).all()
+        allowed = f"{operator.primitives.types} numbers, {least:g} to {most:g}"
+        require(operator, right and (item >= least) & (item <= most), name, item, allowed)
+    for name in ("service_value_usd", "shadow_price_usd", "effective_capacity_per_s"):
+        value = getattr(announcement, name)
+        require(operator, bool(np.isfinite(value)), name, value, "a finite number")
+
+
+def mean_strategies(users: AgentSet, ends: IntArray, operators: int) -> FloatArray:
     """Mean strategy of the users of each type, (M, N); 0 for a type without users.
 
     `ends` are the numbers of users up to and with each type.
+
+    Raises
+    ------
+    AgentError
+        When the strategy of a user is none.
     """
+    each = [np.asarray(user.strategy, dtype=float) for user in users]
+    for user, strategy in zip(users, each, strict=True):
+        right = strategy.shape == (operators,) and strategy.min() >= 0 and strategy.sum() <= _ONE
+        require(user, bool(right), "strategy", strategy, f"{operators} numbers, sum at most 1")
     starts = np.concatenate([[0], ends[:-1]])
     mean = np.zeros((operators, ends.size))
     for type_, (start, end) in enumerate(zip(starts, ends, strict=True)):
         if end > start:
-            mean[:, type_] = np.mean([user.strategy for user in users[start:end]], axis=0)
+            mean[:, type_] = np.mean(each[start:end], axis=0)
     return mean

@@ -2,44 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from airan_market.agents.contract.menu import Menu
 from airan_market.agents.contract.utility import Accounts
+from airan_market.agents.market.announcement import Terms
 from airan_market.agents.market.clearing import ClearingHouse
+from airan_market.agents.market.ledger import KINDS
 from airan_market.agents.primitives.primitives import Primitives
+from airan_market.agents.rounds.books import by_stage
+from airan_market.sim.arrays import IntArray
+from airan_market.sim.engines.occupancy import Occupancy
+from airan_market.sim.workload import STAGES
 
-KEYS = ("round", "operator", "type")
-CONTRACT_COLUMNS = (
-    *KEYS,
-    "latency_s",
-    "price_usd",
-    "violation_belief",
-    "match_probability",
-    "users",
-    "offered_tasks_per_s",
-    "operator_utility_expected_usd_per_s",
-    "user_utility_expected_usd_per_s",
-)
-ROUNDS_COLUMNS = (
-    *CONTRACT_COLUMNS[:9],
-    "tasks",
-    "violations",
-    "violation_rate",
-    "revenue_usd",
-    "refunds_usd",
-    "violation_cost_usd",
-    "running_cost_usd",
-    "operator_utility_expected_usd_per_s",
-    "operator_utility_realised_usd_per_s",
-    "user_utility_expected_usd_per_s",
-    "user_utility_realised_usd_per_s",
-)
 UTILITIES = (
     "operator_utility_expected_usd_per_s",
     "operator_utility_realised_usd_per_s",
@@ -70,106 +49,103 @@ class Tables:
     tasks: pd.DataFrame | None = None
 
 
-def contract_rows(
-    round_: int, terms: Accounts, users: NDArray[np.int64]
-) -> Iterator[dict[str, Any]]:
-    """Contracts of one round, a row per operator and type.
-
-    Parameters
-    ----------
-    round_ : int
-    terms : Accounts
-        Menus (M, N) in force and the matching behind them.
-    users : array (M, N) of int
-        Users that each operator and type got.
-    """
-    menu, match_probability, rate = terms.menu, terms.match_probability, terms.tasks_per_s
-    profit_usd, user_usd = terms.operator_profit_usd, terms.user_utility_usd
-    for m, n in np.ndindex(rate.shape):
-        yield {
-            "round": round_,
-            "operator": m + 1,
-            "type": n + 1,
-            "latency_s": menu.latency_s[m, n],
-            "price_usd": menu.price_usd[m, n],
-            "violation_belief": menu.violation_probability[m, n],
-            "match_probability": match_probability[m, n],
-            "users": users[m, n],
-            "offered_tasks_per_s": users[m, n] * terms.primitives.task_rate_per_user_per_s,
-            "operator_utility_expected_usd_per_s": rate[m, n] * profit_usd[m, n],
-            "user_utility_expected_usd_per_s": rate[m, n] * user_usd[m, n],
-        }
-
-
 def rounds_table(
-    contracts: pd.DataFrame, clearing: ClearingHouse, primitives: Primitives, horizon_s: float
+    agreed: Sequence[Terms], clearing: ClearingHouse, primitives: Primitives, horizon_s: float
 ) -> pd.DataFrame:
-    """Join the contracts with what the clearing house has booked of them.
+    """Contracts of every round beside what the clearing house has booked of them.
 
     `violation_rate` is violations over decided tasks, missing when there are none; realised
     utilities charge the violations known so far.
+
+    Parameters
+    ----------
+    agreed : sequence of Terms
+        Those of rounds 1, 2, …
     """
-    where = tuple(contracts[key].to_numpy(dtype=int) - (key != "round") for key in KEYS)
-    ledger = clearing.ledger
-    sums = {kind: ledger.operator_side(kind)[where] for kind in ("price", "refund", "loss")}
-    running = ledger.operator_side("running")[where]
-    tasks, decided = clearing.tasks[where], clearing.decided[where]
-    value = primitives.service_value_usd[where[1]]
-    waiting = primitives.latency_sensitivity_usd_per_s[where[2]] * contracts["latency_s"]
-    table = contracts.assign(
-        tasks=tasks,
-        violations=clearing.violations[where],
-        violation_rate=clearing.violations[where] / np.where(decided > 0, decided, np.nan),
-        revenue_usd=sums["price"],
-        refunds_usd=sums["refund"],
-        violation_cost_usd=sums["refund"] + sums["loss"],
-        running_cost_usd=running,
-        operator_utility_realised_usd_per_s=ledger.operator_balance_usd()[where] / horizon_s,
-        user_utility_realised_usd_per_s=(tasks * (value - waiting) - sums["price"] + sums["refund"])
+    terms = _accounts(agreed, primitives)
+    menu, z, rate = terms.menu, terms.match_probability, terms.tasks_per_s
+    played = slice(1, len(agreed) + 1)
+    tasks, violations, decided = (
+        counts[played] for counts in (clearing.tasks, clearing.violations, clearing.decided)
+    )
+    price, refund, loss, running = (clearing.ledger.operator_side(k)[played] for k in KINDS)
+    value = primitives.service_value_usd[:, np.newaxis]
+    waiting = primitives.latency_sensitivity_usd_per_s * menu.latency_s
+    number = np.indices(z.shape)
+    columns = {
+        "round": number[0] + 1,
+        "operator": number[1] + 1,
+        "type": number[2] + 1,
+        "latency_s": menu.latency_s,
+        "price_usd": menu.price_usd,
+        "violation_belief": menu.violation_probability,
+        "match_probability": z,
+        "users": [round_.users for round_ in agreed],
+        "offered_tasks_per_s": tasks / horizon_s,
+        "tasks": tasks,
+        "violations": violations,
+        "violation_rate": violations / np.where(decided > 0, decided, np.nan),
+        "revenue_usd": price,
+        "refunds_usd": refund,
+        "violation_cost_usd": refund + loss,
+        "running_cost_usd": running,
+        "operator_utility_expected_usd_per_s": rate * terms.operator_profit_usd,
+        "operator_utility_realised_usd_per_s": clearing.ledger.operator_balance_usd()[played]
         / horizon_s,
-    )
-    return table[list(ROUNDS_COLUMNS)]
+        "user_utility_expected_usd_per_s": rate * terms.user_utility_usd,
+        "user_utility_realised_usd_per_s": (tasks * (value - waiting) - price + refund) / horizon_s,
+    }
+    return pd.DataFrame({name: np.ravel(values) for name, values in columns.items()})
 
 
-def market_table(model: pd.DataFrame, rounds: pd.DataFrame) -> pd.DataFrame:
+def market_table(reports: pd.DataFrame, rounds: pd.DataFrame) -> pd.DataFrame:
     """One row per round: the model's reports with the realised totals of `rounds`."""
-    totals = rounds.groupby("round")[list(UTILITIES)].sum()
-    operators = totals["operator_utility_realised_usd_per_s"]
-    welfare = operators + totals["user_utility_realised_usd_per_s"]
-    table = model.assign(
-        operator_utility_realised_usd_per_s=operators.to_numpy(),
-        social_welfare_realised_usd_per_s=welfare.to_numpy(),
-    )
-    return table[
-        [
-            "round",
-            "temperature",
-            "residual",
-            "opted_out_users",
-            "operator_utility_expected_usd_per_s",
-            "operator_utility_realised_usd_per_s",
-            "social_welfare_expected_usd_per_s",
-            "social_welfare_realised_usd_per_s",
-        ]
-    ].reset_index(drop=True)
+    totals = rounds.groupby("round")[list(UTILITIES)].sum().loc[reports["round"]]
+    operators = totals["operator_utility_realised_usd_per_s"].to_numpy()
+    columns = {
+        **{name: reports[name] for name in ("round", "temperature", "residual", "opted_out_users")},
+        "operator_utility_expected_usd_per_s": reports["operator_utility_expected_usd_per_s"],
+        "operator_utility_realised_usd_per_s": operators,
+        "social_welfare_expected_usd_per_s": reports["social_welfare_expected_usd_per_s"],
+        "social_welfare_realised_usd_per_s": operators
+        + totals["user_utility_realised_usd_per_s"].to_numpy(),
+    }
+    return pd.DataFrame(columns)
 
 
-def operator_table(reports: pd.DataFrame, rounds: pd.DataFrame) -> pd.DataFrame:
-    """One row per round and operator: the agents' reports with the totals of `rounds`."""
+def operator_table(
+    agreed: Sequence[Terms],
+    primitives: Primitives,
+    under_way: Sequence[IntArray],
+    stations: Sequence[Occupancy],
+    rounds: pd.DataFrame,
+) -> pd.DataFrame:
+    """One row per round and operator: what it announced, how full it was, totals of `rounds`."""
     totals = rounds.groupby(["round", "operator"], as_index=False)[
         ["offered_tasks_per_s", *UTILITIES[:2]]
     ].sum()
-    table = reports.reset_index(drop=True).merge(totals, on=["round", "operator"])
-    return table[
-        [
-            "round",
-            "operator",
-            "shadow_price_usd",
-            "capacity_tasks_per_s",
-            "load_expected_tasks_per_s",
-            "offered_tasks_per_s",
-            "under_way_tasks",
-            "operator_utility_expected_usd_per_s",
-            "operator_utility_realised_usd_per_s",
-        ]
-    ]
+    columns = {
+        "round": totals["round"],
+        "operator": totals["operator"],
+        "shadow_price_usd": [terms.board.shadow_price_usd for terms in agreed],
+        "capacity_tasks_per_s": [terms.board.effective_capacity_per_s for terms in agreed],
+        "load_expected_tasks_per_s": _accounts(agreed, primitives).tasks_per_s.sum(axis=-1),
+        "offered_tasks_per_s": totals["offered_tasks_per_s"],
+        "under_way_tasks": under_way[: len(agreed)],
+        **by_stage(
+            STAGES,
+            utilisation=np.reshape([span.utilisation for span in stations], (-1, len(STAGES))),
+            waiting_tasks=np.reshape([span.waiting for span in stations], (-1, len(STAGES))),
+        ),
+        **{name: totals[name] for name in UTILITIES[:2]},
+    }
+    return pd.DataFrame({name: np.ravel(values) for name, values in columns.items()})
+
+
+def _accounts(agreed: Sequence[Terms], primitives: Primitives) -> Accounts:
+    """What was agreed in every round, arrays (R, M, N)."""
+    shape = (-1, primitives.operators, primitives.types)
+    names = [field.name for field in fields(Menu)]
+    menus = [[getattr(terms.board.menu, name) for terms in agreed] for name in names]
+    z = np.reshape([terms.match_probability for terms in agreed], shape)
+    return Accounts(primitives, Menu(*(np.reshape(values, shape) for values in menus)), z)

@@ -17,8 +17,13 @@ from airan_market.sim.arrays import FloatArray
 class UserAgent(mesa.Agent):
     """One user of AI inference.
 
-    It perceives the board of announcements, responds to it with a mixed strategy (eqs. (32), (33),
-    damped by (35)), and each round draws its operator from that strategy or stays out.
+    In every iteration of the negotiation the market calls `respond`: the user perceives the board
+    of announcements and answers with a mixed strategy (eqs. (32), (33), damped by (35)), which it
+    keeps in `strategy`: M numbers of at least 0, the rest up to 1 for staying out. In every round
+    it is asked to `choose` (when `simulation.assignment` is "sampled"; other readings deal users
+    out by the mean strategy of their type) and afterwards to `observe`. With a mechanism that
+    settles before the first round it is told its operator once (`take`). A user of one's own
+    overrides some of these.
 
     Parameters
     ----------
@@ -34,6 +39,11 @@ class UserAgent(mesa.Agent):
         R̄, and its utility u_0 when it stays out.
     operators : int
         M.
+
+    Attributes
+    ----------
+    tasks, violations, paid_usd, refunded_usd
+        What it observed of its tasks of the run so far.
     """
 
     def __init__(
@@ -47,11 +57,11 @@ class UserAgent(mesa.Agent):
         operators: int,
     ) -> None:
         super().__init__(model)
-        self._type = type_
-        self._latency_sensitivity_usd_per_s = latency_sensitivity_usd_per_s
-        self._demand_of_type_per_s = demand_of_type_per_s
-        self._refund_usd = refund_usd
-        self._opt_out_utility_usd = opt_out_utility_usd
+        self.type = type_
+        self.latency_sensitivity_usd_per_s = latency_sensitivity_usd_per_s
+        self.demand_of_type_per_s = demand_of_type_per_s
+        self.refund_usd = refund_usd
+        self.opt_out_utility_usd = opt_out_utility_usd
         self.strategy: FloatArray = np.full(operators, 1 / (operators + 1))
         self.tasks = 0
         self.violations = 0
@@ -60,22 +70,22 @@ class UserAgent(mesa.Agent):
 
     def respond(self, board: Board, temperature_usd: float, damping: float) -> None:
         """Move the strategy towards the mixed response to the board."""
-        item = self._type
+        item = self.type
         utility = task_utility(
             board.service_value_usd,
-            self._latency_sensitivity_usd_per_s,
+            self.latency_sensitivity_usd_per_s,
             board.menu.latency_s[:, item],
             board.menu.price_usd[:, item],
             board.menu.violation_probability[:, item],
-            self._refund_usd,
+            self.refund_usd,
         )
         adjusted = adjusted_utility(
             utility,
             board.shadow_price_usd,
-            self._demand_of_type_per_s,
+            self.demand_of_type_per_s,
             board.effective_capacity_per_s,
         )
-        response = mixed_response(adjusted, self._opt_out_utility_usd, temperature_usd)
+        response = mixed_response(adjusted, self.opt_out_utility_usd, temperature_usd)
         self.strategy = damp(self.strategy, response, damping)
 
     def take(self, operator: int) -> None:

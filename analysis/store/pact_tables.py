@@ -27,7 +27,10 @@ SCHEMAS = schemas_of(
         round:int32 service:int32 requests:int64 ended:int64
         latency_promised_s:double latency_measured_s:double?
         quality_promised:double quality_shown:double? quality_measured:double? price_usd:double?
-        transmission_load:double tokenisation_load:double inference_load:double""",
+        transmission_load:double tokenisation_load:double inference_load:double
+        transmission_utilisation:double? tokenisation_utilisation:double?
+        inference_utilisation:double? transmission_waiting_requests:double
+        tokenisation_waiting_requests:double inference_waiting_requests:double""",
         "capacity": """
         service:int32 share:double quality_promised:double tolerance:double
         users:int64? users_low:int64? users_high:int64? users_theory:int64?

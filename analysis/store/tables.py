@@ -1,6 +1,7 @@
 """The four Parquet tables of a run: their columns and types, and how frames become files.
 
-A run of another kind of market has tables of its own (`analysis.store.layout`), written in the same way.
+A run of another kind of market has tables of its own (`analysis.store.layout`), written in the
+same way.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ _COLUMNS = {
     "operators": """
         round:int32 operator:int32 shadow_price_usd:double? capacity_tasks_per_s:double
         load_expected_tasks_per_s:double offered_tasks_per_s:double under_way_tasks:int64
+        uplink_utilisation:double? gpu_utilisation:double? downlink_utilisation:double?
+        uplink_waiting_tasks:double gpu_waiting_tasks:double downlink_waiting_tasks:double
         operator_utility_expected_usd_per_s:double operator_utility_realised_usd_per_s:double""",
     "tasks": """
         task:int64 round:int32 operator:int32 type:int32 user:int32 arrival_s:double

@@ -19,6 +19,7 @@ from airan_market.analysis.play import play
 from airan_market.analysis.store.reader import Run, load_run
 from airan_market.analysis.store.tables import SCHEMAS
 from airan_market.scenarios import Scenario, load_scenario
+from airan_market.sim.workload import STAGES
 
 SCENARIO = {
     "schema_version": 1,
@@ -207,6 +208,9 @@ class FakeMarket:
         operators["shadow_price_usd"] = 0.0
         operators["capacity_tasks_per_s"] = 400.0
         operators["under_way_tasks"] = len(self._under_way)
+        for stage in STAGES:
+            operators[f"{stage}_utilisation"] = 0.5
+            operators[f"{stage}_waiting_tasks"] = 0.25
         self._frames["operators"].append(operators)
         for kind in ("expected", "realised"):
             own = totals[f"operator_utility_{kind}_usd_per_s"]

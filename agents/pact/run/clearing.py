@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from airan_market.agents.matching.assignment import OUT
+from airan_market.agents.pact.run.board import PactBoard
 from airan_market.agents.pact.run.catalogue import STATIONS, Catalogue
+from airan_market.agents.pact.run.population import PactPopulation
+from airan_market.agents.rounds.books import add_at, by_stage, round_of
 from airan_market.sim.arrays import FloatArray, IntArray
 from airan_market.sim.trace import Trace
 from airan_market.sim.workload import Workload
@@ -41,20 +46,16 @@ class Booked:
     liability_usd: FloatArray
 
     @classmethod
-    def nothing(cls, rounds: int, groups: int) -> Booked:
-        """Zeros for groups, such as types."""
-        shape = (rounds + 1, groups)
+    def nothing(cls, *shape: int) -> Booked:
+        """Zeros for rounds and groups, such as services."""
         requests, ended, satisfied, unmet = (np.zeros(shape, dtype=np.int64) for _ in range(4))
         latency, revenue, cost, liability = (np.zeros(shape) for _ in range(4))
         return cls(requests, ended, satisfied, unmet, latency, revenue, cost, liability)
 
-    def add(self, where: tuple[IntArray, IntArray], **amounts: NDArray) -> None:
+    def add(self, where: tuple[IntArray, ...], **amounts: NDArray) -> None:
         """Add amounts of requests at (round, group)."""
         for name, values in amounts.items():
-            sums = getattr(self, name)
-            flat = np.ravel_multi_index(where, sums.shape)
-            added = np.bincount(flat, weights=values, minlength=sums.size).reshape(sums.shape)
-            sums += added.astype(sums.dtype)
+            add_at(getattr(self, name), where, values)
 
     def mean_latency_s(self) -> FloatArray:
         """Mean over the requests that ended, NaN where none did."""
@@ -70,7 +71,7 @@ def _over(sums: NDArray, counts: IntArray) -> FloatArray:
 
 
 class PactClearing:
-    """Books of a run by type and by service.
+    """Books of a run by type and service.
 
     A request pays on arrival, at the price of its round; whether its answer met what the user
     expected is known when it ends, and with it the damages. What arrives in the warm-up is served
@@ -79,47 +80,47 @@ class PactClearing:
     Parameters
     ----------
     catalogue : Catalogue
-    rounds : int
+    population : PactPopulation
     starts_s : array (rounds + 2,)
         Start of each round, and the end of the last; round 0 is the warm-up.
-    type_of_user : array (U,) of int
-        0-based over the types of all tasks.
-    market_of_type, number_of_type : array (K,) of int
-        0-based task of a type, and the type's number in it.
 
     Attributes
     ----------
     by_type, by_service : Booked
+        By (round, type, service) and by (round, service).
+    price_usd, shown_quality : array (rounds + 1, S)
+        What boards said; NaN for a service that was not offered.
+    users : array (rounds + 1, K, S) of int
+        Users of each type that took each service.
     busy_s : array (rounds + 1, S, 3)
         Time that the requests of a round need at the stations of a service.
     """
 
     def __init__(
-        self,
-        catalogue: Catalogue,
-        rounds: int,
-        starts_s: FloatArray,
-        type_of_user: IntArray,
-        market_of_type: IntArray,
-        number_of_type: IntArray,
+        self, catalogue: Catalogue, population: PactPopulation, starts_s: FloatArray
     ) -> None:
-        self._catalogue = catalogue
+        self.catalogue = catalogue
+        self.population = population
         self._starts_s = starts_s
-        self._type_of_user = type_of_user
-        self._market_of_type = market_of_type
-        self._number_of_type = number_of_type
-        services = len(catalogue.names)
-        self.by_type = Booked.nothing(rounds, market_of_type.size)
+        rounds, services = starts_s.size - 1, len(catalogue.names)
+        groups = (rounds, population.theta_usd.size, services)
+        self.by_type = Booked.nothing(*groups)
         self.by_service = Booked.nothing(rounds, services)
-        self.busy_s = np.zeros((rounds + 1, services, len(STATIONS)))
-        self._price_usd = np.full((rounds + 1, services), np.nan)
+        self.users = np.zeros(groups, dtype=np.int64)
+        self.busy_s = np.zeros((rounds, services, len(STATIONS)))
+        self.price_usd = np.full((rounds, services), np.nan)
+        self.shown_quality = self.price_usd.copy()
         self._luck = np.empty(0)  # of every request offered, by number
-        self.requests_by_user = np.zeros(type_of_user.size, dtype=np.int64)
-        self.paid_by_user_usd = np.zeros(type_of_user.size)
+        self.requests_by_user = np.zeros(population.type_of_user.size, dtype=np.int64)
+        self.paid_by_user_usd = np.zeros(population.type_of_user.size)
 
-    def agree(self, round_: int, service: IntArray, price_usd: FloatArray) -> None:
-        """Put prices of services into force for a round."""
-        self._price_usd[round_, service] = price_usd
+    def agree(self, round_: int, boards: Sequence[PactBoard], service_of_user: IntArray) -> None:
+        """Put the boards of a round into force, and what users took of them."""
+        for board in boards:
+            self.price_usd[round_, board.service] = board.price_usd
+            self.shown_quality[round_, board.service] = board.quality
+        taken = service_of_user != OUT
+        add_at(self.users[round_], (self.population.type_of_user[taken], service_of_user[taken]))
 
     def draw_answers(self, uniforms: FloatArray) -> None:
         """Settle by chance which of the next requests will be met: those below A."""
@@ -130,21 +131,19 @@ class PactClearing:
         np.add.at(self.busy_s[round_], workload.operator, workload.service_s)
         if round_ == 0 or not len(workload):
             return
-        round_of = np.full(len(workload), round_)
-        price_usd = self._price_usd[round_, workload.operator]
+        price_usd = self.price_usd[round_, workload.operator]
         self._book(
-            round_of, workload.user, workload.operator,
+            np.full(len(workload), round_), workload.user, workload.operator,
             requests=np.ones(len(workload)), revenue_usd=price_usd,
             cost_usd=self._cost_usd(workload.operator, workload.service_s),
         )  # fmt: skip
-        users = self.requests_by_user.size
-        self.requests_by_user += np.bincount(workload.user, minlength=users)
-        self.paid_by_user_usd += np.bincount(workload.user, weights=price_usd, minlength=users)
+        add_at(self.requests_by_user, [workload.user])
+        add_at(self.paid_by_user_usd, [workload.user], price_usd)
 
     def settle(self, trace: Trace) -> pd.DataFrame:
         """Book what ended; returns its rows of `tasks.parquet`, numbers 1-based."""
-        catalogue, service = self._catalogue, trace.operator
-        round_ = np.searchsorted(self._starts_s, trace.arrival_s, side="right") - 1
+        catalogue, population, service = self.catalogue, self.population, trace.operator
+        round_ = round_of(self._starts_s, trace.arrival_s)
         met = self._luck[trace.task] < catalogue.satisfaction[service]
         liability = np.where(met, 0.0, catalogue.damages_usd[service])
         liability = liability + catalogue.premium_usd[service]
@@ -154,21 +153,20 @@ class PactClearing:
             ended=np.ones(int(paid.sum())), satisfied=met[paid], unmet=~met[paid],
             latency_s=trace.latency_s[paid], liability_usd=liability[paid],
         )  # fmt: skip
-        type_ = self._type_of_user[trace.user]
+        type_ = population.type_of_user[trace.user]
         return pd.DataFrame(
             {
                 "task": trace.task + 1,
                 "round": round_,
-                "market": self._market_of_type[type_] + 1,
-                "type": self._number_of_type[type_] + 1,
+                "market": population.market[type_] + 1,
+                "type": population.number[type_] + 1,
                 "user": trace.user + 1,
                 "service": service + 1,
                 "arrival_s": trace.arrival_s,
-                **{f"{s}_service_s": trace.service_s[:, i] for i, s in enumerate(STATIONS)},
-                **{f"{s}_end_s": trace.stage_end_s[:, i] for i, s in enumerate(STATIONS)},
+                **by_stage(STATIONS, service_s=trace.service_s, end_s=trace.stage_end_s),
                 "latency_s": trace.latency_s,
                 "satisfied": met,
-                "price_usd": np.where(paid, self._price_usd[round_, service], np.nan),
+                "price_usd": np.where(paid, self.price_usd[round_, service], np.nan),
                 "cost_usd": np.where(paid, self._cost_usd(service, trace.service_s), np.nan),
                 "liability_usd": np.where(paid, liability, np.nan),
             }
@@ -176,19 +174,19 @@ class PactClearing:
 
     def _cost_usd(self, service: IntArray, service_s: FloatArray) -> FloatArray:
         """What requests cost without liability: computation in proportion to their own work."""
-        mean_s = self._catalogue.mean_s[service, -1]
+        mean_s = self.catalogue.mean_s[service, -1]
         size = np.divide(service_s[:, -1], mean_s, out=np.ones(len(service)), where=mean_s > 0)
-        return self._catalogue.computation_usd[service] * size + self._catalogue.fixed_usd[service]
+        return self.catalogue.computation_usd[service] * size + self.catalogue.fixed_usd[service]
 
     def _book(
         self, round_: IntArray, user: IntArray, service: IntArray, **amounts: NDArray
     ) -> None:
-        self.by_type.add((round_, self._type_of_user[user]), **amounts)
+        self.by_type.add((round_, self.population.type_of_user[user], service), **amounts)
         self.by_service.add((round_, service), **amounts)
 
     def measured_quality(self) -> FloatArray:
         """Quality of every service's requests by round of arrival, NaN where none ended."""
-        service = np.arange(len(self._catalogue.names))
-        return self._catalogue.measured_quality(
+        service = np.arange(len(self.catalogue.names))
+        return self.catalogue.measured_quality(
             service, self.by_service.satisfied_share(), self.by_service.mean_latency_s()
         )

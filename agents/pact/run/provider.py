@@ -10,15 +10,19 @@ import numpy as np
 from airan_market.agents.pact.contract.contract import NO_SERVICE
 from airan_market.agents.pact.market import PactMarket
 from airan_market.agents.pact.run.board import PactBoard
-from airan_market.sim.arrays import FloatArray
+from airan_market.agents.rounds.agents import require
+from airan_market.sim.arrays import FloatArray, IntArray
 
 
 class ProviderAgent(mesa.Agent):
     """A provider of the services of one task.
 
-    It knows how types are distributed, never the type of a user. It posts the best menu of its
-    services (`PactMarket.contract`), observes what its items' requests came to, and where users
-    trust measurements lets them see those of the round before.
+    It knows how types are distributed, never the type of a user. In every round the market asks it
+    to `post` its board: the best menu of its services (`PactMarket.contract`), with the qualities
+    that are promised or, where users trust measurements, were measured in the round before; and
+    afterwards to `observe` what its items' requests came to. A provider of one's own overrides one
+    or both. Its board holds services of its own, each once, with finite qualities and prices; what
+    it promises there need not be true. Damages and costs are settled by the scenario.
 
     Parameters
     ----------
@@ -32,6 +36,15 @@ class ProviderAgent(mesa.Agent):
     liability_level : float
     announces_measured : bool
         Whether its board shows measured qualities.
+
+    Attributes
+    ----------
+    contract : Contract
+        The menu by type.
+    service, promised, rating, price_usd : array (I,)
+        Its items; what `post` shows.
+    cost_usd, liability_usd : float
+        What it observed of the last round.
     """
 
     def __init__(
@@ -52,23 +65,44 @@ class ProviderAgent(mesa.Agent):
         # types that share an item pay one price: the first of each stands for all
         items, first = np.unique(self.contract.service[offered], return_index=True)
         order = np.argsort(self.contract.quality[offered][first], kind="stable")
-        self._service = first_service + items[order]
-        self._promised: FloatArray = self.contract.quality[offered][first][order]
-        self._price_usd: FloatArray = self.contract.price_usd[offered][first][order]
-        self._rating = self._promised.copy()
+        self.service = first_service + items[order]
+        self.promised: FloatArray = self.contract.quality[offered][first][order]
+        self.price_usd: FloatArray = self.contract.price_usd[offered][first][order]
+        self.rating = self.promised.copy()
         self.cost_usd = self.liability_usd = 0.0
 
     def post(self) -> PactBoard:
         """Say the menu, with the promised or the rated qualities."""
-        shown = self._rating if self._announces_measured else self._promised
-        return PactBoard(self._service, shown.copy(), self._price_usd)
+        shown = self.rating if self._announces_measured else self.promised
+        return PactBoard(self.service, shown.copy(), self.price_usd)
 
     def observe(self, quality: FloatArray, cost_usd: float, liability_usd: float) -> None:
         """Take note of a round: measured quality of all services, NaN if unused, and costs.
 
         An item that nobody used keeps its rating.
         """
-        measured = quality[self._service]
-        self._rating = np.where(np.isnan(measured), self._rating, measured)
+        measured = quality[self.service]
+        self.rating = np.where(np.isnan(measured), self.rating, measured)
         self.cost_usd = cost_usd
         self.liability_usd = liability_usd
+
+
+def posted(provider: ProviderAgent, market_of_service: IntArray) -> PactBoard:
+    """The board that a provider posts.
+
+    Raises
+    ------
+    AgentError
+        When it is none: services of others, or numbers that are not finite.
+    """
+    board = provider.post()
+    own = np.flatnonzero(market_of_service == provider.number)
+    right = np.isin(board.service, own).all() and np.unique(board.service).size == len(
+        board.service
+    )
+    require(provider, bool(right), "service", board.service, f"{own[0]} to {own[-1]}, each once")
+    for name in ("quality", "price_usd"):
+        item = np.asarray(getattr(board, name), dtype=float)
+        right = item.shape == np.shape(board.service) and np.isfinite(item).all()
+        require(provider, bool(right), name, item, "a finite number for every service")
+    return board

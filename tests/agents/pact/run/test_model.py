@@ -8,10 +8,11 @@ from scipy.special import stdtrit
 from airan_market.agents.matching.assignment import OUT
 from airan_market.agents.pact.contract.valuation import valuation
 from airan_market.agents.pact.market import markets_of
-from airan_market.agents.pact.run.board import best_item, valued
+from airan_market.agents.pact.run.board import PactBoard, best_item, valued
 from airan_market.agents.pact.run.catalogue import catalogue_of
 from airan_market.agents.pact.run.clearing import PactClearing
 from airan_market.agents.pact.run.model import PactSimulation, PactTables
+from airan_market.agents.pact.run.population import PactPopulation
 from airan_market.agents.pact.run.traffic import drawn_requests, station_times
 from airan_market.scenarios import ScenarioError, load_pact
 from airan_market.sim import simulate
@@ -107,10 +108,10 @@ def test_two_requests_by_hand():
     """One inference server of 0.2 s; requests at 1.0 and 1.1 s: latencies 0.2 and 0.3 s."""
     small = scenario(services=({**EASY}, GOOD))
     catalogue = catalogue_of(small, markets_of(small))
-    clearing = PactClearing(
-        catalogue, 1, np.array([0.0, 0.5, 9.0]), np.arange(2), np.zeros(2, int), np.arange(2)
-    )
-    clearing.agree(1, np.array([0]), np.array([0.7]))
+    population = PactPopulation.of(markets_of(small), 2)
+    clearing = PactClearing(catalogue, population, np.array([0.0, 0.5, 9.0]))
+    board = PactBoard(np.array([0]), np.array([0.5]), np.array([0.7]))
+    clearing.agree(1, [board], np.array([0, 0]))
     clearing.draw_answers(np.array([0.1, 0.3]))  # A = 0.2: met, unmet
     work = Workload(
         task=[0, 1], arrival_s=[1.0, 1.1], type=[0, 0], operator=[0, 0], user=[0, 1],
@@ -128,7 +129,7 @@ def test_two_requests_by_hand():
     # q = 0.5 · 1/2 + 0.5 (1 − 0.25)
     assert clearing.measured_quality()[1, 0] == pytest.approx(0.625)
     assert np.isnan(clearing.measured_quality()[1, 1])
-    assert clearing.by_type.unmet[1].tolist() == [0, 1]
+    assert clearing.by_type.unmet[1].tolist() == [[0, 0], [1, 0]]
 
 
 def test_a_premium_is_paid_on_every_answer_of_a_provider_that_never_fails():
@@ -306,8 +307,9 @@ def test_every_user_takes_the_item_meant_for_it():
     paper = load_pact("pact", ["simulation.rounds=1", "simulation.horizon_s=1"])
     market = PactSimulation(paper)
     market.step()
-    contract = market.providers[0].contract
-    assert market.service_of_type[1].tolist() == contract.service.tolist()
+    (provider,) = market.providers
+    taken = market.tables().rounds["service"]
+    assert (taken - 1).tolist() == provider.contract.service.tolist()
 
 
 def test_who_trusts_measurements_leaves_a_crowded_service():

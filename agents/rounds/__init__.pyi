@@ -1,0 +1,2 @@
+from .agents import AgentError as AgentError
+from .model import RoundModel as RoundModel

@@ -1,0 +1,223 @@
+"""A market that is played in rounds: the Mesa model that the markets of both papers are."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Any, Self, TypeVar
+
+import mesa
+import numpy as np
+import pandas as pd
+from mesa.agent import AgentSet
+from mesa.datacollection import DataCollector
+
+from airan_market.agents.primitives.traffic import Traffic, discipline_notes, engine_of
+from airan_market.sim.arrays import IntArray
+from airan_market.sim.engines.engine import simulate
+from airan_market.sim.engines.occupancy import Occupancy, occupancy
+from airan_market.sim.trace import State, Trace
+from airan_market.sim.traffic.demand import Demand
+from airan_market.sim.workload import Workload
+
+TaskSink = Callable[[pd.DataFrame], None]
+Asked = TypeVar("Asked")
+
+
+class RoundModel(mesa.Model, ABC):
+    """Rounds of agreement, simulated traffic and settlement, as many as the scenario asks for.
+
+    `running` is False after the last: it ends `run_model()` and `mesa.batch_run`, and a further
+    `step()` is an error. Agents are in `agents` and `agents_by_type`. Draws come from named streams
+    of `seed`, not from Mesa's `random` and `rng`, which are there for agents of one's own.
+
+    A market supplies `_agree`, `_workload`, `_observe`, `_settle_rest` and `tables`, sets
+    `_traffic`, `clearing` and `datacollector`, and adds to `notes`.
+
+    Parameters
+    ----------
+    scenario : Scenario or PactScenario
+    seed : int or None
+        Root seed of every random stream of the run; None draws one, which `seed` then holds.
+    servers : array (M, 3) of int
+        Servers of every operator (or service) and stage.
+    task_sink : callable, optional
+        Takes the rows of `tasks.parquet` that are final, round after round; without it they are
+        kept in memory and stand in `tables().tasks`.
+
+    Attributes
+    ----------
+    round : int
+        Rounds played.
+    occupancy : list of Occupancy
+        How full the stations were in the warm-up and in every round.
+    under_way : list of array (M,) of int
+        Tasks that every operator (or service) had at the end of each.
+    notes : list of str
+        Plain sentences that a reader of the run should know.
+    """
+
+    scenario: Any = None  # a plain attribute: from 3.5 on Mesa gives models one of its own
+    running: bool
+    clearing: Any
+    _traffic: Traffic
+
+    def __init__(
+        self, scenario: Any, seed: int | None, servers: IntArray, task_sink: TaskSink | None
+    ) -> None:
+        root = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
+        super().__init__(rng=root)
+        self.scenario, self.seed = scenario, root
+        simulation = scenario.simulation
+        self._durations_s = np.array(
+            [simulation.warmup_s, *[simulation.horizon_s] * self.rounds_planned]
+        )
+        # sums one after another, so that start + duration is exactly the next start
+        self._starts_s = np.concatenate([[0.0], np.cumsum(self._durations_s)])
+        self.notes = discipline_notes(scenario)
+        self._engine = engine_of(scenario)
+        self._servers = servers
+        self._state = State.start(servers)
+        self._offered = 0  # tasks numbered so far
+        self._kept: list[pd.DataFrame] = []
+        self._sink = task_sink or self._kept.append
+        self._closed = False
+        self.occupancy: list[Occupancy] = []
+        self.under_way: list[IntArray] = []
+        self.round = 0
+
+    @property
+    def rounds_planned(self) -> int:
+        """Rounds of the scenario."""
+        return self.scenario.simulation.rounds
+
+    def run(self, on_round: Callable[[Self], None] | None = None) -> Any:
+        """Play the rounds that are left, close, and return the tables.
+
+        Parameters
+        ----------
+        on_round : callable, optional
+            Called with the market after every round.
+        """
+        while self.running:
+            self.step()
+            if on_round is not None:
+                on_round(self)
+        self.close()
+        return self.tables()
+
+    def run_model(self) -> None:
+        """Play the rounds that are left and close: Mesa's word for `run`, without the tables."""
+        super().run_model()
+        self.close()
+
+    def step(self) -> None:
+        """Play one round; before the first, the warm-up.
+
+        Raises
+        ------
+        RuntimeError
+            When the run is closed or all its rounds are played.
+        """
+        if not self.running:
+            raise RuntimeError(f"round {self.round + 1}: the run is over")
+        round_ = self.round + 1
+        self._agree(round_)
+        if round_ == 1:
+            self._trade(0)
+        self._trade(round_)
+        self.round = round_
+        self._observe()
+        self.datacollector.collect(self)
+        self.running = round_ < self.rounds_planned
+
+    def close(self) -> None:
+        """End the run: settle what is still under way and hand out its rows."""
+        if not self._closed:
+            self._closed, self.running = True, False
+            self._sink(self._settle_rest())
+
+    @abstractmethod
+    def tables(self) -> Any:
+        """Tables of the rounds finished so far; `tasks` is None when a sink took them."""
+
+    @abstractmethod
+    def _agree(self, round_: int) -> None:
+        """Menus are posted and put into force, users choose."""
+
+    @abstractmethod
+    def _workload(self, round_: int, demand: Demand) -> Workload:
+        """Tasks of a round as they come to the stations of those whom users chose."""
+
+    @abstractmethod
+    def _observe(self) -> None:
+        """Agents see what became of their own dealings."""
+
+    @abstractmethod
+    def _settle_rest(self) -> pd.DataFrame:
+        """Settle what is under way at the end; returns its rows."""
+
+    def _trade(self, round_: int) -> None:
+        """Simulate the tasks of a round and settle those that ended."""
+        start_s, end_s = self._starts_s[round_ : round_ + 2]
+        demand = self._traffic.demand(round_, start_s, self._durations_s[round_], self._offered)
+        self._offered += len(demand)
+        workload, before = self._workload(round_, demand), self._state
+        self.clearing.admit(round_, workload)
+        trace = self._simulate(workload, end_s)
+        self.occupancy.append(occupancy(trace, before, self._state))
+        self.under_way.append(np.bincount(self._state.operator, minlength=len(self._servers)))
+        self._sink(self.clearing.settle(trace))
+
+    def _simulate(self, workload: Workload, until_s: float) -> Trace:
+        """Go on from the state so far."""
+        trace, self._state = simulate(
+            workload,
+            self._servers,
+            until_s=until_s,
+            state=self._state,
+            **self._engine,
+        )
+        return trace
+
+    def _collector(self, **reporters: Callable[[Any], Any]) -> DataCollector:
+        """What Mesa collects at the end of a round; counts are those known by then."""
+        both = {"round": lambda model: model.round, "seed": lambda model: model.seed}
+        return DataCollector(model_reporters=both | reporters)
+
+    def _in_order(self, agents: Iterable[mesa.Agent]) -> AgentSet:
+        return AgentSet(agents, random=self.random)
+
+    def _task_table(self) -> pd.DataFrame | None:
+        return pd.concat(self._kept, ignore_index=True) if self._kept else None
+
+
+def asked_for(
+    scenario: Any, settings: Mapping[str, Any], kind: type[Asked], load: Callable[..., Asked]
+) -> Asked:
+    """Scenario that a model was asked to play: one that is there, or one to be loaded and changed.
+
+    Parameters
+    ----------
+    scenario : Scenario, str, Path or mapping
+        What `load` takes.
+    settings : mapping
+        Values by dotted key, as `mesa.batch_run` passes parameters.
+    kind, load
+        `Scenario` and `load_scenario`, or those of PACT.
+
+    Examples
+    --------
+    >>> from airan_market.scenarios import Scenario, load_scenario
+    >>> asked_for("teleoperation", {"users.total": 7}, Scenario, load_scenario).users.total
+    7
+    """
+    if isinstance(scenario, tuple):
+        hint = "Mesa's batch_run has taken a scenario apart: pass it in a list, {'scenario': [it]}"
+        raise TypeError(f"scenario: {hint}")
+    if isinstance(scenario, kind) and not settings:
+        return scenario
+    text = partial(json.dumps, default=lambda number: number.tolist())  # NumPy's numbers
+    return load(scenario, [f"{key}={text(value)}" for key, value in settings.items()])
