@@ -42,6 +42,7 @@
 # %%
 # %matplotlib inline
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -132,7 +133,7 @@ pd.Series(judged, name="here").rename_axis("claim").to_frame()
 # %%
 held = sum(bool(verdicts[name]) for name in CLAIMS)
 assert [name for name in CLAIMS if not verdicts[name]] == ["negative with"]
-zero = {kind: break_even(solved.market, kind).level for kind in ("continuous", "discrete")}
+zero = {kind: break_even(replace(solved.market, menu=kind)).level for kind in ("continuous", "discrete")}
 assert min(zero.values()) > 2
 say(
     f"""{held} of {len(CLAIMS)} hold. The provider's expected utility falls from

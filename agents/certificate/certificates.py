@@ -13,15 +13,12 @@ from airan_market.agents.certificate.menu_search import Deviation
 from airan_market.agents.certificate.pure_deviation import best_pure_deviations
 from airan_market.agents.contract.feasibility import Feasibility, check_menu
 from airan_market.agents.contract.menu import Menu
+from airan_market.agents.contract.utility import tie_usd
 from airan_market.agents.matching.assignment import OUT
 from airan_market.agents.matching.selection import TIE, opt_out_probability, project
 from airan_market.agents.mechanism.agreement import Agreement
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.sim.arrays import FloatArray
-
-# Utilities are differences of numbers as large as the service value: what is smaller than this
-# part of the largest of them is rounding, not a preference.
-ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -116,14 +113,13 @@ def check_occupied(primitives: Primitives, menu: Menu, match_probability: FloatA
     gain[:, primitives.users == 0] = -np.inf
     type_ = int(gain.max(axis=0).argmax())
     place = int(gain[:, type_].argmax())
-    scale = max(float(np.abs(primitives.service_value_usd).max()), float(np.abs(utility).max()))
     out = primitives.operators
     return Blocking(
         gain_usd=float(gain[place, type_]),
         type=type_,
         operator=OUT if place == out else place,
         better=OUT if better[place, type_] == out else int(better[place, type_]),
-        equilibrium=bool(gain[place, type_] <= ROUNDING * scale),
+        equilibrium=bool(gain[place, type_] <= tie_usd(primitives, utility)),
     )
 
 

@@ -22,7 +22,7 @@ from airan_market.agents.certificate.menu_search import (
 )
 from airan_market.agents.contract.menu import Menu
 from airan_market.agents.contract.price import binding_utility
-from airan_market.agents.contract.utility import Accounts
+from airan_market.agents.contract.utility import Accounts, tie_usd
 from airan_market.agents.matching.assignment import OUT
 from airan_market.agents.mechanism.pure import (
     at_induced_load,
@@ -30,7 +30,6 @@ from airan_market.agents.mechanism.pure import (
     choose,
     indicator,
     reselect,
-    tie_usd,
     type_utility,
 )
 from airan_market.agents.primitives.primitives import Primitives

@@ -12,6 +12,10 @@ from airan_market.agents.contract.menu import Menu
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.sim.arrays import FloatArray
 
+#: Utilities are differences of numbers as large as what a service is worth: what is smaller than
+#: this part of the largest of them is rounding, not a preference.
+ROUNDING = 1e-12
+
 
 def task_utility(
     service_value_usd: ArrayLike,
@@ -86,6 +90,12 @@ def user_utility(primitives: Primitives, menu: Menu) -> FloatArray:
         menu.violation_probability,
         primitives.refund_usd,
     )
+
+
+def tie_usd(primitives: Primitives, utility_usd: FloatArray) -> float:
+    """Differences of these utilities up to this are rounding; see `ROUNDING`."""
+    value = float(np.abs(primitives.service_value_usd).max())
+    return ROUNDING * max(value, float(np.abs(utility_usd).max()))
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,12 +18,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from airan_market.agents.contract.utility import Accounts
+from airan_market.agents.contract.utility import Accounts, tie_usd
 from airan_market.agents.matching.deferred_acceptance import Game, blocking_pair, match
 from airan_market.agents.mechanism.agreement import Agreement
 from airan_market.agents.mechanism.ct import assumed_menus
 from airan_market.agents.mechanism.mc import redesigned
-from airan_market.agents.mechanism.pure import by_capacity, tie_usd
+from airan_market.agents.mechanism.pure import by_capacity
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.sim.arrays import FloatArray, IntArray
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from airan_market.agents.contract.design import designed_menus
-from airan_market.agents.contract.utility import user_utility
+from airan_market.agents.contract.utility import tie_usd, user_utility
 from airan_market.agents.mechanism.agreement import Agreement
 from airan_market.agents.mechanism.ct import assumed_menus
-from airan_market.agents.mechanism.pure import by_capacity, choose, indicator, tie_usd
+from airan_market.agents.mechanism.pure import by_capacity, choose, indicator
 from airan_market.agents.primitives.primitives import Primitives
 
 

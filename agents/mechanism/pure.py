@@ -14,14 +14,13 @@ import numpy as np
 
 from airan_market.agents.belief.belief import operator_belief
 from airan_market.agents.contract.menu import Menu
-from airan_market.agents.contract.utility import task_utility
+from airan_market.agents.contract.utility import task_utility, tie_usd
 from airan_market.agents.matching.assignment import OUT
 from airan_market.agents.matching.selection import cumulative_load
 from airan_market.agents.mechanism.agreement import Agreement
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.sim.arrays import FloatArray, IntArray
 
-ROUNDING = 1e-12  # as in `certificates`: a smaller part of the largest utility is no preference
 SWEEPS = 1000  # after which users that neither settle nor repeat themselves are left alone
 
 
@@ -104,15 +103,6 @@ def choose(
     places = np.append(np.argsort(order), order.size)  # of every operator, of OUT last, at −1
     stays = np.take_along_axis(tied, places[current][..., np.newaxis], axis=-1)[..., 0]
     return np.where(stays & (current != OUT), current, choice)
-
-
-def tie_usd(primitives: Primitives, utility_usd: FloatArray) -> float:
-    """Differences of utilities up to this are rounding; see `ROUNDING`.
-
-    Utilities are differences of numbers as large as the service value.
-    """
-    value = float(np.abs(primitives.service_value_usd).max())
-    return ROUNDING * max(value, float(np.abs(utility_usd).max()))
 
 
 def type_utility(primitives: Primitives, menu: Menu, matching: IntArray, type_: int) -> FloatArray:

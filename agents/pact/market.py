@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -59,16 +60,12 @@ class PactMarket:
     name: str = ""
     share: float = 1.0
 
-    def contract(
-        self, liability_level: float = 0.0, menu: str | None = None, types: Types | None = None
-    ) -> Contract:
+    def contract(self, liability_level: float = 0.0, types: Types | None = None) -> Contract:
         """Best menu under private types.
 
         Parameters
         ----------
         liability_level : float
-        menu : {"continuous", "discrete"}, optional
-            Kind of menu, the market's own unless named.
         types : Types, optional
             Users to design for, the market's own unless named.
 
@@ -77,42 +74,26 @@ class PactMarket:
         CostCurveError
             When a continuous menu has no curve.
         """
-        users = self.types if types is None else types
-        if (menu or self.menu) == "discrete":
-            return discrete_contract(
-                users,
-                self.valuation,
-                self.services.quality,
-                self.services.cost_usd(liability_level),
-                serve_all=self.serve_all,
-            )
-        return continuous_contract(
-            users,
-            self.valuation,
-            self.curve(liability_level),
-            self.quality_min,
-            self.quality_max,
-            serve_all=self.serve_all,
-        )
+        return self._solved(continuous_contract, discrete_contract, liability_level, types)
 
-    def first_best(self, liability_level: float = 0.0, menu: str | None = None) -> Contract:
+    def first_best(self, liability_level: float = 0.0) -> Contract:
         """Best menu of a provider who knows every user's type."""
-        if (menu or self.menu) == "discrete":
-            return discrete_first_best(
-                self.types,
-                self.valuation,
-                self.services.quality,
-                self.services.cost_usd(liability_level),
-                serve_all=self.serve_all,
-            )
-        return continuous_first_best(
-            self.types,
-            self.valuation,
-            self.curve(liability_level),
-            self.quality_min,
-            self.quality_max,
-            serve_all=self.serve_all,
-        )
+        return self._solved(continuous_first_best, discrete_first_best, liability_level)
+
+    def _solved(
+        self,
+        continuous: Callable[..., Contract],
+        discrete: Callable[..., Contract],
+        level: float,
+        types: Types | None = None,
+    ) -> Contract:
+        users = self.types if types is None else types
+        if self.menu == "discrete":
+            served = self.services.quality, self.services.cost_usd(level)
+            return discrete(users, self.valuation, *served, serve_all=self.serve_all)
+        bounds = self.quality_min, self.quality_max
+        curve = self.curve(level)
+        return continuous(users, self.valuation, curve, *bounds, serve_all=self.serve_all)
 
     def curve(self, liability_level: float = 0.0) -> CostCurve:
         """Cost curve through the services, liability included."""

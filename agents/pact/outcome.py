@@ -118,19 +118,19 @@ class PactOutcome:
         }
 
     def _menu_json(self, *, liable: bool) -> dict[str, Any]:
-        pairs = [
-            (s, s.liable_contract, s.liable_first_best) if liable else (s, s.contract, s.first_best)
-            for s in self.markets
-        ]
+        prefix = "liable_" if liable else ""
+
+        def total(menu: str, figure: str) -> float:
+            each = ((s.market.share, getattr(s, prefix + menu)) for s in self.markets)
+            return sum(share * getattr(contract, figure) for share, contract in each)
+
         return {
-            "types": [row for s, menu, best in pairs for row in _types(s.market, menu, best)],
-            "provider_utility": sum(s.market.share * m.provider_utility_usd for s, m, _ in pairs),
-            "social_welfare": sum(s.market.share * m.social_welfare_usd for s, m, _ in pairs),
+            "types": [row for s in self.markets for row in _types(s, prefix)],
+            "provider_utility": total("contract", "provider_utility_usd"),
+            "social_welfare": total("contract", "social_welfare_usd"),
             "first_best": {
-                "provider_utility": sum(
-                    s.market.share * b.provider_utility_usd for s, _, b in pairs
-                ),
-                "social_welfare": sum(s.market.share * b.social_welfare_usd for s, _, b in pairs),
+                "provider_utility": total("first_best", "provider_utility_usd"),
+                "social_welfare": total("first_best", "social_welfare_usd"),
             },
         }
 
@@ -165,16 +165,12 @@ def _services(solved: SolvedMarket, level: float) -> list[dict[str, Any]]:
     ]
 
 
-def _types(market: PactMarket, menu: Contract, best: Contract) -> list[dict[str, Any]]:
-    task = {"task": market.name} if market.name else {}
+def _types(solved: SolvedMarket, prefix: str) -> list[dict[str, Any]]:
+    menu, best = getattr(solved, f"{prefix}contract"), getattr(solved, f"{prefix}first_best")
+    task = {"task": solved.market.name} if solved.market.name else {}
     return [
-        {
-            **task,
-            "theta": float(market.types.theta_usd[k]),
-            **_item(menu, k),
-            "first_best": _item(best, k),
-        }
-        for k in range(market.types.size)
+        {**task, "theta": float(theta), **_item(menu, k), "first_best": _item(best, k)}
+        for k, theta in enumerate(solved.market.types.theta_usd)
     ]
 
 

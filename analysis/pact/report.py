@@ -20,7 +20,7 @@ from airan_market.agents.pact.contract.cost_curve import CostCurveError
 from airan_market.agents.pact.contract.valuation import Valuation
 from airan_market.agents.pact.market import PactMarket
 from airan_market.agents.pact.outcome import PactOutcome, SolvedMarket
-from airan_market.agents.pact.policy.audit import policies
+from airan_market.agents.pact.policy.audit import optimal_audit
 from airan_market.agents.pact.policy.liability import break_even, sweep
 from airan_market.analysis.exits import say
 from airan_market.analysis.figure_style import png
@@ -260,13 +260,13 @@ def menu_table(solved: SolvedMarket) -> pd.DataFrame:
 def liability_table(market: PactMarket) -> tuple[pd.DataFrame, dict[str, float | None]]:
     """Sweep of the liability level on both kinds of menu, and each one's break-even."""
     kinds = ["continuous", "discrete"] if market.menu == "continuous" else ["discrete"]
-    zeros = {kind: break_even(market, kind).level for kind in kinds}
+    zeros = {kind: break_even(replace(market, menu=kind)).level for kind in kinds}
     known = [zero for zero in zeros.values() if zero is not None]
     levels = np.linspace(0.0, max([2.0, *(1.2 * zero for zero in known)]), LEVELS)
     rows = []
     for kind in kinds:
         try:
-            points = sweep(market, levels, kind)
+            points = sweep(replace(market, menu=kind), levels)
         except CostCurveError:
             continue  # no curve of this form at some level; the other kind needs none
         rows += [{"menu": kind, **asdict(point)} for point in points]
@@ -278,7 +278,8 @@ def audit_table(market: PactMarket, zeros: Mapping[str, float | None]) -> pd.Dat
     rows = []
     for kind in zeros:
         try:
-            found = policies(market, AUDIT_COSTS, FINES, kind)
+            own = replace(market, menu=kind)
+            found = [optimal_audit(own, AUDIT_COSTS, fine) for fine in FINES]
         except CostCurveError:
             continue
         rows += [

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from airan_market.agents.contract.menu import Menu
-from airan_market.agents.contract.utility import Accounts
+from airan_market.agents.contract.utility import ROUNDING, Accounts
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.agents.solution.solver import arrive
 from airan_market.analysis.questions.realised import Span, violation_rates
@@ -31,8 +31,6 @@ MARKET, OPERATOR, TYPE = "market", "operator", "type"
 #: Quantities of which less is better.
 LESS_IS_BETTER = ("violation probability",)
 NEVER_NEGATIVE = LESS_IS_BETTER
-#: Differences below this part of the believed figure are rounding, whatever the interval says.
-ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from airan_market.agents.contract.utility import user_utility
+from airan_market.agents.contract.utility import tie_usd, user_utility
 from airan_market.agents.mechanism.agreement import Agreement
 from airan_market.agents.mechanism.ct import assumed_menus
 from airan_market.agents.mechanism.mc import redesigned
@@ -21,7 +21,6 @@ from airan_market.agents.mechanism.pure import (
     in_force,
     indicator,
     reselect,
-    tie_usd,
 )
 from airan_market.agents.primitives.primitives import Primitives
 

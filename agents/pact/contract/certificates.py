@@ -6,11 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from airan_market.agents.contract.utility import ROUNDING
 from airan_market.agents.pact.contract.contract import Contract
-
-#: Utilities are differences of numbers as large as the largest valuation: what is smaller than
-#: this part of it is rounding, not a preference.
-ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -60,7 +57,9 @@ class Certificate:
 
 
 def check_contract(contract: Contract) -> Certificate:
-    """Check all K constraints (11) and all K(K−1) constraints (12) of a menu.
+    """Check all K participation and all K(K−1) incentive constraints of a menu.
+
+    Equation: PACT (11), (12)
 
     A type that is left out has the item (0, 0), so that staying out is among what others compare.
 

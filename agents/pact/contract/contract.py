@@ -8,7 +8,7 @@ holds for any non-decreasing q, and the provider's utility (10) is
 *Pooling is exact whatever the sign of φ_k.* Where φ_k < 0 the term in brackets is not concave in q,
 as φ_k v is convex. It is in x = v(q): φ_k x − C(v⁻¹(x)), and C(v⁻¹(x)) is convex, because v⁻¹ is
 convex and increasing, and C is too. The substitution keeps the order of the q_k and the bounds, so
-the problem is the one `screening.maximise_monotone` solves. The derivative with respect to x is
+the problem is the one `screening.monotone` solves. The derivative with respect to x is
 
     φ_k − r(q),   r = C′/v′ = dC/dv at x = v(q),
 
@@ -26,13 +26,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from airan_market.agents.pact.contract.cost_curve import CostCurve
 from airan_market.agents.pact.contract.types import Types
 from airan_market.agents.pact.contract.valuation import Valuation
-from airan_market.agents.screening.monotone import DerivativePieces, maximise_monotone, pool
-from airan_market.sim.arrays import FloatArray
+from airan_market.agents.screening.monotone import DerivativePieces, pool
+from airan_market.sim.arrays import BoolArray, FloatArray, IntArray
 
 NO_SERVICE = -1
 
@@ -60,12 +59,15 @@ class Contract:
     price_usd: FloatArray
     cost_usd: FloatArray
     valuation: FloatArray
-    served: NDArray[np.bool_]
-    service: NDArray[np.int64]
+    served: BoolArray
+    service: IntArray
 
     @property
     def user_utility_usd(self) -> FloatArray:
-        """u_k = θ_k v(q_k) − p_k, eq. (9)."""
+        """u_k = θ_k v(q_k) − p_k.
+
+        Equation: PACT (9)
+        """
         return self.theta_usd * self.valuation - self.price_usd
 
     @property
@@ -75,7 +77,10 @@ class Contract:
 
     @property
     def provider_utility_usd(self) -> float:
-        """Σ P_k (p_k − C(q_k)), eq. (10)."""
+        """Σ P_k (p_k − C(q_k)).
+
+        Equation: PACT (10)
+        """
         return float(self.probability @ self.profit_usd)
 
     @property
@@ -109,12 +114,46 @@ def screening_prices(theta_usd: FloatArray, value: FloatArray) -> FloatArray:
     return np.cumsum(theta_usd * np.diff(value, prepend=0.0))
 
 
+def contract_at(
+    types: Types,
+    quality: FloatArray,
+    value: FloatArray,
+    cost_usd: FloatArray,
+    served: BoolArray,
+    service: IntArray | None = None,
+    *,
+    first_best: bool = False,
+) -> Contract:
+    """Contract of given qualities: prices as high as may be, nothing for a type that is left out.
+
+    Parameters
+    ----------
+    types : Types
+    quality, value, cost_usd : array (K,)
+        q_k, v(q_k) and what it costs to serve type k.
+    served : array (K,) of bool
+    service : array (K,) of int, optional
+        Of a discrete menu.
+    first_best : bool
+        Whether the provider knows every type and takes all that its item is worth to it, θ v(q).
+    """
+    value = np.where(served, value, 0.0)
+    return Contract(
+        types.theta_usd,
+        types.probability,
+        np.where(served, quality, 0.0),
+        types.theta_usd * value if first_best else screening_prices(types.theta_usd, value),
+        np.where(served, cost_usd, 0.0),
+        value,
+        served,
+        np.where(served, NO_SERVICE if service is None else service, NO_SERVICE),
+    )
+
+
 def marginal_cost_usd(valuation: Valuation, curve: CostCurve, quality: float) -> float:
     """r(q) = C′(q)/v′(q), the cost of a unit of v; 0 where v′ is infinite."""
-    if quality == 0.0:
-        with np.errstate(divide="ignore"):  # a power has an infinite slope there
-            return float(curve.slope(quality) / valuation.slope(quality))
-    return float(curve.slope(quality) / valuation.slope(quality))
+    with np.errstate(divide="ignore"):  # a power has an infinite slope at 0
+        return float(curve.slope(quality) / valuation.slope(quality))
 
 
 def continuous_contract(
@@ -127,6 +166,8 @@ def continuous_contract(
     serve_all: bool = True,
 ) -> Contract:
     """Menu along a cost curve that maximises the provider's utility.
+
+    Equation: PACT (13)-(16)
 
     Parameters
     ----------
@@ -153,21 +194,18 @@ def continuous_contract(
     >>> menu.quality.round(6).tolist()  # 0 for φ = −1, then q (1 + q) = φ/2
     [0.0, 0.366025, 0.822876]
     """
-    pieces = _pieces(types.virtual_usd(), types.probability, valuation, curve, lower, upper)
-    best = _settle(types, valuation, curve, maximise_monotone(pieces, lower, upper), 0)
-    if serve_all:
-        return best
-    singles = pieces.singles()
-    for left_out in range(1, types.size + 1):
+    virtual, probability = types.virtual_usd(), types.probability
+    singles = _pieces(virtual, probability, valuation, curve, lower, upper).singles()
+    found = []
+    for left_out in range(1 if serve_all else types.size + 1):
         rest = slice(left_out, None)
-        terms = _pieces(
-            types.virtual_usd()[rest], types.probability[rest], valuation, curve, lower, upper
-        )
-        quality = pool(terms, singles[rest], lower, upper)
-        found = _settle(types, valuation, curve, quality, left_out)
-        if found.provider_utility_usd > best.provider_utility_usd:
-            best = found
-    return best
+        terms = _pieces(virtual[rest], probability[rest], valuation, curve, lower, upper)
+        pooled = pool(terms, singles[rest], lower, upper)
+        quality = np.concatenate([np.zeros(left_out), pooled])
+        served = np.arange(types.size) >= left_out
+        value, cost = valuation.value(quality), curve.value(quality)
+        found.append(contract_at(types, quality, value, cost, served))
+    return max(found, key=lambda contract: contract.provider_utility_usd)  # the first of equals
 
 
 def _pieces(
@@ -187,25 +225,6 @@ def _pieces(
         return float(rent[last] - rent[first] - (weight[last] - weight[first]) * marginal)
 
     return DerivativePieces(virtual_usd.size, derivative, lower, upper)
-
-
-def _settle(
-    types: Types, valuation: Valuation, curve: CostCurve, quality: FloatArray, left_out: int
-) -> Contract:
-    """Prices and costs of the qualities of all types but the lowest."""
-    served = np.arange(types.size) >= left_out
-    everyone = np.concatenate([np.zeros(left_out), quality])
-    value = np.where(served, valuation.value(everyone), 0.0)
-    return Contract(
-        types.theta_usd,
-        types.probability,
-        everyone,
-        screening_prices(types.theta_usd, value),
-        np.where(served, curve.value(everyone), 0.0),
-        value,
-        served,
-        np.full(types.size, NO_SERVICE),
-    )
 
 
 def continuous_first_best(
@@ -234,27 +253,4 @@ def continuous_first_best(
     quality = alone.singles()
     value, cost = valuation.value(quality), curve.value(quality)
     served = np.full(types.size, True) if serve_all else types.theta_usd * value >= cost
-    return first_best_contract(types, quality, value, cost, served)
-
-
-def first_best_contract(
-    types: Types,
-    quality: FloatArray,
-    value: FloatArray,
-    cost: FloatArray,
-    served: NDArray[np.bool_],
-    service: NDArray[np.int64] | None = None,
-) -> Contract:
-    """Contract that takes all that its quality is worth from every type that is served."""
-    value = np.where(served, value, 0.0)
-    chosen = np.full(types.size, NO_SERVICE) if service is None else service
-    return Contract(
-        types.theta_usd,
-        types.probability,
-        np.where(served, quality, 0.0),
-        types.theta_usd * value,
-        np.where(served, cost, 0.0),
-        value,
-        served,
-        np.where(served, chosen, NO_SERVICE),
-    )
+    return contract_at(types, quality, value, cost, served, first_best=True)

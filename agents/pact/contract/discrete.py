@@ -5,12 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from airan_market.agents.pact.contract.contract import (
-    NO_SERVICE,
-    Contract,
-    first_best_contract,
-    screening_prices,
-)
+from airan_market.agents.pact.contract.contract import NO_SERVICE, Contract, contract_at
 from airan_market.agents.pact.contract.types import Types
 from airan_market.agents.pact.contract.valuation import Valuation
 from airan_market.sim.arrays import FloatArray, IntArray
@@ -56,6 +51,8 @@ def discrete_contract(
 ) -> Contract:
     """Menu of configured services that maximises the provider's utility.
 
+    Equation: PACT (16)
+
     The objective is that of the continuous menu, Σ P_k [φ_k v(q_s) − C_s], and so are the prices;
     nothing is asked of the costs, which need not even increase with quality. Of services of one
     quality the cheapest is offered. To leave types out is one more choice, of quality 0 and cost 0,
@@ -88,16 +85,8 @@ def discrete_contract(
     virtual = types.virtual_usd()
     gain = types.probability[:, None] * (np.multiply.outer(virtual, value) - cost)
     path = best_monotone_path(gain)
-    return Contract(
-        types.theta_usd,
-        types.probability,
-        q[path],
-        screening_prices(types.theta_usd, value[path]),
-        cost[path],
-        value[path],
-        service[path] != NO_SERVICE,
-        service[path],
-    )
+    chosen = service[path]
+    return contract_at(types, q[path], value[path], cost[path], chosen != NO_SERVICE, chosen)
 
 
 def discrete_first_best(
@@ -120,8 +109,9 @@ def discrete_first_best(
     q, cost, service = _choices(quality, cost_usd, serve_all=serve_all)
     value = _worth(valuation, q, service)
     best = (np.multiply.outer(types.theta_usd, value) - cost).argmax(axis=1)
-    served = service[best] != NO_SERVICE
-    return first_best_contract(types, q[best], value[best], cost[best], served, service[best])
+    chosen = service[best]
+    offer = q[best], value[best], cost[best], chosen != NO_SERVICE, chosen
+    return contract_at(types, *offer, first_best=True)
 
 
 def _choices(

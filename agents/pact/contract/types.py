@@ -1,4 +1,4 @@
-"""User types θ_k with probabilities P_k, what screening makes of them, and ironing."""
+"""User types θ_k with probabilities P_k, and what screening makes of them: virtual types."""
 
 from __future__ import annotations
 
@@ -57,28 +57,11 @@ class Types:
     def virtual_usd(self) -> FloatArray:
         """Virtual types φ_k = θ_k − (θ_{k+1} − θ_k)(1 − F_k)/P_k, F_k = Σ_{j≤k} P_j; φ_K = θ_K.
 
+        Equation: PACT (16)
+
         What type k's quality is worth to the provider, after the rent that it leaves to all higher
         types (Myerson 1981, in discrete form). Negative when that rent is larger.
         """
         above = np.append(np.cumsum(self.probability[:0:-1])[::-1], 0.0)  # 1 − F_k, exactly 0 last
         step = np.append(np.diff(self.theta_usd), 0.0)
         return self.theta_usd - step * above / self.probability
-
-    def ironed_usd(self) -> FloatArray:
-        """Virtual types made monotone: the isotonic regression of φ_k with weights P_k.
-
-        Σ P_k (φ_k x_k − c(x_k)) over non-decreasing x has the solution of the problem without the
-        order and φ replaced by this (Barlow and Brunk 1972, theorem 3.1): where the two differ,
-        types are pooled.
-
-        Examples
-        --------
-        >>> many_low = Types([1.0, 2.0, 3.0], [0.5, 0.1, 0.4])
-        >>> many_low.virtual_usd().round(9).tolist()
-        [0.0, -2.0, 3.0]
-        >>> many_low.ironed_usd().round(9).tolist()
-        [-0.333333333, -0.333333333, 3.0]
-        """
-        from scipy.optimize import isotonic_regression
-
-        return np.asarray(isotonic_regression(self.virtual_usd(), weights=self.probability).x)

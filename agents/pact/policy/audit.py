@@ -17,7 +17,6 @@ gives (k′ − k)(a − a′) ≥ 0.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,7 +83,6 @@ def optimal_audit(
     market: PactMarket,
     cost_usd: ArrayLike,
     fine_level: float = 1.0,
-    menu: str | None = None,
     *,
     keep_provider: bool = True,
 ) -> AuditPolicy:
@@ -97,8 +95,6 @@ def optimal_audit(
         k, USD per audited answer.
     fine_level : float
         L > 0, liability level charged when a harmful answer is found.
-    menu : str, optional
-        Kind of menu, the market's own unless named.
     keep_provider : bool
         Whether rates at which the provider loses are ruled out: it would leave.
 
@@ -111,8 +107,8 @@ def optimal_audit(
     --------
     >>> from airan_market.agents.pact.market import markets_of
     >>> from airan_market.scenarios import load_pact
-    >>> market = markets_of(load_pact("pact"))[0]
-    >>> policy = optimal_audit(market, [0.0, 0.05, 10.0], 2.0, "discrete")
+    >>> market = markets_of(load_pact("pact", ["pact.menu=discrete"]))[0]
+    >>> policy = optimal_audit(market, [0.0, 0.05, 10.0], 2.0)
     >>> bool((np.diff(policy.rate) <= 0).all()), float(policy.rate[-1])
     (True, 0.0)
     """
@@ -120,7 +116,7 @@ def optimal_audit(
         raise ValueError(f"fine_level = {fine_level}: must be positive")
     costs = np.asarray(cost_usd, dtype=float)
     rates = np.linspace(0.0, 1.0, RATES)
-    points = sweep(market, rates * fine_level, menu)
+    points = sweep(market, rates * fine_level)
     welfare = np.array([point.welfare_with_harm_usd for point in points])
     if keep_provider:
         loses = np.array([point.provider_usd < 0 for point in points])
@@ -130,10 +126,3 @@ def optimal_audit(
     return AuditPolicy(
         costs, rate, rate * fine_level, welfare[best] - costs * rates[best], fine_level
     )
-
-
-def policies(
-    market: PactMarket, cost_usd: ArrayLike, fine_levels: Sequence[float], menu: str | None = None
-) -> list[AuditPolicy]:
-    """`optimal_audit` for several levels of what can be charged at once."""
-    return [optimal_audit(market, cost_usd, level, menu) for level in fine_levels]

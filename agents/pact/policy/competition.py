@@ -127,7 +127,8 @@ def compete(
         One per provider; all with the same types and probabilities.
     liability_level : float
     iterations : int
-        K; the temperature falls geometrically over them.
+        K; the temperature falls geometrically over them, and stays at its last value for as many
+        more at the most.
     damping, demand_floor : float
         ϑ of (35) and ρ of (37).
     temperature_start_usd, temperature_end_usd : float
@@ -159,18 +160,16 @@ def compete(
     z = np.full((len(markets), types.size), 1 / (len(markets) + 1))
     residual, done = np.inf, 0
     contracts: tuple[Contract, ...] = ()
-    for done in range(1, iterations + 1):
+    for done in range(1, 2 * iterations + 1):
+        tau = temperature_end_usd
+        if done <= iterations:
+            tau = temperature(done, iterations, temperature_start_usd, temperature_end_usd)
         contracts = _designs(markets, types, z, demand_floor, liability_level)
         utility = np.array([contract.user_utility_usd for contract in contracts])
-        tau = temperature(done, iterations, temperature_start_usd, temperature_end_usd)
         moved = damp(z, mixed_response(utility, 0.0, tau), damping)
         residual, z = float(np.abs(moved - z).max()), moved
-    while residual > tolerance and done < 2 * iterations:  # settle at the last temperature
-        done += 1
-        contracts = _designs(markets, types, z, demand_floor, liability_level)
-        utility = np.array([contract.user_utility_usd for contract in contracts])
-        moved = damp(z, mixed_response(utility, 0.0, temperature_end_usd), damping)
-        residual, z = float(np.abs(moved - z).max()), moved
+        if done >= iterations and residual <= tolerance:
+            break
     return Competition(contracts, z, types.probability, done, residual, bool(residual <= tolerance))
 
 

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from airan_market.agents.pact.contract.contract import Contract
 from airan_market.agents.pact.contract.cost_curve import CostCurveError
 from airan_market.agents.pact.market import PactMarket
 from airan_market.sim.arrays import FloatArray
@@ -74,76 +73,59 @@ class BreakEven:
     why: str = ""
 
 
-def expected_harm_usd(market: PactMarket, contract: Contract, menu: str | None = None) -> float:
-    """Σ P_k h(q_k), the liability at level 1 of what a menu serves.
-
-    Along a curve h is read between the services' own liabilities, and is that of the nearest
-    service below and above them all.
-    """
-    services = market.services
-    if (menu or market.menu) == "discrete":
-        harm = services.liability_usd[contract.service]
-    else:
-        order = np.argsort(services.quality, kind="stable")
-        harm = np.interp(contract.quality, services.quality[order], services.liability_usd[order])
-    return float(contract.probability @ np.where(contract.served, harm, 0.0))
-
-
-def expected_base_cost_usd(
-    market: PactMarket, contract: Contract, menu: str | None = None
-) -> float:
-    """Σ P_k C_0(q_k), what a menu costs to serve without liability."""
-    if (menu or market.menu) == "discrete":
-        cost = market.services.base_cost_usd[contract.service]
-    else:
-        cost = market.curve(0.0).value(contract.quality)
-    return float(contract.probability @ np.where(contract.served, cost, 0.0))
-
-
-def liability_point(market: PactMarket, level: float, menu: str | None = None) -> LiabilityPoint:
+def liability_point(market: PactMarket, level: float) -> LiabilityPoint:
     """Solve the market at one level of liability.
+
+    Along a curve the harm h is read between the services' own liabilities, and is that of the
+    nearest service below and above them all.
 
     Examples
     --------
     >>> from airan_market.agents.pact.market import markets_of
     >>> from airan_market.scenarios import load_pact
-    >>> point = liability_point(markets_of(load_pact("pact"))[0], 1.0, "discrete")
+    >>> point = liability_point(markets_of(load_pact("pact"))[0], 1.0)
     >>> round(point.social_welfare_usd - point.provider_usd - point.users_usd, 12)
     0.0
     """
-    contract = market.contract(level, menu)
-    harm = expected_harm_usd(market, contract, menu)
+    contract, services = market.contract(level), market.services
+    continuous = market.menu == "continuous"
+    if continuous:
+        order = np.argsort(services.quality, kind="stable")
+        harm = np.interp(contract.quality, services.quality[order], services.liability_usd[order])
+        base_cost = market.curve(0.0).value(contract.quality)
+    else:
+        harm = services.liability_usd[contract.service]
+        base_cost = services.base_cost_usd[contract.service]
+
+    def expected(values: FloatArray) -> float:
+        return float(contract.probability @ np.where(contract.served, values, 0.0))
+
+    harm_usd = expected(harm)
     # what liability takes from the provider, and gives to those harmed
-    charged = float(contract.probability @ contract.cost_usd)
-    charged -= expected_base_cost_usd(market, contract, menu)
+    charged = float(contract.probability @ contract.cost_usd) - expected(base_cost)
     weight = contract.probability * contract.served
     served = float(weight.sum())
     each = weight / served if served > 0 else weight
-    continuous = (menu or market.menu) == "continuous"
     return LiabilityPoint(
         level,
         contract.provider_utility_usd,
         contract.users_utility_usd,
         contract.social_welfare_usd,
-        contract.social_welfare_usd + charged - harm,
+        contract.social_welfare_usd + charged - harm_usd,
         float(each @ contract.quality),
         float(each @ contract.price_usd),
         served,
-        harm,
+        harm_usd,
         continuous and market.curve(level).flat,
     )
 
 
-def sweep(
-    market: PactMarket, levels: Sequence[float] | FloatArray, menu: str | None = None
-) -> list[LiabilityPoint]:
+def sweep(market: PactMarket, levels: Sequence[float] | FloatArray) -> list[LiabilityPoint]:
     """Solve the market at several levels of liability."""
-    return [liability_point(market, float(level), menu) for level in levels]
+    return [liability_point(market, float(level)) for level in levels]
 
 
-def break_even(
-    market: PactMarket, menu: str | None = None, *, first_best: bool = False
-) -> BreakEven:
+def break_even(market: PactMarket, *, first_best: bool = False) -> BreakEven:
     """Liability level at which the provider's expected utility (10) crosses zero.
 
     A bracket is found by doubling the level from 1/64, then Brent's method. On a discrete menu the
@@ -154,13 +136,13 @@ def break_even(
     --------
     >>> from airan_market.agents.pact.market import markets_of
     >>> from airan_market.scenarios import load_pact
-    >>> market = markets_of(load_pact("pact"))[0]
-    >>> level = break_even(market, "discrete").level
-    >>> abs(market.contract(level, "discrete").provider_utility_usd) < 1e-6
+    >>> market = markets_of(load_pact("pact", ["pact.menu=discrete"]))[0]
+    >>> level = break_even(market).level
+    >>> abs(market.contract(level).provider_utility_usd) < 1e-6
     True
     """
     solve = market.first_best if first_best else market.contract
-    return crossing(lambda level: solve(level, menu).provider_utility_usd)
+    return crossing(lambda level: solve(level).provider_utility_usd)
 
 
 def crossing(utility_usd: Callable[[float], float]) -> BreakEven:

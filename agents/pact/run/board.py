@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from airan_market.agents.contract.utility import ROUNDING
 from airan_market.agents.matching.assignment import OUT
-from airan_market.agents.pact.contract.certificates import ROUNDING
 from airan_market.agents.pact.contract.valuation import Valuation
 from airan_market.sim.arrays import FloatArray
 

@@ -258,7 +258,7 @@ def capacity_of(
     """Capacity of every service that the menus use, with users who choose as promised."""
     share = np.zeros(len(catalogue.names))
     for number, market in enumerate(markets):
-        contract = market.contract(scenario.pact.liability_level, "discrete")
+        contract = market.contract(scenario.pact.liability_level)
         first = int(np.searchsorted(catalogue.market, number))
         used = contract.service != NO_SERVICE
         np.add.at(share, first + contract.service[used], market.share * contract.probability[used])

@@ -18,7 +18,11 @@ from airan_market.agents.pact.service.latency import (
     tokens,
     transmission_s,
 )
-from airan_market.agents.pact.service.services import request_flop
+from airan_market.agents.pact.service.services import (
+    numbered_services,
+    request_flop,
+    satisfaction_weight,
+)
 from airan_market.scenarios import Fault, PactScenario, ScenarioError
 from airan_market.scenarios.schema.pact import PactService, PactTask
 from airan_market.sim.arrays import FloatArray, IntArray
@@ -125,12 +129,7 @@ def catalogue_of(scenario: PactScenario, markets: tuple[PactMarket, ...]) -> Cat
     faults: list[Fault] = []
     rows = []
     for number, (task, market) in enumerate(zip(tasks, markets, strict=True)):
-        own = [
-            (place, service)
-            for place, service in enumerate(scenario.pact.services, start=1)
-            if task is None or service.task == task.name
-        ]
-        for i, (place, service) in enumerate(own):
+        for i, (place, service) in enumerate(numbered_services(scenario.pact, task)):
             direct = service.quality is not None
             row = _direct(scenario, task, service) if direct else _physical(scenario, task, service)
             if isinstance(row, str):
@@ -164,11 +163,6 @@ def catalogue_of(scenario: PactScenario, markets: tuple[PactMarket, ...]) -> Cat
     )
 
 
-def _weight(scenario: PactScenario, task: PactTask | None) -> float:
-    own = None if task is None else task.satisfaction_weight
-    return scenario.pact.satisfaction_weight if own is None else own
-
-
 def _servers(scenario: PactScenario, service: PactService) -> list[int]:
     keys = ("links", "tokenisers", "inference_servers")
     return [getattr(service, key) or getattr(scenario.traffic, key) for key in keys]
@@ -176,7 +170,11 @@ def _servers(scenario: PactScenario, service: PactService) -> list[int]:
 
 def _direct(scenario: PactScenario, task: PactTask | None, service: PactService) -> dict | str:
     """Weights and times of a service described directly, or why it cannot be run."""
-    latency, q, weight = service.latency_s, service.quality, _weight(scenario, task)
+    latency, q, weight = (
+        service.latency_s,
+        service.quality,
+        satisfaction_weight(scenario.pact, task),
+    )
     if latency is None or q is None:
         return "required to run a service described directly"
     rest = q - (1 - weight) * (1 - latency)
@@ -213,7 +211,7 @@ def _physical(scenario: PactScenario, task: PactTask | None, service: PactServic
                 inference_s(share * flop, service.rate_flop_per_s or 1.0),
             ]
         )
-    weight = _weight(scenario, task)
+    weight = satisfaction_weight(scenario.pact, task)
     core = 1.0 - sum(d.weight for d in pact.dimensions or ())
     return {
         "parts": np.transpose(parts),

@@ -59,7 +59,7 @@ class ProviderAgent(mesa.Agent):
     ) -> None:
         super().__init__(model)
         self.number = number
-        self.contract = market.contract(liability_level, "discrete")
+        self.contract = market.contract(liability_level)
         self._announces_measured = announces_measured
         offered = self.contract.service != NO_SERVICE
         # types that share an item pay one price: the first of each stands for all

@@ -11,7 +11,9 @@ BITS_PER_KB = 8000.0
 
 
 def transmission_s(input_kb: ArrayLike, output_kb: ArrayLike, rate_bps: float) -> FloatArray:
-    """Time on the link, T_tran = 8000 (D_in + D_out) / r, eq. (1).
+    """Time on the link, T_tran = 8000 (D_in + D_out) / r.
+
+    Equation: PACT (1)
 
     Examples
     --------
@@ -24,7 +26,9 @@ def transmission_s(input_kb: ArrayLike, output_kb: ArrayLike, rate_bps: float) -
 def tokenisation_s(
     input_kb: ArrayLike, output_kb: ArrayLike, in_s_per_kb: float, out_s_per_kb: float
 ) -> FloatArray:
-    """Time to tokenise and to detokenise, T_tok = a_t D_in + a_dt D_out, eq. (2).
+    """Time to tokenise and to detokenise, T_tok = a_t D_in + a_dt D_out.
+
+    Equation: PACT (2)
 
     Examples
     --------
@@ -50,7 +54,9 @@ def tokens(input_kb: ArrayLike, output_kb: ArrayLike, tokens_per_kb: float) -> F
 def flop_per_token(
     parameters: ArrayLike, layers: ArrayLike, context_tokens: ArrayLike, attention_width: ArrayLike
 ) -> FloatArray:
-    """Computation for a token, F = 2 β + 2 n_layer n_ctx n_attn (Kaplan et al. 2020), in eq. (3).
+    """Computation for a token, F = 2 β + 2 n_layer n_ctx n_attn (Kaplan et al. 2020).
+
+    Equation: PACT (3)
 
     Examples
     --------
@@ -62,7 +68,9 @@ def flop_per_token(
 
 
 def inference_s(flop: ArrayLike, rate_flop_per_s: ArrayLike) -> FloatArray:
-    """Time of the model, T_inf = tokens F / γ, eq. (3).
+    """Time of the model, T_inf = tokens F / γ.
+
+    Equation: PACT (3)
 
     Parameters
     ----------

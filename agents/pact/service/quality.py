@@ -17,7 +17,9 @@ def quality(
 ) -> FloatArray:
     """Weighted quality of services.
 
-    The paper's q = δ A + (1 − δ)(1 − T), T in seconds, eq. (6). With further dimensions d_i in
+    Equation: PACT (6)
+
+    The paper's q = δ A + (1 − δ)(1 − T), T in seconds. With further dimensions d_i in
     [0, 1] of weights w_i, W = Σ w_i ≤ 1,
 
         q = (1 − W) [δ A + (1 − δ)(1 − T)] + Σ w_i d_i,

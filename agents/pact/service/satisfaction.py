@@ -31,6 +31,8 @@ class Satisfaction:
 def estimate(met: int, rated: int, level: float = 0.95, method: Method = "exact") -> Satisfaction:
     """Part of the rated answers that met what was expected, with a confidence interval.
 
+    Equation: PACT (5)
+
     "exact" is the interval of Clopper and Pearson (1934), which covers at least with probability
     `level` whatever A is; "wilson" that of Wilson (1927), shorter, which covers so on average.
 

@@ -53,7 +53,10 @@ class Services:
     liability_usd: FloatArray
 
     def cost_usd(self, liability_level: float = 0.0) -> FloatArray:
-        """Cost of a request at each service, eq. (7), with liability at a level."""
+        """Cost of a request at each service, with liability at a level.
+
+        Equation: PACT (7)
+        """
         return self.base_cost_usd + liability_level * self.liability_usd
 
 
@@ -74,11 +77,7 @@ def services_of(scenario: PactScenario, task: PactTask | None = None) -> Service
     [0.531, 0.555, 0.584, 0.655, 0.691, 0.728, 0.814, 0.848]
     """
     pact = scenario.pact
-    numbered = [
-        (place, service)
-        for place, service in enumerate(pact.services, start=1)
-        if task is None or service.task == task.name
-    ]
+    numbered = numbered_services(pact, task)
     outcomes = read_outcomes(pact.outcomes) if pact.outcomes else {}
     faults: list[Fault] = []
     rows = []
@@ -88,7 +87,7 @@ def services_of(scenario: PactScenario, task: PactTask | None = None) -> Service
             source = pact.outcomes or scenario.name
             faults.append(Fault(source, "", "", f"holds no rated answer of {service.name!r}"))
             continue
-        row = _row(pact, service, satisfied, _weight(pact, task))
+        row = _row(pact, service, satisfied, satisfaction_weight(pact, task))
         rows.append(row)
         if not 0 <= row["quality"] <= 1:
             key = f"pact.services[{place}]"
@@ -111,7 +110,17 @@ def services_of(scenario: PactScenario, task: PactTask | None = None) -> Service
     )
 
 
-def _weight(pact: Pact, task: PactTask | None) -> float:
+def numbered_services(pact: Pact, task: PactTask | None) -> list[tuple[int, PactService]]:
+    """Services of a task, of all where there is but one, each with its 1-based number in the file."""
+    return [
+        (place, service)
+        for place, service in enumerate(pact.services, start=1)
+        if task is None or service.task == task.name
+    ]
+
+
+def satisfaction_weight(pact: Pact, task: PactTask | None) -> float:
+    """δ of a task, that of the scenario unless it has its own."""
     own = None if task is None else task.satisfaction_weight
     return pact.satisfaction_weight if own is None else own
 
@@ -156,31 +165,27 @@ def _row(
 
 def request_flop(pact: Pact, service: PactService) -> float:
     """Computation of a request, tokens F, of a service described by its physics."""
-    count = tokens(_known(service.input_kb), _known(service.output_kb), pact.tokens_per_kb)
-    per_token = flop_per_token(
-        _known(service.parameters),
-        _known(service.layers),
-        _known(service.context_tokens),
-        _known(service.attention_width),
-    )
-    return float(count * per_token)
+    read, written = _physics(service, "input_kb", "output_kb")
+    size = _physics(service, "parameters", "layers", "context_tokens", "attention_width")
+    return float(tokens(read, written, pact.tokens_per_kb) * flop_per_token(*size))
 
 
 def latency_of(pact: Pact, service: PactService) -> float:
-    """T = T_tran + T_tok + T_inf, eq. (4), s, of a service described by its physics."""
-    sizes = _known(service.input_kb), _known(service.output_kb)
+    """T = T_tran + T_tok + T_inf, s, of a service described by its physics.
+
+    Equation: PACT (4)
+    """
+    read, written, rate = _physics(service, "input_kb", "output_kb", "rate_flop_per_s")
     return float(
-        transmission_s(*sizes, pact.rate_bps)
-        + tokenisation_s(*sizes, pact.tokenise_s_per_kb, pact.detokenise_s_per_kb)
-        + inference_s(request_flop(pact, service), _known(service.rate_flop_per_s))
+        transmission_s(read, written, pact.rate_bps)
+        + tokenisation_s(read, written, pact.tokenise_s_per_kb, pact.detokenise_s_per_kb)
+        + inference_s(request_flop(pact, service), rate)
     )
 
 
-def _known(value: float | None) -> float:
-    """A value that the checks of the scenario have made sure of."""
-    if value is None:
-        raise ValueError("this service is not described by its physics")
-    return value
+def _physics(service: PactService, *keys: str) -> list[float]:
+    """Settings that the checks of the scenario have made sure of."""
+    return [float(getattr(service, key)) for key in keys]
 
 
 def dominated(quality: FloatArray, cost_usd: FloatArray) -> list[tuple[int, int]]:

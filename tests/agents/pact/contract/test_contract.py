@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import isotonic_regression
 
 from airan_market.agents.pact.contract.certificates import check_contract
 from airan_market.agents.pact.contract.contract import (
@@ -24,6 +25,16 @@ from airan_market.agents.pact.contract.valuation import Valuation, valuation
 
 ROOT = valuation("power", 1.0, 0.5)
 drawn = settings(max_examples=40, deadline=None, derandomize=True)
+
+
+def ironed(types: Types) -> np.ndarray:
+    """Virtual types made monotone: their isotonic regression with weights P_k.
+
+    Σ P_k (φ_k x_k − c(x_k)) over non-decreasing x has the solution of the problem without the order
+    and φ replaced by this (Barlow and Brunk 1972, theorem 3.1): where the two differ, types are
+    pooled.
+    """
+    return np.asarray(isotonic_regression(types.virtual_usd(), weights=types.probability).x)
 
 
 def linear(slope: float, fixed: float = 0.0) -> CostCurve:
@@ -79,7 +90,7 @@ def test_three_types_that_need_ironing_by_hand() -> None:
     """
     types = Types([4.0, 5.0, 6.0], [0.6, 0.1, 0.3])
     assert types.virtual_usd() == pytest.approx([10 / 3, 2.0, 6.0], abs=1e-12)
-    assert types.ironed_usd() == pytest.approx([22 / 7, 22 / 7, 6.0], abs=1e-12)
+    assert ironed(types) == pytest.approx([22 / 7, 22 / 7, 6.0], abs=1e-12)
     menu = continuous_contract(types, ROOT, linear(8.0))
     roots = np.array([22 / 112, 22 / 112, 6 / 16])
     assert menu.quality == pytest.approx(roots**2, abs=1e-12)
@@ -133,10 +144,10 @@ def test_pooling_is_the_isotonic_regression_of_the_virtual_types(market) -> None
     """Two algorithms: pools of `maximise_monotone`, and φ ironed first, each type solved alone."""
     types, v, curve = market
     menu = continuous_contract(types, v, curve)
-    for quality, ironed in zip(menu.quality, types.ironed_usd(), strict=True):
+    for quality, even in zip(menu.quality, ironed(types), strict=True):
         q = np.linspace(0, 1, 4001)
-        profit = ironed * v.value(q) - curve.value(q)
-        here = ironed * v.value(quality) - curve.value(quality)
+        profit = even * v.value(q) - curve.value(q)
+        here = even * v.value(quality) - curve.value(quality)
         assert here >= profit.max() - 1e-9 * max(1.0, np.abs(profit).max())
 
 

@@ -1,10 +1,12 @@
 """The best audit rate against a closed form, brute force and its defining properties."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from airan_market.agents.pact.market import PactMarket, markets_of
-from airan_market.agents.pact.policy.audit import RATES, best_rate, optimal_audit, policies
+from airan_market.agents.pact.policy.audit import RATES, best_rate, optimal_audit
 from airan_market.agents.pact.policy.liability import break_even, liability_point
 from airan_market.scenarios import load_pact
 
@@ -13,7 +15,7 @@ COSTS = np.geomspace(1e-3, 3.0, 25)
 
 @pytest.fixture(scope="module")
 def market() -> PactMarket:
-    return markets_of(load_pact("pact"))[0]
+    return markets_of(load_pact("pact", ["pact.menu=discrete"]))[0]
 
 
 @pytest.mark.parametrize("fine", [0.5, 1.0, 4.0])
@@ -28,16 +30,16 @@ def test_closed_form_of_a_quadratic_welfare(fine: float) -> None:
 
 
 def test_against_brute_force(market: PactMarket) -> None:
-    policy = optimal_audit(market, [0.01, 0.1, 0.4], 2.0, "discrete")
+    policy = optimal_audit(market, [0.01, 0.1, 0.4], 2.0)
     rates = np.linspace(0, 1, RATES)
     for place, cost in enumerate(policy.cost_usd):
         tried = []
         for rate in rates:
-            point = liability_point(market, 2.0 * rate, "discrete")
+            point = liability_point(market, 2.0 * rate)
             if point.provider_usd >= 0:
                 tried.append(point.welfare_with_harm_usd - cost * rate)
         assert policy.welfare_usd[place] == pytest.approx(max(tried), abs=1e-12)
-        chosen = liability_point(market, policy.level[place], "discrete")
+        chosen = liability_point(market, policy.level[place])
         here = chosen.welfare_with_harm_usd - cost * policy.rate[place]
         assert here == pytest.approx(max(tried), abs=1e-12)
 
@@ -46,7 +48,7 @@ def test_against_brute_force(market: PactMarket) -> None:
 def test_dearer_audits_are_made_less_often_and_society_has_less(
     market: PactMarket, menu: str
 ) -> None:
-    policy = optimal_audit(market, COSTS, 1.0, menu)
+    policy = optimal_audit(replace(market, menu=menu), COSTS, 1.0)
     assert (np.diff(policy.rate) <= 0).all()
     assert policy.rate[0] > 0
     assert policy.rate[-1] == 0
@@ -55,19 +57,19 @@ def test_dearer_audits_are_made_less_often_and_society_has_less(
 
 def test_the_more_can_be_charged_the_less_has_to_be_looked_at(market: PactMarket) -> None:
     # both can charge all that the provider bears, so both want the same level
-    small, large = policies(market, [1e-6], [2.5, 5.0], "discrete")
+    small, large = (optimal_audit(market, [1e-6], fine) for fine in (2.5, 5.0))
     assert large.level[0] == pytest.approx(small.level[0], abs=5 / RATES)
     assert large.rate[0] == pytest.approx(small.rate[0] / 2, abs=2 / RATES)
 
 
 def test_a_provider_that_would_leave_is_not_driven_out(market: PactMarket) -> None:
-    zero = break_even(market, "discrete").level
+    zero = break_even(market).level
     assert zero is not None
-    kept = optimal_audit(market, [0.0], 6.0, "discrete")
-    driven = optimal_audit(market, [0.0], 6.0, "discrete", keep_provider=False)
+    kept = optimal_audit(market, [0.0], 6.0)
+    driven = optimal_audit(market, [0.0], 6.0, keep_provider=False)
     assert kept.level[0] <= zero < driven.level[0]
-    poor = markets_of(load_pact("pact", ["pact.valuation.scale=0.001"]))[0]
-    assert np.isnan(optimal_audit(poor, [0.0], 1.0, "discrete").rate[0])
+    poor = markets_of(load_pact("pact", ["pact.valuation.scale=0.001", "pact.menu=discrete"]))[0]
+    assert np.isnan(optimal_audit(poor, [0.0], 1.0).rate[0])
 
 
 def test_a_fine_must_be_positive(market: PactMarket) -> None:

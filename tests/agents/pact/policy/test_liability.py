@@ -1,5 +1,7 @@
 """Liability: break-even, sweeps and whose welfare they count."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -24,17 +26,19 @@ def market() -> PactMarket:
 
 @pytest.mark.parametrize("menu", ["continuous", "discrete"])
 def test_break_even_is_where_a_dense_sweep_changes_sign(market: PactMarket, menu: str) -> None:
-    level = break_even(market, menu).level
+    market = replace(market, menu=menu)
+    level = break_even(market).level
     assert level is not None
-    assert abs(market.contract(level, menu).provider_utility_usd) < 1e-7
+    assert abs(market.contract(level).provider_utility_usd) < 1e-7
     levels = np.linspace(0, 2 * level, 401)
-    utility = np.array([point.provider_usd for point in sweep(market, levels, menu)])
+    utility = np.array([point.provider_usd for point in sweep(market, levels)])
     assert (utility[levels < level - 1e-6] > 0).all()
     assert (utility[levels > level + 1e-6] < 0).all()
 
 
 def test_a_discrete_provider_s_utility_is_convex_and_falls(market: PactMarket) -> None:
-    utility = np.array([p.provider_usd for p in sweep(market, np.linspace(0, 5, 101), "discrete")])
+    points = sweep(replace(market, menu="discrete"), np.linspace(0, 5, 101))
+    utility = np.array([point.provider_usd for point in points])
     assert (np.diff(utility) < 0).all()
     assert (np.diff(utility, 2) >= -1e-12).all()
 
@@ -42,10 +46,11 @@ def test_a_discrete_provider_s_utility_is_convex_and_falls(market: PactMarket) -
 @pytest.mark.parametrize("menu", ["continuous", "discrete"])
 def test_welfare_counts_everybody_once(market: PactMarket, menu: str) -> None:
     """Worth of what is served, less what it takes to serve it, less the harm that it does."""
+    market = replace(market, menu=menu)
     services = market.services
     for level in (0.0, 0.5, 1.0, 3.0):
-        point = liability_point(market, level, menu)
-        contract = market.contract(level, menu)
+        point = liability_point(market, level)
+        contract = market.contract(level)
         both = point.users_usd + point.provider_usd
         assert point.social_welfare_usd == pytest.approx(both, abs=1e-12)
         if menu == "discrete":
@@ -62,7 +67,7 @@ def test_welfare_counts_everybody_once(market: PactMarket, menu: str) -> None:
 
 
 def test_charging_exactly_the_harm_makes_both_welfares_one(market: PactMarket) -> None:
-    point = liability_point(market, 1.0, "discrete")
+    point = liability_point(replace(market, menu="discrete"), 1.0)
     assert point.welfare_with_harm_usd == pytest.approx(point.social_welfare_usd, abs=1e-12)
     assert point.harm_usd > 0
 

@@ -93,7 +93,7 @@ def test_a_quality_without_speed_has_no_bound():
 def test_the_paper_market_bears_what_its_busiest_service_does(monkeypatch):
     monkeypatch.setattr(capacity_module, "REQUESTS", 800)
     monkeypatch.setattr(capacity_module, "SETTLING", 200)
-    paper = load_pact("pact", ["traffic.law=exponential"])
+    paper = load_pact("pact", ["traffic.law=exponential", "pact.menu=discrete"])
     markets = markets_of(paper)
     found = capacity_of(paper, markets, catalogue_of(paper, markets), seed=1)
     table, curve = capacity_tables(found)
