@@ -101,10 +101,19 @@ def load_cost(primitives: Primitives, load_per_s: FloatArray) -> LoadCost:
 def load_cost_slope(primitives: Primitives, load_per_s: FloatArray) -> tuple[LoadCost, FloatArray]:
     """`load_cost` with its derivative by the load, USD/(task · tasks/s), by a difference quotient.
 
-    Central, or forward where the load is next to 0; all in one call of the belief.
+    All in one call of the belief.
+    """
+    loads, width_per_s = around(primitives, load_per_s)
+    three = load_cost(primitives, loads)
+    slope = (three.cost_usd[2] - three.cost_usd[1]) / width_per_s
+    return LoadCost(three.cost_usd[0], three.latency_s[0]), slope
+
+
+def around(primitives: Primitives, load_per_s: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Loads (3, ...): these, a step less (0 at least) and a step more, and how far the last two lie.
+
+    What a difference quotient takes: central, or forward where the load is next to 0.
     """
     step = STEP * float(primitives.effective_capacity_per_s.max())
-    below = np.maximum(load_per_s - step, 0.0)
-    three = load_cost(primitives, np.stack([load_per_s, below, load_per_s + step]))
-    slope = (three.cost_usd[2] - three.cost_usd[1]) / (load_per_s + step - below)
-    return LoadCost(three.cost_usd[0], three.latency_s[0]), slope
+    below, above = np.maximum(load_per_s - step, 0.0), load_per_s + step
+    return np.stack([load_per_s, below, above]), above - below

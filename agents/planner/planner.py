@@ -12,7 +12,7 @@ items as `screening` does, and is worth less. Which operator a user takes is com
 
 W is not concave: loads are cumulative, so those who come first delay all others. It is climbed from
 many starts (SLSQP, exact gradients by the envelope theorem): the best point found is a feasible
-plan, hence a lower bound of the optimum; `planner_bound` has an upper bound.
+plan, hence a lower bound of the optimum; `bound` has an upper bound.
 """
 
 from __future__ import annotations
@@ -26,12 +26,7 @@ from airan_market.agents.belief.belief import operator_belief
 from airan_market.agents.contract.menu import Menu
 from airan_market.agents.contract.price import priced_menu
 from airan_market.agents.matching.selection import cumulative_load
-from airan_market.agents.planner.load_cost import (
-    STEP,
-    load_cost,
-    load_cost_slope,
-    task_value,
-)
+from airan_market.agents.planner.load_cost import around, load_cost, load_cost_slope, task_value
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.agents.screening.monotone import maximise_monotone
 from airan_market.scenarios import Scenario
@@ -82,7 +77,7 @@ class Plan:
         return self.first_best_usd_per_s - self.welfare_usd_per_s > 1e-9 * scale
 
 
-def plan(scenario: Scenario, seed: int = 0, *, bound: bool = True) -> Plan:
+def plan(scenario: Scenario, seed: int = 0, *, starts: int = STARTS, bound: bool = True) -> Plan:
     """Plan of a scenario: where a planner would send its users, and what it would promise them.
 
     Parameters
@@ -92,6 +87,8 @@ def plan(scenario: Scenario, seed: int = 0, *, bound: bool = True) -> Plan:
         do not matter to it.
     seed : int
         Root seed: of shares drawn from a Dirichlet law, and of the random starts.
+    starts : int
+        Random splits to climb from.
     bound : bool
         Whether to compute the upper bound, which takes seconds.
 
@@ -104,12 +101,15 @@ def plan(scenario: Scenario, seed: int = 0, *, bound: bool = True) -> Plan:
     --------
     >>> from airan_market.agents import solve
     >>> from airan_market.scenarios import load_scenario
-    >>> market = load_scenario("teleoperation")
-    >>> planned = plan(market, bound=False)
+    >>> two = ["users.latency_sensitivity_usd_per_s=[8e-4, 1e-4]", "users.shares=[0.25, 0.75]"]
+    >>> market = load_scenario("teleoperation", two)
+    >>> planned = plan(market, starts=1, bound=False)
     >>> planned.welfare_usd_per_s > solve(market).social_welfare_usd_per_s
     True
     """
-    return plan_market(Primitives.from_scenario(scenario, seed), seed=seed, bound=bound)
+    return plan_market(
+        Primitives.from_scenario(scenario, seed), seed=seed, starts=starts, bound=bound
+    )
 
 
 def plan_market(
@@ -178,36 +178,40 @@ def first_best_welfare(primitives: Primitives) -> Welfare:
     >>> value > 0, slope.shape
     (True, (3, 8))
     """
-    worth, demand = task_value(primitives)[:, np.newaxis], primitives.demand_per_s
 
-    def welfare(split: FloatArray) -> tuple[float, FloatArray]:
-        rate = split * demand
-        cost, slope = load_cost_slope(primitives, rate.cumsum(axis=-1))
-        return float((rate * (worth - cost.cost_usd)).sum()), demand * (
-            worth - cost.cost_usd - _felt_by_later(rate * slope)
-        )
+    def cost_of(split: FloatArray, load: FloatArray) -> tuple[FloatArray, FloatArray]:
+        cost, slope = load_cost_slope(primitives, load)
+        return cost.cost_usd, slope
 
-    return welfare
+    return _welfare(primitives, cost_of)
 
 
 def incentive_compatible_welfare(primitives: Primitives) -> Welfare:
     """Welfare of a split under the best agreements that never decrease, and its gradient."""
-    worth, demand = task_value(primitives)[:, np.newaxis], primitives.demand_per_s
-    sensitivity = primitives.latency_sensitivity_usd_per_s
     outside = primitives.net_violation_cost_usd
-    step = STEP * float(primitives.effective_capacity_per_s.max())
+
+    def cost_of(split: FloatArray, load: FloatArray) -> tuple[FloatArray, FloatArray]:
+        latency, (loads, width) = compatible_latencies(primitives, split), around(primitives, load)
+        held = np.broadcast_to(latency, loads.shape)
+        probability = operator_belief(primitives, loads).probability(held)
+        cost = primitives.latency_sensitivity_usd_per_s * latency + outside * probability[0]
+        return cost, outside * (probability[2] - probability[1]) / width
+
+    return _welfare(primitives, cost_of)
+
+
+def _welfare(
+    primitives: Primitives,
+    cost_of: Callable[[FloatArray, FloatArray], tuple[FloatArray, FloatArray]],
+) -> Welfare:
+    """Welfare and gradient from the cost of a task, and its slope, by the split and its loads."""
+    worth, demand = task_value(primitives)[:, np.newaxis], primitives.demand_per_s
 
     def welfare(split: FloatArray) -> tuple[float, FloatArray]:
         rate = split * demand
-        load, latency = rate.cumsum(axis=-1), compatible_latencies(primitives, split)
-        below = np.maximum(load - step, 0.0)
-        three = operator_belief(primitives, np.stack([load, below, load + step]))
-        probability = three.probability(np.broadcast_to(latency, (3, *latency.shape)))
-        cost = sensitivity * latency + outside * probability[0]
-        slope = outside * (probability[2] - probability[1]) / (load + step - below)
-        return float((rate * (worth - cost)).sum()), demand * (
-            worth - cost - _felt_by_later(rate * slope)
-        )
+        cost, slope = cost_of(split, rate.cumsum(axis=-1))
+        gain = demand * (worth - cost - _felt_by_later(rate * slope))
+        return float((rate * (worth - cost)).sum()), gain
 
     return welfare
 
