@@ -3,9 +3,9 @@ from .runs.summary import summarise as summarise
 from .store.manifest import RunError as RunError
 from .store.reader import Run as Run
 from .store.reader import load_run as load_run
-from .validation.store import Validation as Validation
-from .validation.store import load_validation as load_validation
+from .validation.findings import Findings as Findings
+from .validation.stored import Validation as Validation
+from .validation.stored import load_validation as load_validation
 from .validation.truth import Effort as Effort
-from .validation.validate import Findings as Findings
-from .validation.validate import Wanted as Wanted
-from .validation.validate import validate as validate
+from .validation.validating import Wanted as Wanted
+from .validation.validating import validate as validate

@@ -5,11 +5,14 @@ from __future__ import annotations
 import io
 import textwrap
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import seaborn as sns
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
@@ -19,6 +22,13 @@ DASHES = ["-", "--", "-.", ":", (0, (6, 2)), (0, (5, 1, 1, 1, 1, 1))]
 HATCHES = ["", "///", "...", "xxx", "\\\\\\", "ooo", "+++", "---"]
 LOG_SPAN = 8.0  # beyond this ratio of largest to smallest a linear axis flattens the small values
 LABEL_WIDTH = 22  # characters of a legend line
+#: How what was believed, promised or expected is drawn beside what came of it.
+BELIEVED: dict[str, Any] = {
+    "color": "0.35",
+    "marker": "D",
+    "markerfacecolor": "white",
+    "linestyle": "--",
+}
 
 
 @contextmanager
@@ -54,6 +64,25 @@ def cycle(choices: Sequence[object], count: int) -> list:
     ['a', 'b', 'a']
     """
     return [choices[place % len(choices)] for place in range(count)]
+
+
+def line_look(place: int, count: int = 6) -> dict[str, Any]:
+    """Colour, marker and dash of the line at a place, of about `count` that are to differ."""
+    return {
+        "color": colours(count)[place % count],
+        "marker": MARKERS[place % len(MARKERS)],
+        "linestyle": DASHES[place % len(DASHES)],
+    }
+
+
+def nested_look(place: int, count: int) -> dict[str, Any]:
+    """`line_look`, thinner and smaller from line to line: two that coincide are both seen."""
+    shrunk = place / max(count - 1, 1)
+    return line_look(place, count) | {
+        "linewidth": 3.2 - 2.0 * shrunk,
+        "markersize": 9.0 - 4.5 * shrunk,
+        "markeredgecolor": "white",
+    }
 
 
 def operator_labels(count: int, names: Sequence[str] | None = None) -> list[str]:
@@ -94,6 +123,13 @@ def png(figure: Figure, dots_per_inch: int = 150) -> bytes:
     return buffer.getvalue()
 
 
+def save(figures: Mapping[str, Figure], directory: Path) -> None:
+    """Write each figure as `NAME.png` into a directory, which is made if it is missing."""
+    directory.mkdir(exist_ok=True)
+    for name, figure in figures.items():
+        (directory / f"{name}.png").write_bytes(png(figure))
+
+
 def panels(
     count: int,
     columns: int,
@@ -127,3 +163,26 @@ def spread_ticks(axis: Axes, values: Iterable[float]) -> None:
         axis.yaxis.set_minor_locator(NullLocator())
     else:
         axis.ticklabel_format(axis="y", useOffset=False)
+
+
+def legend_below(
+    figure: Figure, axes: Sequence[Axes], entry_in: float = 2.1, title: str | None = None
+) -> None:
+    """One legend under all panels; a label that several panels have is listed once.
+
+    Parameters
+    ----------
+    figure, axes
+    entry_in : float
+        Width of an entry, inches; as many stand side by side as the figure is wide, up to 6.
+    title : str, optional
+    """
+    entries: dict[str, Artist] = {}
+    for axis in axes:
+        for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
+            entries.setdefault(label, handle)
+    wide = max(1, int(figure.get_figwidth() // entry_in))
+    figure.legend(
+        list(entries.values()), list(entries), loc="outside lower center", title=title,
+        ncols=min(wide, len(entries) or 1, 6),
+    )  # fmt: skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,10 +10,12 @@ import pandas as pd
 
 from airan_market.analysis.exits import is_interruption
 from airan_market.analysis.runs.summary import summarise
+from airan_market.analysis.store.directory import default_directory
+from airan_market.analysis.store.ended import Ended, drawn
 from airan_market.analysis.store.interruption import Interruption
 from airan_market.analysis.store.manifest import write_json
 from airan_market.analysis.store.reader import PactRun, load_run
-from airan_market.analysis.store.writer import RunWriter, default_directory
+from airan_market.analysis.store.writer import RunWriter
 from airan_market.scenarios import Fault, PactScenario, Scenario, ScenarioError
 
 NO_UNDER_WAY = "Tasks under way when the run failed are missing from tasks.parquet."
@@ -34,38 +35,7 @@ class PlayableMarket(Protocol):
         """Hand the tasks still under way to the task sink; a second call does nothing."""
 
     def tables(self) -> Any:
-        """Frames of the rounds finished, by name: those of the kind of run (`analysis.store.layout`)."""
-
-
-@dataclass(frozen=True)
-class Played:
-    """How a run ended.
-
-    Attributes
-    ----------
-    status : str
-        `complete`, `interrupted` or `failed`.
-    rounds : int
-        Rounds kept.
-    path : Path or None
-        The run directory; None when no round was finished and nothing was kept.
-    summary : dict or None
-        Content of `summary.json`.
-    messages : tuple of str
-        What the user should be told, besides the notes in the summary.
-    error : Exception or None
-        What made the market, or the drawing of a complete run, fail.
-    drawing_interrupted : bool
-        Whether the tables are complete but the report was not finished.
-    """
-
-    status: str
-    rounds: int
-    path: Path | None = None
-    summary: dict[str, Any] | None = None
-    messages: tuple[str, ...] = ()
-    error: Exception | None = None
-    drawing_interrupted: bool = False
+        """Frames of the rounds finished, by name (`analysis.store.layout` says which)."""
 
 
 def play(
@@ -74,12 +44,12 @@ def play(
     out: Path | None = None,
     *,
     force: bool = False,
-    on_start: Callable[[PlayableMarket], None] | None = None,
-    on_round: Callable[[PlayableMarket], None] | None = None,
-    on_draw: Callable[[], None] | None = None,
+    on_start: Callable[[PlayableMarket], None] = lambda market: None,
+    on_round: Callable[[PlayableMarket], None] = lambda market: None,
+    on_draw: Callable[[], None] = lambda: None,
     make_market: Callable[..., PlayableMarket] | None = None,
     interruptible: Callable[..., Any] | None = None,
-) -> Played:
+) -> Ended:
     """Play a scenario and leave a run directory with tables, summary, figures and report.
 
     Ctrl-C and the signal to terminate end it early: the finished rounds are kept, with their
@@ -96,18 +66,18 @@ def play(
         The run directory; `runs/<scenario>-<seed>-<hash>` unless told.
     force : bool
         Whether a complete run there may be replaced.
-    on_start : callable, optional
+    on_start : function
         Called with the market before the first round.
-    on_round : callable, optional
+    on_round : function
         Called with the market after every round.
-    on_draw : callable, optional
+    on_draw : function
         Called once, before figures and report are made.
     make_market : callable, optional
         Called with the scenario, `seed=` and `task_sink=`; that of the kind of scenario unless
         told: `agents.market.model.Market` or `agents.pact.run.model.PactSimulation`.
     interruptible : function, optional
         What a signal may cut off inside a round, because the market is as it was before the round
-        until this returns; `sim.engines.engine.simulate` unless told. Elsewhere in a round it waits.
+        until this returns; `sim.engines.engine.simulate` unless told. Elsewhere a signal waits.
 
     Raises
     ------
@@ -125,9 +95,8 @@ def play(
 
     with Interruption() as interruption:
         with interruption.shield():
-            writer = RunWriter(
-                out or default_directory(scenario, seed), scenario, seed, force=force
-            )
+            place = out or default_directory(scenario, seed)
+            writer = RunWriter(place, scenario, seed, force=force)
         session = _Session(
             writer, interruption, interruptible or simulate, on_start, on_round, on_draw
         )
@@ -153,9 +122,9 @@ class _Session:
         writer: RunWriter,
         interruption: Interruption,
         interruptible: Callable[..., Any],
-        on_start: Callable[[PlayableMarket], None] | None,
-        on_round: Callable[[PlayableMarket], None] | None,
-        on_draw: Callable[[], None] | None,
+        on_start: Callable[[PlayableMarket], None],
+        on_round: Callable[[PlayableMarket], None],
+        on_draw: Callable[[], None],
     ) -> None:
         self.writer, self.interruption = writer, interruption
         self.interruptible = interruptible
@@ -164,7 +133,7 @@ class _Session:
 
     def play(
         self, make: Callable[..., PlayableMarket], scenario: Scenario | PactScenario, seed: int
-    ) -> Played:
+    ) -> Ended:
         status, error = self._play_rounds(make, scenario, seed)
         if status == "complete":
             return self._end_complete()
@@ -176,14 +145,12 @@ class _Session:
     ) -> tuple[str, Exception | None]:
         try:
             market = self.market = make(scenario, seed=seed, task_sink=self.writer.take)
-            if self.on_start:
-                self.on_start(market)
+            self.on_start(market)
             while market.round < market.rounds_planned:
                 with self.interruption.shield(open_in=self.interruptible):
                     market.step()
                     self.writer.commit(market.round)
-                if self.on_round:
-                    self.on_round(market)
+                self.on_round(market)
             with self.interruption.shield():
                 market.close()
                 self.writer.commit(market.round)
@@ -194,34 +161,27 @@ class _Session:
             return ("interrupted", None) if is_interruption(error) else ("failed", error)
         return "complete", None
 
-    def _end_complete(self) -> Played:
-        summary, error, drawing_interrupted = None, None, False
-        try:
+    def _end_complete(self) -> Ended:
+        summary: dict[str, Any] = {}
+        place = self.writer.partial
+
+        def summed_up() -> None:
             with self.interruption.shield():
-                summary = write_summary(self.writer.partial)
-            if self.on_draw:
-                self.on_draw()
-            draw(self.writer.partial)
-        except KeyboardInterrupt:
-            drawing_interrupted = True
-        except Exception as fault:  # the tables are complete and are kept whatever drawing does
-            drawing_interrupted = is_interruption(fault)
-            error = None if drawing_interrupted else fault
+                summary.update(write_summary(place))
+
+        error, undrawn = drawn(summed_up, self.on_draw, lambda: draw(place))
         with self.interruption.shield(swallow=True):
             path = self.writer.publish()
-        messages = tuple(self.writer.messages)
-        return Played(
-            "complete", self.writer.rounds, path, summary, messages, error, drawing_interrupted
-        )
+        return self._ended("complete", path, summary or None, error, undrawn)
 
-    def _end_early(self, status: str, error: Exception | None) -> Played:
+    def _end_early(self, status: str, error: Exception | None) -> Ended:
         writer, market = self.writer, self.market
         writer.drop_pending()  # of the round that was cut off
         if market is None or writer.rounds == 0:
             writer.discard()
             if error:
                 raise error
-            return Played(status, 0, messages=tuple(writer.messages))
+            return self._ended(status)
         notes = []
         try:
             market.close()
@@ -232,8 +192,18 @@ class _Session:
         text = None if error is None else f"{type(error).__name__}: {error}"
         self._write_tables(status, notes, text)
         summary = write_summary(writer.partial)
-        path = writer.publish()
-        return Played(status, writer.rounds, path, summary, tuple(writer.messages), error)
+        return self._ended(status, writer.publish(), summary, error)
+
+    def _ended(
+        self,
+        status: str,
+        path: Path | None = None,
+        summary: dict[str, Any] | None = None,
+        error: Exception | None = None,
+        undrawn: bool = False,
+    ) -> Ended:
+        messages = tuple(self.writer.messages)
+        return Ended(status, self.writer.rounds, path, summary, messages, error, undrawn)
 
     def _write_tables(
         self, status: str, notes: list[str] | None = None, error: str | None = None
@@ -277,3 +247,13 @@ def draw(directory: Path) -> None:
     )
 
     write_report(run)
+
+
+def headline(summary: dict[str, Any]) -> list[str]:
+    """What a run's summary says, in a few sentences, and its notes."""
+    if summary.get("kind") == "pact":
+        from airan_market.analysis.pact_run.headline import headline as sentences
+    else:
+        from airan_market.analysis.runs.headline import headline as sentences
+
+    return [*sentences(summary), *summary["notes"]]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 import time
-from types import TracebackType
 from typing import Protocol, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn
+from rich.progress import Progress as Bar
 from rich.progress import TimeElapsedColumn as Elapsed
 
 COMPILING = "compiling for this machine, once: this takes some ten seconds"
@@ -30,15 +30,25 @@ class Named(Protocol):
         ...
 
 
-class _Counter:
-    """A bar on a terminal, lines elsewhere, nothing when quiet; a context manager."""
+class Progress:
+    """A bar on a terminal, lines elsewhere, nothing when quiet; a context manager.
 
-    def __init__(self, title: str, total: int, *, quiet: bool) -> None:
+    Parameters
+    ----------
+    first : str
+        What is done before anything is finished.
+    total : int
+        How many pieces there are, as far as that is known.
+    quiet : bool
+        Whether to show nothing.
+    """
+
+    def __init__(self, first: str, total: int = 1, *, quiet: bool = False) -> None:
         self._quiet = quiet
         self._console = Console(stderr=True, highlight=False, markup=False)
-        self._bar: Progress | None = None
+        self._bar: Bar | None = None
         if not quiet and self._console.is_terminal:
-            self._bar = Progress(
+            self._bar = Bar(
                 SpinnerColumn(),
                 TextColumn("{task.description}", markup=False),
                 BarColumn(),
@@ -47,148 +57,52 @@ class _Counter:
                 console=self._console,
                 transient=True,
             )
-            self._task = self._bar.add_task(title, total=total)
+            self._task = self._bar.add_task(first, total=total)
         self._start_s = time.monotonic()
-
-    def _line(self, text: str) -> None:
-        if not self._quiet:
-            print(
-                f"{text}  ({time.monotonic() - self._start_s:.1f} s)", file=sys.stderr, flush=True
-            )
 
     def __enter__(self) -> Self:
         if self._bar:
             self._bar.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         if self._bar:
             self._bar.stop()
 
-
-class RoundProgress(_Counter):
-    """Progress over rounds.
-
-    Parameters
-    ----------
-    rounds : int
-        Rounds planned.
-    quiet : bool
-        Whether to show nothing.
-    """
-
-    def __init__(self, rounds: int, *, quiet: bool = False) -> None:
-        super().__init__("round 1, with the warm-up", rounds, quiet=quiet)
-
-    def compiling(self) -> None:
-        """Machine code has to be made before anything moves."""
+    def note(self, text: str) -> None:
+        """A line that stays, on a terminal too."""
         if not self._quiet:
-            self._console.print(COMPILING)
+            self._console.print(text, soft_wrap=True)
 
-    def started(self, market: Counted) -> None:
+    def now(self, what: str) -> None:
+        """Something begins that is no piece of its own."""
+        self._show(what, what)
+
+    def step(self, what: str, done: int, of: int) -> None:
+        """A piece was finished: what it is, how many are, of how many."""
+        self._show(f"{done} of {of}: {what}", what, done, of)
+
+    def cell(self, cell: Named, done: int, of: int) -> None:
+        """A cell was finished."""
+        self._show(f"cell {done} of {of}: {cell.name}", cell.name, done, of)
+
+    def reading(self, done: int, of: int) -> None:
+        """So many readings of what a paper leaves open are finished; off a terminal each tenth."""
+        if self._bar or done % max(1, of // 10) == 0:
+            self._show(f"reading {done} of {of}", "readings", done, of)
+
+    def begun(self, market: Counted) -> None:
         """Everything is loaded, the first round begins."""
-        if not self._bar:
-            self._line(f"playing {market.rounds_planned} rounds")
+        self._show(f"playing {market.rounds_planned} rounds", "round 1, with the warm-up")
 
-    def finished(self, market: Counted) -> None:
+    def round(self, market: Counted) -> None:
         """A round was finished."""
+        done, of = market.round, market.rounds_planned
+        self._show(f"round {done} of {of}", f"round {min(done + 1, of)}", done, of)
+
+    def _show(self, line: str, title: str, done: int | None = None, of: int | None = None) -> None:
         if self._bar:
-            upcoming = min(market.round + 1, market.rounds_planned)
-            self._bar.update(
-                self._task,
-                completed=market.round,
-                total=market.rounds_planned,
-                description=f"round {upcoming}",
-            )
-        else:
-            self._line(f"round {market.round} of {market.rounds_planned}")
-
-    def drawing(self) -> None:
-        """All rounds are finished, figures and report come next."""
-        if self._bar:
-            self._bar.update(self._task, description="figures and report")
-        else:
-            self._line("figures and report")
-
-
-class CellProgress(_Counter):
-    """Progress over the cells of a reproduction.
-
-    Parameters
-    ----------
-    cells : int
-        Cells wanted, those already there among them.
-    quiet : bool
-        Whether to show nothing.
-    """
-
-    def __init__(self, cells: int, *, quiet: bool = False) -> None:
-        super().__init__("cells", cells, quiet=quiet)
-
-    def finished(self, cell: Named, done: int, of: int) -> None:
-        """A cell was finished: it, how many are finished, of how many."""
-        if self._bar:
-            self._bar.update(self._task, completed=done, description=cell.name)
-        else:
-            self._line(f"cell {done} of {of}: {cell.name}")
-
-
-class StepProgress(_Counter):
-    """Progress over named steps whose number is known once the first is finished.
-
-    Parameters
-    ----------
-    first : str
-        What is done before that.
-    quiet : bool
-        Whether to show nothing.
-    """
-
-    def __init__(self, first: str, *, quiet: bool = False) -> None:
-        super().__init__(first, 1, quiet=quiet)
-
-    def compiling(self) -> None:
-        """Machine code has to be made before anything moves."""
-        if not self._quiet:
-            self._console.print(COMPILING)
-
-    def finished(self, what: str, done: int, of: int) -> None:
-        """A step was finished: it, how many are, of how many."""
-        if self._bar:
-            self._bar.update(self._task, completed=done, total=of, description=what)
-        else:
-            self._line(f"{done} of {of}: {what}")
-
-    def drawing(self) -> None:
-        """All steps are finished, figures come next."""
-        if self._bar:
-            self._bar.update(self._task, description="figures")
-        else:
-            self._line("figures")
-
-
-class ReadingProgress(_Counter):
-    """Progress over the readings of what a paper leaves open; off a terminal a line per tenth.
-
-    Parameters
-    ----------
-    readings : int
-    quiet : bool
-        Whether to show nothing.
-    """
-
-    def __init__(self, readings: int, *, quiet: bool = False) -> None:
-        super().__init__("readings", readings, quiet=quiet)
-        self._total = readings
-
-    def finished(self, done: int) -> None:
-        """So many readings are finished."""
-        if self._bar:
-            self._bar.update(self._task, completed=done)
-        elif done % max(1, self._total // 10) == 0:
-            self._line(f"reading {done} of {self._total}")
+            self._bar.update(self._task, description=title, completed=done, total=of)
+        elif not self._quiet:
+            passed_s = time.monotonic() - self._start_s
+            print(f"{line}  ({passed_s:.1f} s)", file=sys.stderr, flush=True)

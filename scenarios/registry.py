@@ -22,8 +22,6 @@ from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
-from pydantic_core import PydanticCustomError
-
 from airan_market.scenarios.fault import InputError, one_line, value_text
 
 T = TypeVar("T")
@@ -148,6 +146,8 @@ registered name (--use); did you mean "plain"?
         # an installed package is looked for only when the name is nobody else's
         if name in self.ours or name in self._found or name in self.names():
             return name
+        from pydantic_core import PydanticCustomError  # `--help` has names, and must be quick
+
         raise PydanticCustomError(UNKNOWN, "{rule}", {"rule": self._must_be(name)})
 
     def allowed(self, names: Sequence[str] = ()) -> str:

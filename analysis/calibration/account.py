@@ -1,7 +1,7 @@
 """What the AI-RAN paper leaves out, found from its Table I and its two default totals.
 
-Run `python -m airan_market.analysis.calibration` for the whole account; equal inputs print equal text.
-`market` says what is fitted to what, `fit` how, `profile` what the data pin down of it.
+`airan-market calibrate` prints the whole account; equal inputs print equal text. `market` says
+what is fitted to what, `fit` how, `profile` what the data pin down of it.
 
 **The proposal** for the default market is not the point of least cost. The published numbers leave
 a valley: radio rates are bounded from below only, and along the GPU rate all else makes up for it
@@ -13,11 +13,12 @@ operator) that no published number speaks of.
 
 from __future__ import annotations
 
-import multiprocessing
+import itertools
 from collections import deque
-from collections.abc import Mapping
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -26,6 +27,7 @@ from airan_market.agents.primitives.population import largest_remainder
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.analysis.calibration.fit import Fit, Problem, fit
 from airan_market.analysis.calibration.market import (
+    DIRICHLET,
     DOWNLINK,
     GPU,
     MARKET,
@@ -34,8 +36,10 @@ from airan_market.analysis.calibration.market import (
     with_values,
 )
 from airan_market.analysis.calibration.profile import Interval, profile
-from airan_market.scenarios import load_scenario
+from airan_market.analysis.store.cell_store import pool
+from airan_market.scenarios import Scenario
 from airan_market.sim.arrays import FloatArray
+from airan_market.sim.processors import processors
 
 RADIO_BPS = 200e6  # rate of a radio server in the proposal; the profiles only bound it from below
 VALLEY_FLOP_PER_S = (36e12, 38e12, 40e12, 42e12, 44e12)
@@ -63,11 +67,11 @@ class Held:
 
 @dataclass(frozen=True, eq=False)
 class Account:
-    """Everything that `python -m airan_market.analysis.calibration` tells.
+    """Everything that `airan-market calibrate` tells.
 
     Attributes
     ----------
-    problem, best : Problem, Fit
+    best : Fit
         The full fit, users with the prior.
     intervals : tuple of Interval
         One for each parameter of it.
@@ -80,7 +84,6 @@ class Account:
     proposed_users : array (N,)
     """
 
-    problem: Problem
     best: Fit
     intervals: tuple[Interval, ...]
     variants: dict[str, tuple[FloatArray, Fit]]
@@ -89,38 +92,58 @@ class Account:
     proposed_users: FloatArray
 
 
-def calibrate(scenario_name: str = "teleoperation", processes: int = 2) -> Account:
-    """The whole calibration of a scenario; the number of processes changes nothing but time."""
-    scenario = load_scenario(scenario_name)
-    problem = paper_problem(scenario)
-    with _pool(processes) as pool:
-        no_prior = pool.submit(_free_fit, scenario_name)
-        bends = [pool.submit(_valley_fit, scenario_name, rate) for rate in VALLEY_FLOP_PER_S]
-        best = fit(problem)
-        jobs = [
-            pool.submit(_profile_of, scenario_name, best, which)
-            for which in range(len(problem.parameters))
-        ]
-        total = scenario.users.total
+def calibrate(
+    scenario: Scenario,
+    workers: int | None = None,
+    on_step: Callable[[str, int, int], None] = lambda what, done, of: None,
+) -> Account:
+    """The whole calibration of a scenario; the number of processes changes nothing but time.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        Gives what is not fitted, and where the search begins.
+    workers : int, optional
+        Processes; by default as many as there are processors to be had.
+    on_step : function
+        Told what was finished, how many fits and profiles are, and of how many.
+    """
+    parameters = paper_problem(scenario).parameters
+    total = scenario.users.total
+    names = ("the same users, rounded to whole ones", "the same users, truncated to whole ones",
+             "equal shares", "shares without their prior")  # fmt: skip
+    every = 2 + len(parameters) + len(names) + len(VALLEY_FLOP_PER_S)
+    done = itertools.count(1)
+
+    def finished(what: str, job: Future[Any]) -> Any:
+        found = job.result()
+        on_step(what, next(done), every)
+        return found
+
+    with pool(workers or processors()) as processes:
+        submit = processes.submit
+        bends = [submit(_valley_fit, scenario, rate) for rate in VALLEY_FLOP_PER_S]
+        free = submit(_fit_with, scenario, alpha=None)
+        best = finished("best fit", submit(_fit_with, scenario, starts=4))
+        profiles = [submit(_profile_of, scenario, best, n) for n in range(len(parameters))]
         fitted = best.values[len(MARKET) :]
         whole = largest_remainder(fitted / fitted.sum(), total).astype(float)
-        variants = {
-            name: (users, fit(paper_problem(scenario, users), starts=2))
-            for name, users in (
-                ("the same users, rounded to whole ones", whole),
-                ("the same users, truncated to whole ones", np.floor(fitted)),
-                ("equal shares", np.full(fitted.size, total / fitted.size)),
-            )
-        }
-        valley = tuple(job.result() for job in bends)
-        proposal, users = propose(scenario_name, valley)
-        free = no_prior.result()
-        variants["shares without their prior"] = free.values[len(MARKET) :], free
-        intervals = tuple(job.result() for job in jobs)
-    return Account(problem, best, intervals, variants, valley, proposal, users)
+        users = [whole, np.floor(fitted), np.full(fitted.size, total / fitted.size)]
+        fits = [*(submit(_fit_with, scenario, counts) for counts in users), free]
+        valley = tuple(finished("along the GPU rate", job) for job in bends)
+        proposal, proposed = propose(scenario, valley)
+        on_step("proposal", next(done), every)
+        found = [finished(name, job) for name, job in zip(names, fits, strict=True)]
+        users.append(found[-1].values[len(MARKET) :])
+        intervals = tuple(
+            finished(f"range of the {parameter.name}", job)
+            for parameter, job in zip(parameters, profiles, strict=True)
+        )
+    variants = dict(zip(names, zip(users, found, strict=True), strict=True))
+    return Account(best, intervals, variants, valley, proposal, proposed)
 
 
-def propose(scenario_name: str, valley: tuple[Held, ...]) -> tuple[Fit, FloatArray]:
+def propose(scenario: Scenario, valley: tuple[Held, ...]) -> tuple[Fit, FloatArray]:
     """Fit at the lowest GPU rate without an active shadow price, users rounded, the rest again.
 
     Raises
@@ -132,7 +155,6 @@ def propose(scenario_name: str, valley: tuple[Held, ...]) -> tuple[Fit, FloatArr
     if not quiet:
         raise ArithmeticError("a shadow price is active at every GPU rate of the valley")
     chosen = min(quiet, key=lambda held: held.gpu_flop_per_s)
-    scenario = load_scenario(scenario_name)
     fitted = chosen.found.values[len(MARKET) :]
     users = largest_remainder(fitted / fitted.sum(), scenario.users.total).astype(float)
     problem = hold(paper_problem(scenario, users), _rates(chosen.gpu_flop_per_s))
@@ -144,6 +166,7 @@ def hold(problem: Problem, values: Mapping[str, float]) -> Problem:
 
     Examples
     --------
+    >>> from airan_market.scenarios import load_scenario
     >>> held = hold(paper_problem(load_scenario("teleoperation")), {GPU: 40e12})
     >>> [p.name for p in held.parameters if p.high / p.low < 1.001]
     ['GPU rate']
@@ -168,8 +191,7 @@ def _rates(gpu_flop_per_s: float) -> dict[str, float]:
     return {UPLINK: RADIO_BPS, DOWNLINK: RADIO_BPS, GPU: gpu_flop_per_s}
 
 
-def _valley_fit(scenario_name: str, gpu_flop_per_s: float) -> Held:
-    scenario = load_scenario(scenario_name)
+def _valley_fit(scenario: Scenario, gpu_flop_per_s: float) -> Held:
     problem = hold(paper_problem(scenario), _rates(gpu_flop_per_s))
     found = fit(problem, starts=2)
     names = [parameter.name for parameter in problem.parameters]
@@ -180,14 +202,15 @@ def _valley_fit(scenario_name: str, gpu_flop_per_s: float) -> Held:
     return Held(gpu_flop_per_s, found, float(utilisation), float(shadow))
 
 
-def _pool(processes: int) -> ProcessPoolExecutor:
-    # spawned, not forked: the parent may hold threads of the linear algebra library
-    return ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"))
+def _fit_with(
+    scenario: Scenario,
+    users: FloatArray | None = None,
+    *,
+    alpha: float | None = DIRICHLET,
+    starts: int = 2,
+) -> Fit:
+    return fit(paper_problem(scenario, users, alpha=alpha), starts=starts)
 
 
-def _free_fit(scenario_name: str) -> Fit:
-    return fit(paper_problem(load_scenario(scenario_name), alpha=None), starts=2)
-
-
-def _profile_of(scenario_name: str, best: Fit, which: int) -> Interval:
-    return profile(paper_problem(load_scenario(scenario_name)), best, which)
+def _profile_of(scenario: Scenario, best: Fit, which: int) -> Interval:
+    return profile(paper_problem(scenario), best, which)

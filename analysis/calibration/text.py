@@ -1,12 +1,23 @@
-"""The account of a calibration in words and columns."""
+"""The account of a calibration in words and columns, as data, and kept in a directory."""
 
 from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
 
 from airan_market.analysis.calibration.account import RADIO_BPS, Account, Held
 from airan_market.analysis.calibration.fit import Fit
 from airan_market.analysis.calibration.market import MARKET, largest_table_error, prior_range
 from airan_market.analysis.calibration.profile import LEVEL, Interval, allowed_rise
+from airan_market.analysis.page import write_page
 from airan_market.analysis.reproduction.published import default_totals, table_i
+from airan_market.analysis.store.directory import DirectoryWriter
+from airan_market.analysis.store.manifest import Manifest, write_json, write_text
+from airan_market.analysis.wording import Section
+from airan_market.scenarios import Scenario
 
 
 def account_text(account: Account) -> str:
@@ -45,6 +56,82 @@ def account_text(account: Account) -> str:
     for parameter, value in zip(MARKET, account.proposal.values, strict=False):
         lines.append(f"Proposed {parameter}: {value:.4g}")
     return "\n".join(lines)
+
+
+def account_fields(account: Account) -> dict[str, Any]:
+    """What `calibrate --json` prints: fits, ranges of the parameters, the valley, the proposal."""
+    fits = {
+        "best fit": account.best,
+        **{name: found for name, (_, found) in account.variants.items()},
+        "proposal": account.proposal,
+    }
+    return {
+        "fits": [{"fit": name} | _fit_fields(found) for name, found in fits.items()],
+        "ranges": [
+            {
+                "parameter": interval.parameter.name,
+                "unit": interval.parameter.unit,
+                "best": interval.best,
+                "low": interval.low,
+                "high": interval.high,
+            }
+            for interval in account.intervals
+        ],
+        "valley": [
+            {"gpu_flop_per_s": held.gpu_flop_per_s}
+            | _fit_fields(held.found)
+            | {"utilisation": held.utilisation, "shadow_price_usd": held.shadow_price_usd}
+            for held in account.valley
+        ],
+        "proposal": [
+            {"parameter": name, "value": value}
+            for name, value in (
+                *zip(MARKET, account.proposal.values.tolist(), strict=False),
+                *((f"users of type {n}", c) for n, c in enumerate(account.proposed_users, start=1)),
+            )
+        ],
+    }
+
+
+def _fit_fields(found: Fit) -> dict[str, float]:
+    operator, welfare = found.predicted[-2:].tolist()
+    return {
+        "cost": found.cost,
+        "largest_table_error": largest_table_error(found.predicted),
+        "operator_utility_usd_per_s": operator,
+        "social_welfare_usd_per_s": welfare,
+    }
+
+
+def keep(directory: Path, scenario: Scenario, account: Account, *, force: bool = False) -> None:
+    """Leave the account in a directory: account.txt, a CSV per table, account.json, report.html.
+
+    Raises
+    ------
+    RunError
+        When the directory is taken.
+    """
+    writer = DirectoryWriter(
+        directory, scenario, Manifest.begun("calibration", scenario), force=force
+    )
+    fields = account_fields(account)
+    for name, rows in fields.items():
+        pd.DataFrame(rows).to_csv(writer.partial / f"{name}.csv", index=False)
+    write_json(writer.partial / "account.json", fields)
+    write_text(writer.partial / "account.txt", account_text(account) + "\n")
+    write_report(writer.partial, writer.seal("complete"))
+    writer.publish()
+
+
+def write_report(directory: Path, manifest: Manifest) -> dict[str, Any]:
+    """Write the page of a calibration from its tables; what `calibrate --json` prints."""
+    fields = json.loads((directory / "account.json").read_text(encoding="utf-8"))
+    write_page(
+        directory, manifest, "calibration", [], [], figures=".",
+        again="airan-market calibrate DIR/scenario.toml --out again",
+        sections=[Section.of(name, pd.DataFrame(rows)) for name, rows in fields.items()],
+    )  # fmt: skip
+    return fields
 
 
 def _valley_lines(valley: tuple[Held, ...]) -> list[str]:

@@ -23,6 +23,8 @@ from airan_market.agents.pact.contract.contract import Contract
 from airan_market.agents.pact.contract.types import Types
 from airan_market.agents.pact.contract.valuation import valuation
 from airan_market.agents.pact.market import PactMarket
+from airan_market.analysis.verdict import Verdict
+from airan_market.analysis.wording import Section
 
 #: Smallest change that counts as one: below it is rounding.
 CHANGE = 1e-9
@@ -182,10 +184,13 @@ def claim_rows(here: dict[str, bool | float], grid: pd.DataFrame) -> list[ClaimR
     return rows
 
 
+#: Verdicts on a claim as they are told.
+WORDS = {Verdict.HOLDS: "holds", Verdict.FAILS: "does not hold"}
+
+
 def _verdict(here: bool, share: float) -> str:
-    if here:
-        return "holds" if share == 1.0 else "holds here, depends on the reading"
-    return "does not hold" if share == 0.0 else "does not hold here, depends on the reading"
+    word = WORDS[Verdict.HOLDS if here else Verdict.FAILS]
+    return word if share == float(here) else f"{word} here, depends on the reading"
 
 
 def _numbers(name: str, here: dict[str, bool | float]) -> str:
@@ -224,20 +229,18 @@ def all_at_once(grid: pd.DataFrame) -> pd.DataFrame:
 
 def markdown(rows: Sequence[ClaimRow], grid: pd.DataFrame) -> str:
     """The claims as a page: verdicts, what they turn on, whether any reading holds them all."""
+    every = "; ".join(f"{axis}: {', '.join(map(str, v))}" for axis, v in AXES.items())
+    head = ("claim", "here", "verdict", "holds in", "turns mostly on")
+    told = [
+        (row.claim, row.here, row.verdict, f"{100 * row.share:.1f} % of readings", row.turns_on)
+        for row in rows
+    ]
     lines = [
         "# The PACT paper's claims, over what it leaves open",
         "",
-        f"Judged in this scenario and over {len(grid)} readings: "
-        + "; ".join(f"{axis}: {', '.join(map(str, v))}" for axis, v in AXES.items())
-        + ".",
+        f"Judged in this scenario and over {len(grid)} readings: {every}.",
         "",
-        "| claim | here | verdict | holds in | turns mostly on |",
-        "| --- | --- | --- | --- | --- |",
-    ]
-    lines += [
-        f"| {row.claim} | {row.here} | {row.verdict} | {100 * row.share:.1f} % of readings | "
-        f"{row.turns_on} |"
-        for row in rows
+        Section("", head, told).markdown(),
     ]
     together = all_at_once(grid)
     lines += ["", f"All claims hold together in {len(together)} of {len(grid)} readings."]

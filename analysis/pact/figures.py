@@ -15,10 +15,9 @@ from matplotlib.figure import Figure
 from airan_market.agents.pact.contract.contract import Contract
 from airan_market.agents.pact.outcome import SolvedMarket
 from airan_market.analysis.figure_style import (
-    DASHES,
     HATCHES,
-    MARKERS,
-    colours,
+    legend_below,
+    line_look,
     panels,
     style,
     whole_ticks,
@@ -42,7 +41,7 @@ def services(solved: SolvedMarket) -> Figure:
     with style():
         figure, (top, bottom) = panels(2, 2, 5.2, 3.8)
         for place, level in enumerate(levels):
-            look = _look(place)
+            look = line_look(place)
             cost = table.cost_usd(level)
             label = "without liability" if level == 0 else f"liability level {level:g}"
             width = np.vstack(
@@ -83,7 +82,7 @@ def own_items(solved: SolvedMarket) -> Figure:
             gain = menu.choice_utility_usd()
             items = np.arange(1, menu.quality.size + 1)
             for place, k in enumerate(_shown_types(menu.quality.size)):
-                look = _look(place)
+                look = line_look(place)
                 axis.plot(items, gain[k], **look, markersize=4, label=f"type {k + 1}")
                 axis.plot(
                     k + 1, gain[k, k], "*", color=look["color"], markeredgecolor="black",
@@ -95,7 +94,7 @@ def own_items(solved: SolvedMarket) -> Figure:
             axis.set_ylim(max(float(gain.min()), -1.5 * top) - 0.05 * top, 1.08 * top + 1e-12)
             axis.set(title=title, xlabel="item chosen", ylabel="utility, USD per request")
             whole_ticks(axis)
-        _below(figure, axes[0], "star: own item")
+        legend_below(figure, axes, title="star: own item")
     return figure
 
 
@@ -109,12 +108,12 @@ def menus(solved: SolvedMarket) -> Figure:
         ):
             for place, (title, menu) in enumerate(_four(solved).items()):
                 values = np.where(menu.served, getattr(menu, name), np.nan)
-                axis.plot(_numbers(menu), values, **_look(place), markersize=5, label=title)
+                axis.plot(_numbers(menu), values, **line_look(place), markersize=5, label=title)
             axis.set(xlabel="user type", ylabel=label)
             whole_ticks(axis)
         best = float(solved.market.services.quality.max())
         axes[0].axhline(best, color="0.4", linewidth=1.0, linestyle=":", label="best service")
-        _below(figure, axes[0], columns=5)
+        legend_below(figure, axes)
     return figure
 
 
@@ -132,12 +131,12 @@ def utilities(solved: SolvedMarket) -> Figure:
                     "provider's utility": menu.profit_usd,
                     "social welfare": menu.user_utility_usd + menu.profit_usd,
                 }[label]
-                axis.plot(_numbers(menu), values, **_look(place), markersize=5, label=title)
+                axis.plot(_numbers(menu), values, **line_look(place), markersize=5, label=title)
             axis.axhline(0.0, color="0.4", linewidth=0.8)
             axis.set(xlabel="user type", ylabel=f"{label},\nUSD per request")
             whole_ticks(axis)
         _expected(axes[3], four)
-        _below(figure, axes[0])
+        legend_below(figure, axes)
     return figure
 
 
@@ -148,7 +147,7 @@ def _expected(axis: Axes, four: dict[str, Contract]) -> None:
         heights = [menu.users_utility_usd, menu.provider_utility_usd, menu.social_welfare_usd]
         bars = axis.bar(
             places + (place - (len(four) - 1) / 2) * width, heights, width,
-            color=_look(place)["color"], hatch=HATCHES[place], edgecolor="0.15", linewidth=0.6,
+            color=line_look(place)["color"], hatch=HATCHES[place], edgecolor="0.15", linewidth=0.6,
         )  # fmt: skip
         axis.bar_label(bars, fmt="{:.3g}", fontsize=7, padding=1)
     axis.axhline(0.0, color="0.4", linewidth=0.8)
@@ -175,7 +174,7 @@ def liability(points: pd.DataFrame, break_even: dict[str, float | None]) -> Figu
             _changes(axes[column], rows, break_even.get(kind))
             axes[column].set_title(f"{kind} menu")
             _welcome(axes[len(kinds) + column], rows)
-        _below(figure, axes[0])
+        legend_below(figure, axes)
     return figure
 
 
@@ -183,7 +182,7 @@ def _changes(axis: Axes, rows: pd.DataFrame, zero: float | None) -> None:
     level = rows["level"].to_numpy()
     for place, (party, column) in enumerate(PARTIES.items()):
         change = (rows[column] - rows[column].iloc[0]).to_numpy()
-        look = _look(place)
+        look = line_look(place)
         axis.plot(level, change, **look, markersize=4, markevery=max(1, len(level) // 12),
                   label=party)  # fmt: skip
     axis.axhline(0.0, color="0.4", linewidth=0.8)
@@ -210,7 +209,7 @@ def _welcome(axis: Axes, rows: pd.DataFrame) -> None:
     scale = float(rows[list(PARTIES.values())].abs().to_numpy().max())
     for place, column in enumerate(reversed(PARTIES.values())):
         change = (rows[column] - rows[column].iloc[0]).to_numpy()
-        look = _look(len(PARTIES) - 1 - place)
+        look = line_look(len(PARTIES) - 1 - place)
         for start, end in stretches(level, change > 1e-9 * scale):
             axis.barh(
                 place, end - start, left=start, height=0.55, color=look["color"],
@@ -253,7 +252,7 @@ def audits(table: pd.DataFrame) -> Figure:
         for column, kind in enumerate(kinds):
             rows = table[table["menu"] == kind]
             for place, (fine, line) in enumerate(rows.groupby("fine_level")):
-                look = _look(place) | {"markersize": 4, "markevery": 4}
+                look = line_look(place) | {"markersize": 4, "markevery": 4}
                 label = f"charged when found: level {fine:g}"
                 axes[column].plot(line["cost_usd"], line["rate"], **look, label=label)
                 axes[len(kinds) + column].plot(line["cost_usd"], line["welfare_usd"], **look)
@@ -265,7 +264,7 @@ def audits(table: pd.DataFrame) -> Figure:
                 xscale="log", xlabel="cost of an audit, USD",
                 ylabel="welfare, harm and audits counted,\nUSD per request",
             )  # fmt: skip
-        _below(figure, axes[0])
+        legend_below(figure, axes)
     return figure
 
 
@@ -280,7 +279,7 @@ def break_even_over_scale(frame: pd.DataFrame) -> Figure:
     with style():
         figure, (axis,) = panels(1, 1, 6.6, 4.2)
         for place, (form, rows) in enumerate(frame.groupby("form", sort=False)):
-            axis.plot(rows["scale"], rows["level"], **_look(place), markersize=4, label=form)
+            axis.plot(rows["scale"], rows["level"], **line_look(place), markersize=4, label=form)
         axis.axhline(1.0, color="black", linewidth=1.2)
         axis.annotate(
             "the liability as configured", (0.02, 1.0), ha="left",
@@ -342,18 +341,3 @@ def _shown_types(size: int) -> Sequence[int]:
 
 def _numbers(menu: Contract) -> np.ndarray:
     return np.arange(1, menu.quality.size + 1)
-
-
-def _look(place: int) -> dict:
-    palette = colours(6)
-    return {
-        "color": palette[place % 6],
-        "marker": MARKERS[place % len(MARKERS)],
-        "linestyle": DASHES[place % len(DASHES)],
-    }
-
-
-def _below(figure: Figure, axis: Axes, title: str | None = None, columns: int = 4) -> None:
-    handles, labels = axis.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(columns, len(labels)),
-                  title=title)  # fmt: skip

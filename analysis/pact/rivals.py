@@ -13,16 +13,16 @@ from matplotlib.figure import Figure
 from airan_market.agents.pact.market import markets_of
 from airan_market.agents.pact.policy.competition import Competition, compete
 from airan_market.analysis.figure_style import (
-    DASHES,
     HATCHES,
-    MARKERS,
-    colours,
+    legend_below,
+    line_look,
     panels,
-    png,
+    save,
     style,
     whole_ticks,
 )
-from airan_market.analysis.runs.headline import number
+from airan_market.analysis.store.manifest import read_manifest, sealed
+from airan_market.analysis.wording import number
 from airan_market.scenarios import Fault, PactScenario, ScenarioError, scenario_hash
 
 
@@ -107,15 +107,10 @@ def rivalry_table(found: Competition, names: tuple[str, str]) -> pd.DataFrame:
 def rivalry_figure(found: Competition, names: tuple[str, str]) -> Figure:
     """What each provider sells to each type, and where the types go."""
     types = np.arange(1, found.probability.size + 1)
-    palette = colours(2)
     with style():
         figure, axes = panels(3, 3, 4.4, 3.6)
         for place, (name, menu) in enumerate(zip(names, found.contracts, strict=True)):
-            look: dict[str, Any] = {
-                "color": palette[place],
-                "marker": MARKERS[place],
-                "linestyle": DASHES[place],
-            }
+            look = line_look(place)
             sold = np.where(menu.served, menu.quality, np.nan)
             axes[0].plot(types, sold, **look, markersize=5, label=name)
             axes[1].plot(types, menu.price_usd, **look, markersize=5)
@@ -124,7 +119,7 @@ def rivalry_figure(found: Competition, names: tuple[str, str]) -> Figure:
         for place, (name, share) in enumerate(
             zip([*names, "stays out"], [*found.match_probability, out], strict=True)
         ):
-            colour = "white" if name == "stays out" else palette[place]
+            colour = "white" if name == "stays out" else line_look(place)["color"]
             axes[2].bar(types, share, bottom=bottom, color=colour, hatch=HATCHES[place],
                         edgecolor="0.15", linewidth=0.6, label=name)  # fmt: skip
             bottom = bottom + share
@@ -133,8 +128,7 @@ def rivalry_figure(found: Competition, names: tuple[str, str]) -> Figure:
         axes[2].set(xlabel="user type", ylabel="matching probability", ylim=(0, 1))
         for axis in axes:
             whole_ticks(axis)
-        handles, labels = axes[2].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=3)
+        legend_below(figure, axes[2:])
     return figure
 
 
@@ -144,4 +138,5 @@ def write_rivalry(
     """Write table and picture into a result's directory, under the rival's name and hash."""
     stem = f"rival-{rival.name}-{scenario_hash(rival)[:10]}"
     rivalry_table(found, names).to_csv(directory / f"{stem}.csv", index=False)
-    (directory / f"{stem}.png").write_bytes(png(rivalry_figure(found, names)))
+    save({stem: rivalry_figure(found, names)}, directory)
+    sealed(directory, read_manifest(directory))

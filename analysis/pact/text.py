@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import io
-
 import numpy as np
-from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from airan_market.agents.pact.contract.contract import Contract
 from airan_market.agents.pact.outcome import PactOutcome, SolvedMarket
-from airan_market.analysis.runs.headline import number
-
-WIDTH = 100
+from airan_market.analysis.wording import as_text, columns, number
 
 
 def pact_text(outcome: PactOutcome) -> str:
@@ -24,23 +18,30 @@ def pact_text(outcome: PactOutcome) -> str:
     ----------
     outcome : PactOutcome
     """
-    buffer = io.StringIO()
-    console = Console(file=buffer, width=WIDTH, highlight=False, markup=False, no_color=True)
+    parts: list[Table | str] = []
     for solved in outcome.markets:
         if solved.market.name:
-            console.print(f"Task {solved.market.name}, {solved.market.share:.3g} of all requests")
-        console.print(_services(solved))
-        console.print(curve_sentence(solved))
-        console.print()
-        console.print(_menu("Menu without liability", solved.contract, solved.first_best))
-        title = f"Menu at liability level {solved.liability_level:g}"
-        console.print(_menu(title, solved.liable_contract, solved.liable_first_best))
-        console.print(_totals(solved))
-        for menu, certificate in solved.certificates().items():
-            for sentence in certificate.sentences():
-                console.print(f"- {menu}: {sentence}", soft_wrap=True)
-    console.print(f"- {break_even_sentence(outcome)}", soft_wrap=True)
-    return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines())
+            parts.append(f"Task {solved.market.name}, {solved.market.share:.3g} of all requests")
+        level = f"Menu at liability level {solved.liability_level:g}"
+        parts += [
+            _services(solved),
+            curve_sentence(solved),
+            "",
+            _menu("Menu without liability", solved.contract, solved.first_best),
+            _menu(level, solved.liable_contract, solved.liable_first_best),
+            _totals(solved),
+            *(f"- {sentence}" for sentence in certificate_sentences(solved)),
+        ]
+    return as_text([*parts, f"- {break_even_sentence(outcome)}"])
+
+
+def certificate_sentences(solved: SolvedMarket) -> list[str]:
+    """What was checked of every menu, and found."""
+    return [
+        f"{menu}: {sentence}"
+        for menu, certificate in solved.certificates().items()
+        for sentence in certificate.sentences()
+    ]
 
 
 def curve_sentence(solved: SolvedMarket) -> str:
@@ -72,15 +73,13 @@ def break_even_sentence(outcome: PactOutcome) -> str:
 
 def _services(solved: SolvedMarket) -> Table:
     services, market = solved.market.services, solved.market
-    table = Table(box=box.SIMPLE_HEAD, title="Services", title_justify="left")
     estimated = bool((services.quality_low < services.quality_high).any())
     headings = ["service", "quality", "latency s", "cost USD", "liability USD", "fitted cost USD"]
     if estimated:
         headings.insert(2, "from, to")
     if market.menu == "discrete":
         headings.pop()
-    for heading in headings:
-        table.add_column(heading, justify="left" if heading == "service" else "right")
+    table = columns("Services", headings, left=["service"])
     for s, name in enumerate(services.names):
         latency = services.latency_s[s]
         row = [
@@ -99,12 +98,11 @@ def _services(solved: SolvedMarket) -> Table:
 
 
 def _menu(title: str, menu: Contract, best: Contract) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, title=f"{title}, USD per request", title_justify="left")
-    for heading in (
+    headings = (
         "type", "θ", "share", "quality", "price", "user keeps", "provider gains",
         "first best: quality", "price", "provider gains",
-    ):  # fmt: skip
-        table.add_column(heading, justify="right")
+    )  # fmt: skip
+    table = columns(f"{title}, USD per request", headings)
     for k in range(menu.quality.size):
         sold = [
             f"{menu.quality[k]:.4f}" if menu.served[k] else "left out",
@@ -120,9 +118,8 @@ def _menu(title: str, menu: Contract, best: Contract) -> Table:
 
 
 def _totals(solved: SolvedMarket) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, title="Expected, USD per request", title_justify="left")
-    for heading in ("menu", "provider", "users", "social welfare"):
-        table.add_column(heading, justify="left" if heading == "menu" else "right")
+    headings = ("menu", "provider", "users", "social welfare")
+    table = columns("Expected, USD per request", headings, left=["menu"])
     level = f"liability level {solved.liability_level:g}"
     for name, menu in (
         ("without liability", solved.contract),

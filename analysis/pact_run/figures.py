@@ -10,8 +10,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from airan_market.analysis.figure_style import colours, operator_labels, panels, style, whole_ticks
-from airan_market.analysis.runs.figures import BELIEVED
+from airan_market.analysis.figure_style import (
+    BELIEVED,
+    colours,
+    legend_below,
+    operator_labels,
+    panels,
+    style,
+    whole_ticks,
+)
 from airan_market.sim.estimation.intervals import mean_interval
 
 _APART = 0.14  # promised and measured stand this far left and right of their type
@@ -42,7 +49,7 @@ def promises(types: pd.DataFrame, tasks: Sequence[str] = (), level: float = 0.95
             pair[1].set_ylabel("mean response time (ms)")
             for axis in pair:
                 _by_type(axis, own, tasks)
-        _legend(figure, axes[0])
+        legend_below(figure, axes)
     return figure
 
 
@@ -63,7 +70,7 @@ def profit(types: pd.DataFrame, tasks: Sequence[str] = (), level: float = 0.95) 
             ):
                 axis.set_ylabel(f"{label} (USD/request)")
                 _by_type(axis, own, tasks)
-        _legend(figure, axes[0])
+        legend_below(figure, axes)
     return figure
 
 
@@ -97,7 +104,7 @@ def totals(market: pd.DataFrame, level: float = 0.95) -> Figure:
             axis.set(title=title, xlabel="round", ylabel="utility (USD a round)")
             axis.ticklabel_format(axis="y", useOffset=False)
             whole_ticks(axis)
-        _legend(figure, axes[0])
+        legend_below(figure, axes)
     return figure
 
 
@@ -136,7 +143,7 @@ def capacity(
             axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
             axis.xaxis.set_minor_locator(NullLocator())
             axis.yaxis.get_major_formatter().set_useOffset(False)  # type: ignore[attr-defined]
-        _legend(figure, axes[0])
+        legend_below(figure, axes)
     return figure
 
 
@@ -187,8 +194,3 @@ def _by_type(axis: Axes, own: pd.DataFrame, tasks: Sequence[str]) -> None:
     if len(tasks) > 1:
         axis.set_title(operator_labels(len(tasks), tasks)[int(own["market"].iloc[0]) - 1])
     whole_ticks(axis)
-
-
-def _legend(figure: Figure, axis: Axes) -> None:
-    handles, labels = axis.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(4, len(labels)))

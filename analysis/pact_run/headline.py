@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from airan_market.analysis.pact_run.summary import ABOVE, AS_PROMISED, BELOW, UNKNOWN
-from airan_market.analysis.runs.headline import interval, number
+from airan_market.analysis.pact_run.summary import WORDS
+from airan_market.analysis.verdict import Verdict, counted
+from airan_market.analysis.wording import in_brackets, number
 
 
 def headline(summary: dict[str, Any]) -> list[str]:
@@ -28,11 +29,9 @@ def headline(summary: dict[str, Any]) -> list[str]:
         f"stayed out; {unmet} answers did not meet what was expected and cost "
         f"{number(summary['liability_usd'])} USD in liability."
     )
-    words = {AS_PROMISED: "as promised", BELOW: "below", ABOVE: "above", UNKNOWN: "undecided"}
-    counts = [f"{count} {words[word]}" for word, count in summary["verdicts"].items() if count]
     sentences.append(
         f"Measured quality against the promise, of {len(summary['types'])} types: "
-        f"{', '.join(counts)} (intervals over rounds)."
+        f"{counted(summary['verdicts'], '{count} {word}')} (intervals over rounds)."
     )
     return sentences + _slowest(summary["items"]) + _capacity(summary["capacity"])
 
@@ -42,13 +41,13 @@ def _side(who: str, entry: dict[str, Any]) -> str:
     return (
         f"{who}: {number(entry['promised']['mean'])} USD a round promised by the menu, "
         f"{number(entry['realised']['mean'])} realised"
-        + (f" (difference {interval(gap)})." if gap["low"] is not None else ".")
+        f"{in_brackets(gap, lead='difference ')}."
     )
 
 
 def _slowest(items: list[dict[str, Any]]) -> list[str]:
     """The service whose response time is furthest above its promise, if one is beyond doubt."""
-    late = [item for item in items if item["latency_s_verdict"] == ABOVE]
+    late = [item for item in items if item["latency_s_verdict"] == WORDS[Verdict.ABOVE]]
     if not late:
         return []
     worst = max(late, key=lambda item: item["latency_s_measured"] - item["latency_s_promised"])

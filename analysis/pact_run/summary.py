@@ -11,11 +11,11 @@ from __future__ import annotations
 from math import fsum
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from airan_market.analysis.runs.summary import LEVEL, SCHEMA_VERSION, plain
 from airan_market.analysis.store.reader import PactRun
+from airan_market.analysis.verdict import UNDECIDED, Verdict, of_value
 from airan_market.sim.estimation.intervals import (
     MeanInterval,
     cluster_proportion,
@@ -23,7 +23,13 @@ from airan_market.sim.estimation.intervals import (
     ratio_interval,
 )
 
-AS_PROMISED, BELOW, ABOVE, UNKNOWN = "as promised", "below", "above", "undecided"
+#: Verdicts on a promise as they are told.
+WORDS = {
+    Verdict.HOLDS: "as promised",
+    Verdict.BELOW: "below",
+    Verdict.ABOVE: "above",
+    Verdict.UNDECIDED: UNDECIDED,
+}
 ROUNDING = 1e-9  # latencies are differences of clock times
 SIDES = ("provider_utility", "user_utility", "social_welfare")
 
@@ -36,11 +42,7 @@ def verdict(promised: float, interval: MeanInterval) -> str:
     >>> verdict(0.5, MeanInterval(0.4, 0.35, 0.45, 0.95, 9))
     'below'
     """
-    if not np.isfinite(interval.low):
-        return UNKNOWN
-    if interval.high < promised - ROUNDING:
-        return BELOW
-    return ABOVE if interval.low > promised + ROUNDING else AS_PROMISED
+    return WORDS[of_value(promised, interval.low, interval.high, ROUNDING)]
 
 
 def type_table(rounds: pd.DataFrame, level: float = LEVEL) -> pd.DataFrame:
@@ -138,7 +140,7 @@ def summarise(run: PactRun, level: float = LEVEL) -> dict[str, Any]:
     manifest, market = run.manifest, run.market.sort_values("round")
     types = type_table(run.rounds, level)
     counts = {word: int((types["quality_verdict"] == word).sum()) for word in
-              (AS_PROMISED, BELOW, ABOVE, UNKNOWN)} if len(types) else {}  # fmt: skip
+              WORDS.values()} if len(types) else {}  # fmt: skip
     paid, received = (
         fsum(run.read_tasks(["price_usd"])["price_usd"].dropna()),
         fsum(run.rounds["revenue_usd"]),

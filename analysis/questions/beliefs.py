@@ -20,6 +20,7 @@ from airan_market.agents.contract.utility import ROUNDING, Accounts
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.agents.solution.solver import arrive
 from airan_market.analysis.questions.realised import Span, violation_rates
+from airan_market.analysis.verdict import UNDECIDED, Verdict, of_value
 from airan_market.scenarios.registry import BELIEFS
 from airan_market.sim.arrays import FloatArray
 from airan_market.sim.estimation.intervals import clopper_pearson, mean_interval
@@ -242,7 +243,9 @@ def verdict(quantity: str, believed: float, low: float, high: float) -> str:
     'as believed'
     """
     near = ROUNDING * max(abs(believed), abs(low), abs(high))
-    if low - near <= believed <= high + near or np.isnan(low):
+    found = of_value(believed, low, high, near)
+    if found is Verdict.HOLDS:
         return "as believed"
-    above = low > believed
-    return "better" if above != (quantity in LESS_IS_BETTER) else "worse"
+    if found is Verdict.UNDECIDED:
+        return UNDECIDED
+    return "better" if (found is Verdict.ABOVE) != (quantity in LESS_IS_BETTER) else "worse"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,20 +10,22 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from airan_market.analysis.figure_style import (
+    BELIEVED,
     DASHES,
     HATCHES,
     MARKERS,
     colours,
     cycle,
+    legend_below,
+    line_look,
     panels,
     spread_ticks,
     style,
     whole_ticks,
 )
 from airan_market.analysis.questions.beliefs import MARKET, TYPE
+from airan_market.analysis.reproduction.claim import NAMES
 
-LABELS = {"mixed": "mixed", "ct": "CT", "mc": "MC", "gsmc": "GSMC"}
-EXPECTED: dict[str, Any] = {"color": "0.35", "marker": "D", "markerfacecolor": "white"}
 _MICRO = 1e6
 _MARGIN_LABEL = "margin (10⁻⁶ USD per task)"
 _SHOWN_LOSS = -1.5  # of the utility without a margin: what lies deeper is off the panel
@@ -169,7 +170,7 @@ def _welfare_bars(axis: Axes, table: pd.DataFrame) -> None:
         table["planner_usd_per_s"].iloc[0], color="black", linestyle=":", label="planner's welfare"
     )
     axis.axhline(0.0, color="0.4", linewidth=0.8)
-    axis.set_xticks(place, [LABELS[name] for name in table["mechanism"]])
+    axis.set_xticks(place, [NAMES[name] for name in table["mechanism"]])
     axis.set(title="the shares of the scenario", ylabel="USD/s")
 
 
@@ -188,7 +189,7 @@ def _ratios(axis: Axes, table: pd.DataFrame, draws: pd.DataFrame) -> None:
         )  # fmt: skip
     axis.axhline(1.0, color="black", linestyle=":", label="planner")
     axis.axhline(0.0, color="0.4", linewidth=0.8)
-    axis.set_xticks(range(len(table)), [LABELS[name] for name in table["mechanism"]])
+    axis.set_xticks(range(len(table)), [NAMES[name] for name in table["mechanism"]])
     axis.set_xlim(-0.5, len(table) - 0.5)
     axis.set(title="welfare relative to the planner's", ylabel="part of the planner's welfare")
     axis.legend(fontsize=8, loc="lower left")
@@ -248,15 +249,18 @@ def beliefs(table: pd.DataFrame) -> Figure:
         _ratio(axes[3], late, names)
         _by_type(axes[4], late, names, "realised", 1.0, "violations, simulated", log=True)
         _by_type(axes[5], kept, names, "realised", _MICRO, "user utility (10⁻⁶ USD per task)")
-        handles, labels = axes[5].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+        legend_below(figure, axes[5:])
     return figure
 
 
 def _totals(axis: Axes, rows: pd.DataFrame) -> None:
     place = np.arange(len(rows))
     axis.plot(
-        rows["expected"], place - 0.12, linestyle="none", markersize=7, label="expected", **EXPECTED
+        rows["expected"],
+        place - 0.12,
+        markersize=7,
+        label="expected",
+        **(BELIEVED | {"linestyle": "none"}),
     )
     spread = np.abs(rows[["low", "high"]].to_numpy().T - rows["realised"].to_numpy())
     axis.errorbar(
@@ -281,7 +285,7 @@ def _by_type(
 ) -> None:
     for place, name in enumerate(names):
         own = rows[rows["belief"] == name].sort_values("number")
-        look = _look(place, len(names))
+        look = line_look(place, len(names))
         seen = own[own[column] > 0] if log else own
         low, high = (np.abs(seen[end] - seen[column]) * factor for end in ("low", "high"))
         if log:  # an interval may reach below 0, which a log axis has not
@@ -300,7 +304,7 @@ def _ratio(axis: Axes, rows: pd.DataFrame, names: Sequence[str]) -> None:
     """Simulated over believed violations by type; where none was seen, the upper limit."""
     for place, name in enumerate(names):
         own = rows[(rows["belief"] == name) & (rows["expected"] > 0)].sort_values("number")
-        look = _look(place, len(names))
+        look = line_look(place, len(names))
         where = own["number"] + 0.07 * (place - len(names) / 2)
         seen = (own["realised"] > 0).to_numpy()
         ratio, low, limit = (own[end] / own["expected"] for end in ("realised", "low", "high"))
@@ -318,11 +322,3 @@ def _ratio(axis: Axes, rows: pd.DataFrame, names: Sequence[str]) -> None:
     axis.set(xlabel="user type", ylabel="violations, simulated / believed")
     axis.set_title("above 1: broken more often than told")
     whole_ticks(axis)
-
-
-def _look(place: int, count: int) -> dict[str, Any]:
-    return {
-        "color": colours(count)[place],
-        "marker": MARKERS[place % len(MARKERS)],
-        "linestyle": DASHES[place % len(DASHES)],
-    }

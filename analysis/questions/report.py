@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,27 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from airan_market.agents.primitives.primitives import Primitives
-from airan_market.analysis.figure_style import png
+from airan_market.analysis.page import Picture, write_page
 from airan_market.analysis.questions import beliefs
 from airan_market.analysis.questions import figures as question_figures
-from airan_market.analysis.questions.cells import ANARCHY, BELIEFS, FITTED, RENT, SEED, SPAN, Cell
-from airan_market.scenarios import load_scenario
+from airan_market.analysis.questions.cells import (
+    ANARCHY,
+    BELIEFS,
+    DRAWS,
+    FITTED,
+    RENT,
+    REPLICATIONS,
+    SEED,
+    SPAN,
+    Cell,
+    cells,
+    compute,
+)
+from airan_market.analysis.runs.summary import plain
+from airan_market.analysis.store.cell_store import fill, growing, stored
+from airan_market.analysis.store.reader import Stored, opened
+from airan_market.analysis.wording import Section
+from airan_market.scenarios import Scenario, load_scenario
 
 Answers = Mapping[Cell, Any]
 _REALISED = "{:.4g} (95 % interval {:.4g} to {:.4g})"
@@ -194,14 +210,88 @@ def _belief_findings(table: pd.DataFrame) -> list[str]:
     return sentences
 
 
+def answer_into(
+    directory: Path,
+    market: Scenario,
+    only: Sequence[str] = (),
+    *,
+    draws: int = DRAWS,
+    replications: int = REPLICATIONS,
+    workers: int | None = None,
+    on_cell: Callable[[Cell, int, int], None] = lambda cell, done, of: None,
+) -> dict[str, Any]:
+    """Compute what is missing, write the tables and draw.
+
+    Parameters
+    ----------
+    directory : Path
+        Of a set of answers, or empty.
+    market, only, draws, replications
+        As for `analysis.questions.cells.cells`.
+    workers, on_cell
+        As for `analysis.store.cell_store.fill`.
+
+    Returns
+    -------
+    dict
+        `findings`, sentences, and `tables`, by name the rows of each.
+    """
+    wanted = cells(market, only, draws=draws, replications=replications)
+    settings = {"only": list(only), "draws": draws, "replications": replications}
+    with growing(directory, "questions", market, settings):
+        marks = {cell: cell.mark for cell in wanted}
+        write(directory, fill(directory, marks, compute, workers=workers, on_cell=on_cell))
+    return draw(directory)
+
+
 def write(directory: Path, answers: Answers) -> list[str]:
-    """Write a CSV per table, a PNG per figure and findings.md; return the findings."""
+    """Write a CSV per table and findings.md; return the findings."""
     found = tables(answers)
     for name, frame in found.items():
         frame.to_csv(directory / f"{name}.csv", index=False)
-    for name, figure in drawable(found).items():
-        (directory / f"{name}.png").write_bytes(png(figure))
     sentences = findings(found)
     text = "\n".join(f"- {sentence}" for sentence in sentences)
     (directory / "findings.md").write_text(f"# Beyond the paper\n\n{text}\n", encoding="utf-8")
     return sentences
+
+
+def draw(directory: Path) -> dict[str, Any]:
+    """Draw figures and page of a set of answers; what `answer_into` returns."""
+    manifest = opened(directory, "questions")
+    market = Stored(directory, manifest).scenario
+    wanted = cells(market, **manifest.settings)
+    kept = {cell: stored(directory, cell) for cell in wanted}
+    found = tables({cell: answer for cell, answer in kept.items() if answer is not None})
+    sentences = findings(found)
+    pictures = [Picture(name, *_SAID[name], figure) for name, figure in drawable(found).items()]
+    shown = ("rent_best", "rent_own", "anarchy")
+    write_page(
+        directory, manifest, "beyond the paper", pictures, sentences, figures=".",
+        again="airan-market questions DIR/scenario.toml --out again",
+        sections=[Section.of(name, found[name], f"{name}.csv") for name in shown if name in found],
+    )  # fmt: skip
+    rows = {name: frame.to_dict("records") for name, frame in found.items()}
+    return {"findings": sentences, "tables": plain(rows)}
+
+
+#: Title, caption and alternative text of each figure.
+_SAID = {
+    "rent": (
+        "A small rent for users",
+        "What a margin brings when all operators give the same one, when one alone does, and when "
+        "each takes the one that is best for itself, round by round.",
+        "Utilities over the margin, and over rounds of best responses.",
+    ),
+    "anarchy": (
+        "The price of anarchy",
+        "Welfare of every mechanism against a central planner's, over draws of the users' types, "
+        "and what the planner does otherwise.",
+        "Bars of welfare, points over draws, loads and agreed latencies.",
+    ),
+    "beliefs": (
+        "What a better belief is worth",
+        "Expected by operators (diamonds) and realised in simulation (dots, 95 % intervals) under "
+        "every belief; below by type, whether promises were kept.",
+        "Utilities and violations by belief and by type.",
+    ),
+}

@@ -23,9 +23,17 @@ import numpy as np
 import pandas as pd
 
 from airan_market.analysis.reproduction.published import BENCHMARKS, PROPOSED, WHOLE_TYPES
+from airan_market.analysis.verdict import Verdict
+from airan_market.analysis.wording import Section
 
-HOLDS, DIRECTION, FAILS, MISSING = "holds", "direction only", "does not hold", "not computed"
-VERDICTS = (HOLDS, DIRECTION, FAILS, MISSING)
+#: Verdicts on a claim as they are told.
+WORDS = {
+    Verdict.HOLDS: "holds",
+    Verdict.PARTLY: "direction only",
+    Verdict.FAILS: "does not hold",
+    Verdict.MISSING: "not computed",
+}
+HOLDS, DIRECTION, FAILS, MISSING = WORDS.values()
 MOST = 0.5
 #: The benchmarks in the two readings of GSMC.
 SPLIT = BENCHMARKS
@@ -109,27 +117,28 @@ def counts(rows: Iterable[Row], *, whole: bool = False) -> dict[str, dict[str, i
     >>> counts(rows)["out"]["holds"], counts(rows, whole=True)["out"]["holds"]
     (1, 0)
     """
-    answer = {sample: dict.fromkeys(VERDICTS, 0) for sample in ("in", "out")}
+    answer = {sample: dict.fromkeys(WORDS.values(), 0) for sample in ("in", "out")}
     for row in rows:
         verdict = (whole and row.whole_verdict) or row.verdict
         answer["in" if row.in_sample else "out"][verdict] += 1
     return answer
 
 
-def markdown(rows: Sequence[Row]) -> str:
-    """Table for people, in Markdown."""
+def section(rows: Sequence[Row]) -> Section:
+    """The table for people."""
     head = (
         "claim", "published", "ours: median [90 % range]", "sample", "verdict",
         "ours with GSMC's types whole", "verdict with GSMC's types whole", "why not",
     )  # fmt: skip
-    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
-    for row in rows:
-        sample = "in" if row.in_sample else "out"
-        cells = (
-            row.claim, row.published, row.ours, sample, row.verdict,
-            row.whole, row.whole_verdict, row.why,
-        )  # fmt: skip
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    lines += ["", "Criteria:", ""]
-    lines += [f"- {text}" for text in dict.fromkeys(row.criterion for row in rows)]
-    return "\n".join(lines) + "\n"
+    cells = [
+        (row.claim, row.published, row.ours, "in" if row.in_sample else "out", row.verdict,
+         row.whole, row.whole_verdict, row.why)
+        for row in rows
+    ]  # fmt: skip
+    return Section("Claims", head, cells)
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """The table and its criteria in Markdown."""
+    criteria = [f"- {text}" for text in dict.fromkeys(row.criterion for row in rows)]
+    return "\n".join([section(rows).markdown(), "", "Criteria:", "", *criteria]) + "\n"

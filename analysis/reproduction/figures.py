@@ -2,11 +2,13 @@
 
 Lines are medians over Dirichlet draws, bands and bars the 90 % range, stars what the paper
 prints. Where a range runs far from all medians the axis follows the medians and the range is cut.
+Lines are nested, each thinner than the one before, so that two that coincide are both seen.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,25 +16,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from airan_market.analysis.figure_style import (
-    DASHES,
-    MARKERS,
-    colours,
+    legend_below,
+    nested_look,
     panels,
     spread_ticks,
     style,
     whole_ticks,
 )
 from airan_market.analysis.reproduction import published
+from airan_market.analysis.reproduction.claim import NAMES
 from airan_market.analysis.reproduction.published import BENCHMARKS, PROPOSED, TOTALS, WHOLE_TYPES
 
 MECHANISMS = (PROPOSED, *BENCHMARKS, WHOLE_TYPES)
-LABELS = {
-    PROPOSED: "proposed",
-    "ct": "CT",
-    "mc": "MC",
-    "gsmc": "GSMC",
-    WHOLE_TYPES: "GSMC, whole types",
-}
 #: Figure → the sweeps of its rows.
 ROWS = {
     "figure4": ("users", "types"),
@@ -86,18 +81,16 @@ def menus(frame: pd.DataFrame) -> Figure:
     with style():
         figure, axes = panels(operators, columns=3, share_y=True)
         for m, axis in enumerate(axes):
-            for place, mechanism in enumerate(_there(fitted.index)):
+            for mechanism in _there(fitted.index):
                 latency = np.array(fitted.loc[mechanism, "latency_s"])[m]
-                axis.plot(
-                    np.arange(1, latency.size + 1), 1e3 * latency, **_look(mechanism),
-                    label=LABELS[mechanism], markersize=8 - place, markeredgecolor="white",
-                )  # fmt: skip
+                types = np.arange(1, latency.size + 1)
+                axis.plot(types, 1e3 * latency, **_look(mechanism), label=NAMES[mechanism])
             axis.set(title=f"operator {m + 1}", xlabel="user type")
             whole_ticks(axis)
         agreed_ms = 1e3 * np.concatenate([np.ravel(menu) for menu in fitted["latency_s"]])
         spread_ticks(axes[0], agreed_ms)  # the panels share their axis
         axes[0].set_ylabel("agreed latency, ms")
-        _legend(figure, axes[0])
+        legend_below(figure, axes, 1.5)
     return figure
 
 
@@ -108,7 +101,7 @@ def totals_over(frame: pd.DataFrame, sweeps: Sequence[str]) -> Figure:
         for place, axis in enumerate(axes):
             sweep, total = sweeps[place // 2], TOTALS[place % 2]
             _panel(axis, frame[frame["sweep"] == sweep], sweep, total)
-        _legend(figure, axes[0])
+        legend_below(figure, axes, 1.5)
     return figure
 
 
@@ -120,7 +113,7 @@ def _panel(axis: Axes, cells: pd.DataFrame, sweep: str, total: str) -> None:
         rows = cells[cells["mechanism"] == mechanism].groupby("setting")[total]
         low, middle, high = (rows.quantile(q).loc[settings] for q in QUANTILES)
         look = _look(mechanism)
-        axis.plot(settings, middle, **look, label=LABELS[mechanism], markersize=5, zorder=3)
+        axis.plot(settings, middle, **look, label=NAMES[mechanism], zorder=3)
         axis.fill_between(settings, low, high, color=look["color"], alpha=0.13, linewidth=0)
         middles += list(middle)
     marks = _published(sweep, total)
@@ -157,12 +150,5 @@ def _there(names: pd.Index | set[str]) -> list[str]:
     return [mechanism for mechanism in MECHANISMS if mechanism in names]
 
 
-def _look(mechanism: str) -> dict:
-    place = MECHANISMS.index(mechanism)
-    palette = colours(len(MECHANISMS))
-    return {"color": palette[place], "marker": MARKERS[place], "linestyle": DASHES[place]}
-
-
-def _legend(figure: Figure, axis: Axes) -> None:
-    handles, labels = axis.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+def _look(mechanism: str) -> dict[str, Any]:
+    return nested_look(MECHANISMS.index(mechanism), len(MECHANISMS))

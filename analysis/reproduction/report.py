@@ -2,21 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from airan_market.analysis.figure_style import png
-from airan_market.analysis.reproduction.cells import totals
-from airan_market.analysis.reproduction.claim import SPLIT, WHOLE, Row, counts, markdown, table
+from airan_market.analysis.page import Picture, write_page
+from airan_market.analysis.reproduction.cells import (
+    DRAWS,
+    SCENARIO,
+    Cell,
+    cells,
+    reproduce,
+    totals,
+)
+from airan_market.analysis.reproduction.claim import (
+    SPLIT,
+    WHOLE,
+    Row,
+    counts,
+    markdown,
+    section,
+    table,
+)
 from airan_market.analysis.reproduction.claim_draws import draws_of, gains, points, win_rate
 from airan_market.analysis.reproduction.figures import drawable
 from airan_market.analysis.reproduction.published import BENCHMARKS, PROPOSED, TOTALS, WHOLE_TYPES
 from airan_market.analysis.reproduction.verdicts import verdict_rows
+from airan_market.analysis.store.cell_store import growing, stored
+from airan_market.analysis.store.reader import opened
+from airan_market.scenarios import load_scenario
 
+CAPTION = (
+    "Lines are medians over draws of the users' types, bands the 90 % range, stars what the paper "
+    "prints. Lines that coincide lie on each other, the thinner on the thicker."
+)
 ASSUMED = (
     "Assumed where the paper is silent: with N other than 8 types the latency sensitivity falls "
     "linearly from 8e-4 to 1e-4; user counts are whole, by largest remainder; draw d takes its "
@@ -27,15 +49,42 @@ ASSUMED = (
 )
 
 
+def reproduce_into(
+    directory: Path,
+    only: Sequence[str] = (),
+    draws: int = DRAWS,
+    *,
+    workers: int | None = None,
+    on_cell: Callable[[Cell, int, int], None] = lambda cell, done, of: None,
+) -> list[Row]:
+    """Compute what is missing, write the tables and draw; the claims.
+
+    Parameters
+    ----------
+    directory : Path
+        Of a reproduction, or empty.
+    only, draws
+        As for `analysis.reproduction.cells.cells`.
+    workers, on_cell
+        As for `analysis.reproduction.cells.reproduce`.
+    """
+    wanted = cells(only, draws)
+    settings = {"only": list(only), "draws": draws}
+    with growing(directory, "reproduction", load_scenario(SCENARIO), settings):
+        answers = reproduce(directory, wanted, processes=workers, on_cell=on_cell)
+        write(directory, answers)
+    return draw(directory)
+
+
 def write(directory: Path, answers: Sequence[Mapping[str, Any]]) -> list[Row]:
-    """Write claims.md, claims.csv, totals.csv, wins.csv, a PNG per figure; return the claims.
+    """Write claims.md, claims.csv, totals.csv and wins.csv; return the claims.
 
     Parameters
     ----------
     directory : Path
         Of the reproduction.
     answers : sequence
-        As `reproduction.reproduce` returns them.
+        As `reproduction.cells.reproduce` returns them.
     """
     frame = totals(answers)
     rows = verdict_rows(frame)
@@ -44,8 +93,23 @@ def write(directory: Path, answers: Sequence[Mapping[str, Any]]) -> list[Row]:
     table(rows).to_csv(directory / "claims.csv", index=False)
     spread_of(frame).to_csv(directory / "totals.csv", index=False)
     wins_of(frame).to_csv(directory / "wins.csv", index=False)
-    for name, figure in drawable(frame).items():
-        (directory / f"{name}.png").write_bytes(png(figure))
+    return rows
+
+
+def draw(directory: Path) -> list[Row]:
+    """Draw figures and page of a reproduction from the cells it was last asked for; the claims."""
+    manifest = opened(directory, "reproduction")
+    wanted = cells(manifest.settings["only"], manifest.settings["draws"])
+    frame = totals([answer for cell in wanted if (answer := stored(directory, cell))])
+    rows = verdict_rows(frame)
+    pictures = [
+        Picture(name, f"Figure {name[-1]} of the paper", CAPTION, "Lines over settings.", figure)
+        for name, figure in drawable(frame).items()
+    ]
+    write_page(
+        directory, manifest, "reproduction", pictures, headline(rows), notes=[ASSUMED],
+        again="airan-market reproduce --out again", sections=[section(rows)], figures=".",
+    )  # fmt: skip
     return rows
 
 

@@ -1,31 +1,29 @@
 """The pictures of a run. Each function takes frames and returns a Matplotlib figure.
 
 Operators differ by marker, dash and hatch as well as by colour, so the figures are readable in
-grey. Equal frames give equal pictures, to the byte with `save`.
+grey. Equal frames give equal pictures, to the byte (`analysis.figure_style.png`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
 
 from airan_market.analysis.figure_style import (
+    BELIEVED,
     DASHES,
     HATCHES,
     MARKERS,
     colours,
     cycle,
+    legend_below,
     operator_labels,
     panels,
-    png,
     spread_ticks,
     style,
     whole_ticks,
@@ -33,18 +31,11 @@ from airan_market.analysis.figure_style import (
 from airan_market.analysis.runs.violations import violation_table
 from airan_market.sim.estimation.intervals import mean_interval
 
-__all__ = ["matching", "menus", "save", "utilities", "violations"]
+__all__ = ["matching", "menus", "utilities", "violations"]
 
-BELIEVED: dict[str, Any] = {
-    "color": "0.35",
-    "marker": "D",
-    "markerfacecolor": "white",
-    "linestyle": "--",
-}
 _APART = 0.12  # believed and simulated stand this far left and right of their type
 _ARROW = 0.6  # an arrow from an upper limit reaches down to (1 - this) of it
 DECADE_BELOW = 10.0  # the axis of probabilities ends this factor below its lowest mark
-_ENTRY_IN = 2.1  # width of a legend entry, inches
 _SMALLEST_LABELLED = 0.08  # a bar segment below this height has no room for its number
 
 
@@ -74,7 +65,7 @@ def menus(rounds: pd.DataFrame, names: Sequence[str] | None = None) -> Figure:
             axis.set(xlabel="user type (1 = most latency-sensitive)", ylabel=label)
             spread_ticks(axis, frame["value"])
             whole_ticks(axis)
-        _shared_legend(figure, axes)
+        legend_below(figure, axes)
     return figure
 
 
@@ -159,7 +150,7 @@ def violations(
         marks = table[["believed", "simulated", "high"]].to_numpy()
         if (marks > 0).any():
             axes[0].set_ylim(bottom=marks[marks > 0].min() / DECADE_BELOW)
-        _shared_legend(figure, axes)
+        legend_below(figure, axes)
     return figure
 
 
@@ -196,13 +187,8 @@ def utilities(
             axis.set(title=title, xlabel="round")
             axis.set_ylabel("utility (USD/s)")
             whole_ticks(axis)
-        _shared_legend(figure, axes)
+        legend_below(figure, axes)
     return figure
-
-
-def save(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG, 150 dots per inch, without metadata that varies."""
-    path.write_bytes(png(figure))
 
 
 def _labelled(rounds: pd.DataFrame, names: Sequence[str] | None) -> pd.DataFrame:
@@ -281,14 +267,3 @@ def _expected_and_realised(axis: Axes, frame: pd.DataFrame, what: str) -> None:
             label="95% interval of its mean",
         )  # fmt: skip
     axis.ticklabel_format(axis="y", useOffset=False)
-
-
-def _shared_legend(figure: Figure, axes: Sequence[Axes]) -> None:
-    """One legend under all panels; a label that several panels have is listed once."""
-    entries: dict[str, Artist] = {}
-    for axis in axes:
-        handles, labels = axis.get_legend_handles_labels()
-        for handle, label in zip(handles, labels, strict=True):
-            entries.setdefault(label, handle)
-    columns = min(4, max(1, int(figure.get_figwidth() // _ENTRY_IN)))
-    figure.legend(list(entries.values()), list(entries), loc="outside lower center", ncols=columns)

@@ -1,93 +1,34 @@
-"""A run as one HTML page that needs no other file: numbers, pictures, and how to get them again."""
+"""A run as one HTML page: numbers, pictures, and how to get them again."""
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Callable
-from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined, Template
-from matplotlib.figure import Figure
-
+from airan_market.analysis.page import Picture, write_page
 from airan_market.analysis.runs import figures
-from airan_market.analysis.runs.headline import headline, interval, number, probability
+from airan_market.analysis.runs.headline import headline
 from airan_market.analysis.runs.summary import summarise
-from airan_market.analysis.store.manifest import write_text
 from airan_market.analysis.store.reader import Run
-
-TEMPLATE = "report.html.j2"
-
-
-@dataclass(frozen=True)
-class Picture:
-    """One figure of the report: file name, title, what it shows, and how to read it."""
-
-    name: str
-    title: str
-    caption: str
-    alt: str
-    draw: Callable[[Run, list[str]], Figure]
+from airan_market.analysis.wording import number, probability
 
 
 def write_report(run: Run) -> Path:
-    """Write `figures/*.png` and `report.html` into a run's directory.
-
-    Returns
-    -------
-    Path
-        The page.
-    """
-    directory = run.path / "figures"
-    directory.mkdir(exist_ok=True)
-    names = [operator.name for operator in run.scenario.operators]
-    summary = summarise(run)
-    images = []
-    for picture in pictures(run, summary):
-        path = directory / f"{picture.name}.png"
-        figures.save(picture.draw(run, names), path)
-        images.append((picture, base64.b64encode(path.read_bytes()).decode("ascii")))
-    page = run.path / "report.html"
-    write_text(page, render(run, summary, images))
-    return page
-
-
-def page_template(package: str) -> Template:
-    """The page `report.html.j2` of a package, with the filters that numbers need."""
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {"number": number, "probability": probability, "interval": interval}
-    return environment.from_string(files(package).joinpath(TEMPLATE).read_text(encoding="utf-8"))
-
-
-def render(run: Run, summary: dict[str, Any], images: list[tuple[Picture, str]]) -> str:
-    """The page as text; every text that comes from the scenario is escaped.
-
-    Parameters
-    ----------
-    run : Run
-    summary : dict
-        As `analysis.runs.summary.summarise` gives it.
-    images : list of (Picture, str)
-        Figures with their PNG in base64.
-    """
-    return page_template("airan_market.analysis.runs").render(
-        summary=summary,
-        manifest=run.manifest,
-        simulation=run.scenario.simulation,
-        sentences=headline(summary),
-        images=images,
-        last=run.rounds[run.rounds["round"] == run.rounds["round"].max()].to_dict("records"),
-        cells={(cell["operator"], cell["type"]): cell for cell in summary["violations"]["cells"]},
-    )
+    """Write `figures/*.png` and `report.html` into a run's directory; returns the page."""
+    summary, rounds = summarise(run), run.rounds
+    cells = {(cell["operator"], cell["type"]): cell for cell in summary["violations"]["cells"]}
+    return write_page(
+        run.path, run.manifest, "AI-RAN market run", pictures(run, summary), headline(summary),
+        again=f"airan-market run DIR/scenario.toml --seed {run.manifest.seed} --out again",
+        notes=summary["notes"], template="runs/report.html.j2", summary=summary, cells=cells,
+        horizon_s=run.scenario.simulation.horizon_s,
+        last=rounds[rounds["round"] == rounds["round"].max()].to_dict("records"),
+    )  # fmt: skip
 
 
 def pictures(run: Run, summary: dict[str, Any]) -> list[Picture]:
     """The figures of the report, with texts that say what this run's figures show."""
-    rounds = run.rounds
+    rounds, names = run.rounds, [operator.name for operator in run.scenario.operators]
     last = rounds[rounds["round"] == rounds["round"].max()]
     out = 1 - last.groupby("type")["match_probability"].sum()
     level = f"{summary['confidence_level']:.0%}"
@@ -101,7 +42,7 @@ def pictures(run: Run, summary: dict[str, Any]) -> list[Picture]:
             f"Two line charts by user type: latency agreements from {number(last.latency_s.min())} "
             f"to {number(last.latency_s.max())} s and prices from {number(last.price_usd.min())} "
             f"to {number(last.price_usd.max())} USD per task.",
-            lambda run, names: figures.menus(run.rounds, names),
+            figures.menus(rounds, names),
         ),
         Picture(
             "matching",
@@ -110,7 +51,7 @@ def pictures(run: Run, summary: dict[str, Any]) -> list[Picture]:
             "the parts of a column sum to 1.",
             "Stacked columns by user type: the probability to stay out lies between "
             f"{probability(max(out.min(), 0.0))} and {probability(max(out.max(), 0.0))}.",
-            lambda run, names: figures.matching(run.rounds, names),
+            figures.matching(rounds, names),
         ),
         Picture(
             "violations",
@@ -121,7 +62,7 @@ def pictures(run: Run, summary: dict[str, Any]) -> list[Picture]:
             "above an interval is a belief on the safe side; below it, one too low. An arrow "
             "hangs from the upper limit where no violation was seen.",
             f"A panel per operator; {_verdict_text(summary)}.",
-            lambda run, names: figures.violations(run.rounds, run.tally, names),
+            figures.violations(rounds, run.tally, names),
         ),
         Picture(
             "utilities",
@@ -131,7 +72,7 @@ def pictures(run: Run, summary: dict[str, Any]) -> list[Picture]:
             "The dotted line is the mean of what was realised, the band its 95% interval.",
             f"Line charts over {run.manifest.rounds} rounds; all numbers stand in the table of "
             "operators and the headline.",
-            lambda run, names: figures.utilities(run.market, run.operators, names),
+            figures.utilities(run.market, run.operators, names),
         ),
     ]
 

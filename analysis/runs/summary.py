@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
-from airan_market.analysis.runs.violations import COVERS, TOO_LOW, UNDECIDED, violation_table
+from airan_market.analysis.runs.violations import WORDS, violation_table
 from airan_market.analysis.store.manifest import Manifest
 from airan_market.scenarios import Scenario
 from airan_market.sim.estimation.intervals import mean_interval
@@ -76,7 +76,7 @@ def summarise(run: Results, level: float = LEVEL) -> dict[str, Any]:
     manifest, market = run.manifest, run.market.sort_values("round")
     total = violation_table(run.rounds, run.tally, by=(), level=level)
     cells = violation_table(run.rounds, run.tally, level=level)
-    counts = {word: int((cells["verdict"] == word).sum()) for word in (COVERS, TOO_LOW, UNDECIDED)}
+    counts = {word: int((cells["verdict"] == word).sum()) for word in WORDS.values()}
     return plain(
         {
             "schema_version": SCHEMA_VERSION,

@@ -7,11 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from airan_market.analysis.verdict import UNDECIDED, Verdict, of_bound
 from airan_market.sim.estimation.intervals import ProportionInterval, cluster_proportion
 
-COVERS = "belief covers"
-TOO_LOW = "belief too low beyond doubt"
-UNDECIDED = "undecided"
+#: Verdicts on a belief as they are told.
+WORDS = {
+    Verdict.HOLDS: "belief covers",
+    Verdict.FAILS: "belief too low beyond doubt",
+    Verdict.UNDECIDED: UNDECIDED,
+}
 CELL = ["operator", "type"]
 _KEYS = ["round", *CELL]
 _COLUMNS = [
@@ -30,8 +34,8 @@ def violation_table(
 
     *believed* is the mean of `violation_belief`, weighted by the decided tasks of each round,
     operator and type; *simulated* is violations over decided tasks, with the Korn–Graubard
-    interval of `sim.estimation.intervals.cluster_proportion`. Clusters are the rounds, or, in a run of
-    one round, its seconds (such an interval does not see what differs between rounds).
+    interval of `sim.estimation.intervals.cluster_proportion`. Clusters are the rounds, or, in a run
+    of one round, its seconds (such an interval does not see what differs between rounds).
 
     Each row's interval holds with probability `level` by itself; of many rows about
     1 − `level` miss, and more where violations are rare and come in few bursts: then
@@ -116,8 +120,6 @@ def verdict(believed: float, interval: ProportionInterval) -> str:
     >>> verdict(0.5, cluster_proportion([1], [100]))
     'undecided'
     """
-    if not np.isfinite(believed) or interval.clusters < 2:
-        return UNDECIDED
-    if interval.high <= believed:
-        return COVERS
-    return TOO_LOW if interval.low > believed else UNDECIDED
+    known = np.isfinite(believed) and interval.clusters > 1
+    found = of_bound(believed, interval.low, interval.high) if known else Verdict.UNDECIDED
+    return WORDS[found]

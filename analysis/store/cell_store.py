@@ -11,6 +11,7 @@ import hashlib
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -20,6 +21,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from airan_market.analysis.store.directory import manifest_there
+from airan_market.analysis.store.manifest import FILE_NAME, Manifest, sealed, write_manifest
+from airan_market.scenarios import Scenario, dump_toml
+from airan_market.scenarios.registry import use, used
 from airan_market.sim.processors import processors
 
 CELLS = "cells"
@@ -64,13 +69,13 @@ def mark_of(*parts: object) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def stored(directory: Path, cell: Cell, mark: str) -> Any:
-    """Answer of a finished cell; None when it is missing, unreadable or stale."""
+def stored(directory: Path, cell: Cell, mark: str | None = None) -> Any:
+    """Answer of a finished cell; None when it is missing, unreadable or of another mark."""
     try:
         found = json.loads(_path(directory, cell).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    if not (isinstance(found, dict) and found.get("mark") == mark):
+    if not isinstance(found, dict) or mark not in (None, found.get("mark")):
         return None
     return found.get("answer")
 
@@ -85,6 +90,45 @@ def keep(directory: Path, cell: Cell, mark: str, answer: Any) -> None:
 
 def _path(directory: Path, cell: Cell) -> Path:
     return directory / CELLS / f"{cell.name}.json"
+
+
+@contextmanager
+def growing(
+    directory: Path, kind: str, scenario: Scenario, settings: Mapping[str, Any]
+) -> Iterator[None]:
+    """A directory in which cells gather: it is ours or empty, and sealed however this ends.
+
+    Without a finished cell nothing of ours is left in it.
+
+    Raises
+    ------
+    RunError
+        When there is something else in it.
+    """
+    manifest_there(directory, kind)
+    begun, new = Manifest.begun(kind, scenario, settings=settings), not directory.exists()
+    (directory / CELLS).mkdir(parents=True, exist_ok=True)
+    (directory / "scenario.toml").write_text(dump_toml(scenario), encoding="utf-8")
+    write_manifest(directory, begun)
+    try:
+        yield
+    except BaseException as error:
+        if count(directory):
+            status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+            sealed(directory, begun, status=status)
+        else:
+            shutil.rmtree(directory / CELLS)
+            for name in ("scenario.toml", FILE_NAME):
+                (directory / name).unlink()
+            if new:
+                directory.rmdir()
+        raise
+    sealed(directory, begun, status="complete")
+
+
+def count(directory: Path) -> int:
+    """Number of finished cells in a directory."""
+    return len(list((directory / CELLS).glob("*.json")))
 
 
 def fill(
@@ -134,28 +178,35 @@ def _computed(
     if workers == 1 or len(missing) < 2:
         yield from ((cell, compute(cell)) for cell in missing)
         return
-    with _pool(min(workers, len(missing))) as pool:
-        jobs = {pool.submit(compute, cell): cell for cell in missing}
+    with pool(min(workers, len(missing))) as processes:
+        jobs = {processes.submit(compute, cell): cell for cell in missing}
         for job in as_completed(jobs):
             yield jobs[job], job.result()
 
 
+def _prepare(modules: Sequence[str]) -> None:
+    """Leave Ctrl-C to the parent, and know by name what it has imported with `--use`."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for module in modules:
+        use(module)
+
+
 @contextmanager
-def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
+def pool(workers: int) -> Iterator[ProcessPoolExecutor]:
     """Worker processes that leave Ctrl-C to their parent and are ended at once when it stops."""
     others = set(multiprocessing.active_children())
-    pool = ProcessPoolExecutor(
+    processes = ProcessPoolExecutor(
         workers,
         mp_context=multiprocessing.get_context("spawn"),
-        initializer=signal.signal,
-        initargs=(signal.SIGINT, signal.SIG_IGN),
+        initializer=_prepare,
+        initargs=(used(),),
     )
     try:
-        yield pool
+        yield processes
     except BaseException:
         # a cell half computed is of no use, and may take many seconds more
         for worker in set(multiprocessing.active_children()) - others:
             worker.terminate()
         raise
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        processes.shutdown(wait=True, cancel_futures=True)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import pyarrow as pa
 
 from airan_market.analysis.store.tables import SCHEMAS
-from airan_market.scenarios import ScenarioError, scenario_kind
 
 RunKind = Literal["market", "pact"]
 
@@ -48,11 +46,3 @@ def layout_of(kind: RunKind) -> Layout:
     from airan_market.analysis.store.pact_tables import SCHEMAS as OF_PACT
 
     return Layout(kind, OF_PACT)
-
-
-def kind_of_run(directory: Path) -> RunKind:
-    """Kind of a run directory, by its scenario; "market" when that cannot be read."""
-    try:
-        return scenario_kind(directory / "scenario.toml")
-    except (ScenarioError, OSError):
-        return "market"

@@ -1,4 +1,4 @@
-"""The manifest of a run: what was played, on what, how it ended, and the hash of every table."""
+"""The manifest of a directory: what is in it, on what it was computed, how it ended, and hashes."""
 
 from __future__ import annotations
 
@@ -6,19 +6,37 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from airan_market.scenarios import InputError
+from airan_market.scenarios import (
+    InputError,
+    PactScenario,
+    Scenario,
+    ScenarioError,
+    scenario_hash,
+    scenario_kind,
+)
 
 FILE_NAME = "manifest.json"
-#: Version of the run directory's layout; raised whenever a reader of the old one would be misled.
-SCHEMA_VERSION = 1
+#: Version of a directory's layout; raised whenever a reader of the old one would be misled.
+SCHEMA_VERSION = 2
 STATUSES = ("running", "complete", "failed", "interrupted")
-#: Packages whose version can change what a run computes or how its files look.
+#: Kinds of directories, and what one is called: runs of the two kinds of market, then the rest.
+KINDS = {
+    "market": "run",
+    "pact": "run",
+    "validation": "validation",
+    "menu": "PACT menu",
+    "reproduction": "reproduction",
+    "questions": "set of answers",
+    "calibration": "calibration",
+}
+#: Packages whose version can change what is computed or how files look.
 PACKAGES = (
     "airan-market",
     "numpy",
@@ -33,25 +51,28 @@ PACKAGES = (
 
 
 class RunError(InputError):
-    """Something is wrong with a run directory; its text is one line a user can act on."""
+    """Something is wrong with a directory; its text is one line a user can act on."""
 
 
 @dataclass(frozen=True)
 class Manifest:
     """What `manifest.json` holds.
 
-    Start and wall time live here and in no other file of a run, which is why two runs of one
-    scenario and seed have equal tables. `tables` maps a file name to its rows, bytes and
-    SHA-256; `rounds` counts the rounds finished.
+    Start and wall time live here and in no other file, which is why two runs of one scenario and
+    seed have equal tables. `settings` is what else the result depends on, `tables` maps a file
+    name to its bytes and SHA-256 (and rows, of a run); `engine`, `rounds_planned` and `rounds`,
+    those finished, are of runs.
     """
 
+    kind: str
     scenario: str
     scenario_hash: str
-    seed: int
-    engine: str
-    rounds_planned: int
+    seed: int | None
     started: str
     status: str = "running"
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    engine: str = ""
+    rounds_planned: int = 0
     rounds: int = 0
     wall_s: float = 0.0
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -60,9 +81,30 @@ class Manifest:
     error: str | None = None
     schema_version: int = SCHEMA_VERSION
 
+    @classmethod
+    def begun(
+        cls, kind: str, scenario: Scenario | PactScenario, seed: int | None = None, **more: Any
+    ) -> Manifest:
+        """Manifest of what is begun now, on the packages installed."""
+        return cls(
+            kind,
+            scenario.name,
+            scenario_hash(scenario),
+            seed,
+            datetime.now(UTC).isoformat(timespec="seconds"),
+            versions=package_versions(),
+            **more,
+        )
+
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """Equal for directories that would hold the same numbers."""
+        settings = json.dumps(self.settings, sort_keys=True, default=str)
+        return self.kind, self.scenario_hash, self.seed, settings
+
 
 def package_versions() -> dict[str, str]:
-    """Versions of Python and of the packages a run's numbers depend on.
+    """Versions of Python and of the packages that numbers depend on.
 
     A package that is not installed as a distribution (a checkout on the path) is "unknown".
     """
@@ -94,8 +136,40 @@ def write_text(path: Path, content: str) -> None:
 
 
 def write_manifest(directory: Path, manifest: Manifest) -> None:
-    """Write `manifest.json` into a run directory."""
+    """Write `manifest.json` into a directory."""
     write_json(directory / FILE_NAME, asdict(manifest))
+
+
+def sealed(
+    directory: Path, manifest: Manifest, tables: Iterable[str] | None = None, **changes: Any
+) -> Manifest:
+    """Write and return the manifest of a directory whose tables are all there.
+
+    Parameters
+    ----------
+    directory, manifest
+    tables : iterable of str, optional
+        Their names, in this order; by default every Parquet and CSV file below the directory.
+    **changes
+        Of the manifest.
+    """
+    if tables is None:
+        found = (path for path in directory.rglob("*") if path.suffix in (".parquet", ".csv"))
+        tables = sorted(str(path.relative_to(directory)) for path in found)
+    manifest = replace(
+        manifest, tables={name: _record(directory / name) for name in tables}, **changes
+    )
+    write_manifest(directory, manifest)
+    return manifest
+
+
+def _record(path: Path) -> dict[str, Any]:
+    record: dict[str, Any] = {"bytes": path.stat().st_size, "sha256": sha256(path)}
+    if path.suffix == ".parquet":
+        import pyarrow.parquet as pq
+
+        record = {"rows": pq.read_metadata(path).num_rows} | record
+    return record
 
 
 def read_manifest(directory: Path) -> Manifest:
@@ -104,24 +178,38 @@ def read_manifest(directory: Path) -> Manifest:
     Raises
     ------
     RunError
-        When the directory is not a run, or one that this version cannot read.
+        When the directory is none of ours, or one that this version cannot read.
     """
     path = directory / FILE_NAME
     if not directory.exists():
-        raise RunError(f"{directory}: no such run directory")
+        raise RunError(f"{directory}: no such directory")
     if not path.is_file():
-        raise RunError(f"{directory}: not a run directory (it has no {FILE_NAME})")
+        raise RunError(f"{directory}: not a directory of ours (it has no {FILE_NAME})")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, OSError) as error:
         raise RunError(f"{path}: cannot be read as JSON: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise RunError(f"{path}: not a manifest")
-    if content.get("schema_version") != SCHEMA_VERSION:
-        raise RunError(
-            f"{path}: schema_version = {content.get('schema_version')!r}: allowed {SCHEMA_VERSION}"
-        )
+    content = _of_old(directory, content)
+    found = content.get("schema_version")
+    if found != SCHEMA_VERSION:
+        raise RunError(f"{path}: schema_version = {found!r}: allowed 1 and {SCHEMA_VERSION}")
     names = {entry.name for entry in fields(Manifest)}
-    if set(content) != names or content["status"] not in STATUSES:
+    known = set(content) == names and content["kind"] in KINDS
+    if not known or content["status"] not in STATUSES:
         raise RunError(f"{path}: not a manifest of schema version {SCHEMA_VERSION}")
     return Manifest(**{**content, "notes": tuple(content["notes"])})
+
+
+def _of_old(directory: Path, content: dict[str, Any]) -> dict[str, Any]:
+    """A manifest of version 1, whose runs did not say of which market they are, as one of today."""
+    if content.get("schema_version") != 1:
+        return content
+    try:
+        kind = content.get("kind") or scenario_kind(directory / "scenario.toml")
+    except (ScenarioError, OSError):
+        kind = "market"
+    tables = content.pop("files", content.get("tables", {}))
+    today = {"settings": {}, "engine": "", "rounds_planned": 0, "rounds": 0}
+    return today | content | {"kind": kind, "tables": tables, "schema_version": SCHEMA_VERSION}

@@ -1,4 +1,4 @@
-"""Run directories: reading one back and checking that it is what was written."""
+"""Directories that have ended: reading one back and checking that it is what was written."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 
-from airan_market.analysis.store.layout import Layout, kind_of_run, layout_of
-from airan_market.analysis.store.manifest import Manifest, RunError, read_manifest, sha256
+from airan_market.analysis.store.layout import Layout, layout_of
+from airan_market.analysis.store.manifest import KINDS, Manifest, RunError, read_manifest, sha256
 from airan_market.analysis.store.tables import read_table
 from airan_market.analysis.store.tally import tally_tasks
 from airan_market.scenarios import (
@@ -24,62 +24,53 @@ from airan_market.scenarios import (
     scenario_hash,
 )
 
-__all__ = ["PactRun", "Run", "RunError", "load_run"]
+__all__ = ["PactRun", "Run", "RunError", "Stored", "Table", "load_run", "opened"]
+
+
+class Table(cached_property[pd.DataFrame]):
+    """A Parquet table of a directory, under the name of the attribute; read when first asked for.
+
+    Parameters
+    ----------
+    about : str
+        What a row is.
+    optional : bool
+        Whether it is empty when the manifest has no such table.
+    """
+
+    def __init__(self, about: str, *, optional: bool = False) -> None:
+        super().__init__(self._read)
+        self.__doc__, self._optional = about, optional
+
+    def _read(self, stored: Stored) -> pd.DataFrame:
+        if self._optional and f"{self.attrname}.parquet" not in stored.manifest.tables:
+            return pd.DataFrame()
+        return stored.read(str(self.attrname))
 
 
 @dataclass(frozen=True)
-class Run:
-    """A run directory opened for reading; every table is read when it is first asked for.
+class Stored:
+    """A directory opened for reading.
 
     Attributes
     ----------
     path : Path
-        The directory.
     manifest : Manifest
-        Status, seed, hashes, versions.
+        Status, seed, settings, hashes, versions.
     """
 
     path: Path
     manifest: Manifest
 
     @cached_property
-    def layout(self) -> Layout:
-        """The tables of this kind of run."""
-        return layout_of("market")
-
-    @cached_property
     def scenario(self) -> Scenario:
-        """The scenario that was played, every default written out."""
+        """The scenario behind it, every default written out."""
+        file = self.path / "scenario.toml"
         try:
-            return load_scenario(self.path / "scenario.toml")
+            load = load_pact if self.manifest.kind in ("pact", "menu") else load_scenario
+            return cast("Scenario", load(file))
         except (ScenarioError, OSError) as error:
-            first = (str(error).splitlines() or ["unreadable"])[0]
-            raise RunError(f"{self.path / 'scenario.toml'}: {first}") from error
-
-    @cached_property
-    def rounds(self) -> pd.DataFrame:
-        """One row per round, operator and type (columns of `rounds.parquet`)."""
-        return self._read("rounds")
-
-    @cached_property
-    def market(self) -> pd.DataFrame:
-        """One row per round (columns of `market.parquet`)."""
-        return self._read("market")
-
-    @cached_property
-    def operators(self) -> pd.DataFrame:
-        """One row per round and operator (columns of `operators.parquet`)."""
-        return self._read("operators")
-
-    @cached_property
-    def tasks(self) -> pd.DataFrame:
-        """One row per task; the large table. `read_tasks` reads some of its columns."""
-        return self.read_tasks()
-
-    @cached_property
-    def tally(self) -> pd.DataFrame:
-        """Tasks counted by round, batch, operator and type; see `analysis.store.tally`."""
-        return tally_tasks(self._file("tasks"), by_second=self.manifest.rounds == 1)
+            raise RunError(f"{file}: {_first_line(error)}") from error
 
     @cached_property
     def summary(self) -> dict[str, Any]:
@@ -90,9 +81,13 @@ class Run:
         except (OSError, ValueError) as error:
             raise RunError(f"{path}: cannot be read; `airan-market report` writes it") from error
 
-    def read_tasks(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
-        """Read `tasks.parquet`, or some of its columns, afresh."""
-        return self._read("tasks", columns)
+    def read(self, name: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """Read the table `name.parquet`, or some of its columns, afresh."""
+        path = self.path / f"{name}.parquet"
+        try:
+            return read_table(path, columns)
+        except (OSError, ValueError, KeyError) as error:  # Arrow's faults are of these kinds
+            raise RunError(f"{path}: {_first_line(error)}") from error
 
     def verify(self) -> None:
         """Compare every table and the scenario with what the manifest says of them.
@@ -100,14 +95,10 @@ class Run:
         Raises
         ------
         RunError
-            Naming the first file that is missing, of another size or hash than recorded, or
-            not recorded at all.
+            Naming the first file that is missing or of another hash than recorded.
         """
-        for name in self.layout.schemas:
-            path = self._file(name)
-            recorded = self.manifest.tables.get(path.name)
-            if recorded is None:
-                raise RunError(f"{path}: the manifest does not record it")
+        for name, recorded in self.manifest.tables.items():
+            path = self.path / name
             if not path.is_file():
                 raise RunError(f"{path}: missing")
             if sha256(path) != recorded["sha256"]:
@@ -115,49 +106,68 @@ class Run:
         if scenario_hash(self.scenario) != self.manifest.scenario_hash:
             raise RunError(f"{self.path / 'scenario.toml'}: not the scenario that was played")
 
-    def _file(self, name: str) -> Path:
-        return self.path / f"{name}.parquet"
 
-    def _read(self, name: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
-        try:
-            return read_table(self._file(name), columns)
-        except (OSError, ValueError, KeyError) as error:  # Arrow's faults are of these kinds
-            reason = (str(error).splitlines() or ["unreadable"])[0]
-            raise RunError(f"{self._file(name)}: {reason}") from error
+@dataclass(frozen=True)
+class Run(Stored):
+    """A run directory opened for reading; every table is read when it is first asked for."""
+
+    rounds = Table("One row per round, operator and type (columns of `rounds.parquet`).")
+    market = Table("One row per round (columns of `market.parquet`).")
+    operators = Table("One row per round and operator (columns of `operators.parquet`).")
+    tasks = Table("One row per task; the large table. `read_tasks` reads some of its columns.")
+
+    @cached_property
+    def layout(self) -> Layout:
+        """The tables of this kind of run."""
+        return layout_of("pact" if self.manifest.kind == "pact" else "market")
+
+    @cached_property
+    def tally(self) -> pd.DataFrame:
+        """Tasks counted by round, batch, operator and type; see `analysis.store.tally`."""
+        return tally_tasks(self.path / "tasks.parquet", by_second=self.manifest.rounds == 1)
+
+    def read_tasks(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """Read `tasks.parquet`, or some of its columns, afresh."""
+        return self.read("tasks", columns)
+
+    def verify(self) -> None:
+        """Compare every table and the scenario with what the manifest says of them."""
+        for name in self.layout.schemas:
+            if f"{name}.parquet" not in self.manifest.tables:
+                raise RunError(f"{self.path / name}.parquet: the manifest does not record it")
+        super().verify()
 
 
 @dataclass(frozen=True)
 class PactRun(Run):
     """The directory of a PACT run; what follows here it has in place of operators and tally."""
 
-    @cached_property
-    def layout(self) -> Layout:
-        """The tables of this kind of run."""
-        return layout_of("pact")
-
-    @cached_property
+    @property
     def scenario(self) -> PactScenario:  # type: ignore[override]  # the other kind of market
         """The scenario that was played, every default written out."""
-        try:
-            return load_pact(self.path / "scenario.toml")
-        except (ScenarioError, OSError) as error:
-            first = (str(error).splitlines() or ["unreadable"])[0]
-            raise RunError(f"{self.path / 'scenario.toml'}: {first}") from error
+        return cast("PactScenario", super().scenario)
 
-    @cached_property
-    def items(self) -> pd.DataFrame:
-        """One row per round and service (columns of `items.parquet`)."""
-        return self._read("items")
+    items = Table("One row per round and service (columns of `items.parquet`).")
+    capacity = Table("One row per service (columns of `capacity.parquet`).")
+    capacity_curve = Table("Quality along numbers of users (columns of `capacity_curve.parquet`).")
 
-    @cached_property
-    def capacity(self) -> pd.DataFrame:
-        """One row per service (columns of `capacity.parquet`)."""
-        return self._read("capacity")
 
-    @cached_property
-    def capacity_curve(self) -> pd.DataFrame:
-        """Quality along numbers of users (columns of `capacity_curve.parquet`)."""
-        return self._read("capacity_curve")
+def opened(directory: str | Path, kind: str = "") -> Manifest:
+    """Manifest of a directory that has ended, of one kind if that is given.
+
+    Raises
+    ------
+    RunError
+        When it is none of ours, of another kind, of another schema version, or still being
+        written.
+    """
+    path = Path(directory)
+    manifest = read_manifest(path)
+    if kind and KINDS[manifest.kind] != KINDS[kind]:
+        raise RunError(f"{path}: holds a {KINDS[manifest.kind]}, not a {KINDS[kind]}")
+    if manifest.status == "running":
+        raise RunError(f"{path}: still being written, or left behind by a killed process")
+    return manifest
 
 
 def load_run(directory: str | Path, *, verify: bool = False) -> Run:
@@ -181,13 +191,14 @@ def load_run(directory: str | Path, *, verify: bool = False) -> Run:
     >>> load_run("no-such-run")
     Traceback (most recent call last):
     ...
-    airan_market.analysis.store.manifest.RunError: no-such-run: no such run directory
+    airan_market.analysis.store.manifest.RunError: no-such-run: no such directory
     """
-    path = Path(directory)
-    manifest = read_manifest(path)
-    run = (PactRun if kind_of_run(path) == "pact" else Run)(path, manifest)
-    if run.manifest.status == "running":
-        raise RunError(f"{path}: still being written, or left behind by a killed run")
+    manifest = opened(directory, "market")
+    run = (PactRun if manifest.kind == "pact" else Run)(Path(directory), manifest)
     if verify:
         run.verify()
     return run
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or ["unreadable"])[0]

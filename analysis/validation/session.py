@@ -3,49 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+
+import pandas as pd
 
 from airan_market.analysis.exits import is_interruption
+from airan_market.analysis.store.directory import DirectoryWriter, default_directory
+from airan_market.analysis.store.ended import Ended, drawn
 from airan_market.analysis.store.interruption import Interruption
-from airan_market.analysis.store.manifest import write_json, write_text
-from airan_market.analysis.validation.store import (
+from airan_market.analysis.store.manifest import Manifest, write_json, write_text
+from airan_market.analysis.validation.findings import COMPLETE, Findings
+from airan_market.analysis.validation.stored import (
     APPROXIMATIONS,
     BEYOND,
     MAP,
     MARKETS,
     VERDICTS,
-    ValidationWriter,
-    default_directory,
+    load_validation,
 )
-from airan_market.analysis.validation.validate import COMPLETE, Findings, Wanted, validate
+from airan_market.analysis.validation.validating import Wanted, validate
 from airan_market.scenarios import Scenario
-
-
-@dataclass(frozen=True)
-class Validated:
-    """How a validation ended.
-
-    Attributes
-    ----------
-    status : str
-        `complete` or `interrupted`.
-    path : Path or None
-        The directory; None when nothing was kept.
-    summary : dict or None
-        Content of `summary.json`.
-    error : Exception or None
-        What made the drawing of complete tables fail.
-    undrawn : bool
-        Whether the figures were not finished, though the tables are complete.
-    """
-
-    status: str
-    path: Path | None = None
-    summary: dict[str, Any] | None = None
-    error: Exception | None = None
-    undrawn: bool = False
 
 
 def validate_into(
@@ -58,7 +36,7 @@ def validate_into(
     on_step: Callable[[str, int, int], None] = lambda what, done, of: None,
     on_draw: Callable[[], None] = lambda: None,
     find: Callable[..., Findings] = validate,
-) -> Validated:
+) -> Ended:
     """Validate a scenario and leave a directory with tables, verdicts, summary and figures.
 
     Ctrl-C and the signal to terminate end it early: the operators simulated by then are kept, in
@@ -67,9 +45,10 @@ def validate_into(
     Parameters
     ----------
     scenario, seed, wanted, on_step
-        As for `analysis.validation.validate.validate`.
+        As for `analysis.validation.validating.validate`.
     out : Path, optional
-        `runs/validate-<scenario>-<seed>-<hash>` unless told.
+        `runs/validate-<scenario>-<seed>-<hash>` unless told; where something else than the usual
+        is wanted, that is in the hash.
     force : bool
         Whether a complete validation there may be replaced.
     on_draw : function
@@ -89,36 +68,31 @@ def validate_into(
     unusual = None if wanted == Wanted() else settings
     with Interruption() as interruption:
         with interruption.shield():
-            directory = out or default_directory(scenario, seed, unusual)
-            writer = ValidationWriter(directory, scenario, seed, settings, force=force)
+            place = out or default_directory(scenario, seed, prefix="validate", settings=unusual)
+            manifest = Manifest.begun("validation", scenario, seed, settings=settings)
+            writer = DirectoryWriter(place, scenario, manifest, force=force)
         try:
             found = find(scenario, seed, wanted, on_step=on_step)
         except BaseException as fault:
             writer.discard()
             if is_interruption(fault):
-                return Validated("interrupted")
+                return Ended("interrupted", messages=tuple(writer.messages))
             raise
-        error: Exception | None = None
-        undrawn = False
+        error, undrawn = None, False
         with interruption.shield(swallow=found.status != COMPLETE):
-            write_tables(writer, found)
+            write_tables(writer.partial, found)
+            writer.seal(found.status, notes=found.notes)
         if found.status == COMPLETE:
-            try:
-                on_draw()
-                draw_into(writer.partial, found)
-            except KeyboardInterrupt:
-                undrawn = True
-            except Exception as fault:  # the tables are complete, whatever drawing does
-                error = fault
+            error, undrawn = drawn(on_draw, lambda: draw(writer.partial))
         with interruption.shield(swallow=True):
-            writer.finish(found.status, found.notes)
             path = writer.publish()
-        return Validated(found.status, path, found.summary, error, undrawn)
+        told = tuple(writer.messages)
+        return Ended(found.status, found.simulated, path, found.summary, told, error, undrawn)
 
 
-def write_tables(writer: ValidationWriter, found: Findings) -> None:
+def write_tables(directory: Path, found: Findings) -> None:
     """Write every table that there is, the verdicts also for people, and the summary."""
-    from airan_market.analysis.validation.text import verdicts_text
+    from airan_market.analysis.validation.report.text import verdicts_text
 
     for name, frame in (
         (APPROXIMATIONS, found.approximations),
@@ -128,17 +102,23 @@ def write_tables(writer: ValidationWriter, found: Findings) -> None:
         (MARKETS, found.markets),
     ):
         if len(frame):
-            writer.table(name, frame)
-    found.verdicts.to_csv(writer.partial / "verdicts.csv", index=False)
-    write_text(writer.partial / "verdicts.md", verdicts_text(found))
-    write_json(writer.partial / "summary.json", found.summary)
+            _write_table(directory / f"{name}.parquet", frame)
+    found.verdicts.to_csv(directory / "verdicts.csv", index=False)
+    write_text(directory / "verdicts.md", verdicts_text(found))
+    write_json(directory / "summary.json", found.summary)
 
 
-def draw_into(directory: Path, found: Findings) -> None:
-    """Write every figure into `figures/`."""
-    from airan_market.analysis.figure_style import png
-    from airan_market.analysis.validation.figures import drawable
+def _write_table(path: Path, frame: pd.DataFrame) -> None:
+    """Write a frame as Parquet; equal frames give equal bytes."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
-    (directory / "figures").mkdir(exist_ok=True)
-    for name, figure in drawable(found).items():
-        (directory / "figures" / f"{name}.png").write_bytes(png(figure))
+    table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
+    pq.write_table(table, path)
+
+
+def draw(directory: Path) -> None:
+    """Write figures and report of a validation directory."""
+    from airan_market.analysis.validation.report.page import write_report
+
+    write_report(load_validation(directory))

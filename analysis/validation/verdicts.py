@@ -17,8 +17,15 @@ from airan_market.analysis.validation.ladder import (
     PRIORITY,
     SIMULATED,
 )
+from airan_market.analysis.verdict import UNDECIDED, Verdict, of_bound
 
-HOLDS, VIOLATED, UNDECIDED = "holds", "violated beyond doubt", "undecided"
+#: Verdicts on a belief as they are told.
+WORDS = {
+    Verdict.HOLDS: "holds",
+    Verdict.FAILS: "violated beyond doubt",
+    Verdict.UNDECIDED: UNDECIDED,
+}
+HOLDS, VIOLATED = WORDS[Verdict.HOLDS], WORDS[Verdict.FAILS]
 FAILS_FAR = "fails"  # of the far tail: by exponents, not by simulation
 #: States in which there is nothing to judge.
 SATURATED, IDLE, NOT_SEEN = "saturated", "no traffic", "not simulated"
@@ -70,7 +77,8 @@ def verdicts(belief: ArrayLike, low: ArrayLike, high: ArrayLike) -> NDArray[np.s
     p, a, b = np.broadcast_arrays(*(np.asarray(x, dtype=float) for x in (belief, low, high)))
     if np.isnan(p).any() or not (a <= b).all():
         raise ValueError("belief, low and high: must be numbers with low <= high")
-    return np.select([a > p, b <= p], [VIOLATED, HOLDS], UNDECIDED)
+    found = [WORDS[of_bound(*one)] for one in zip(p.flat, a.flat, b.flat, strict=True)]
+    return np.array(found, dtype=str).reshape(p.shape)
 
 
 def log_errors(probabilities: dict[str, ArrayLike]) -> dict[str, NDArray[np.float64]]:

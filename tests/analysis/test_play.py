@@ -32,7 +32,7 @@ def test_interrupted_in_mid_round_keeps_the_finished_rounds(
 ):
     market = partial(fake_market, before_round=interrupt_in(3, by))
     played = play(scenario, out=tmp_path / "run", make_market=market)
-    assert (played.status, played.rounds, played.path) == ("interrupted", 2, tmp_path / "run")
+    assert (played.status, played.finished, played.path) == ("interrupted", 2, tmp_path / "run")
     run = load_run(played.path, verify=True)
     assert (run.manifest.status, run.manifest.rounds) == ("interrupted", 2)
     assert run.rounds["round"].max() == run.market["round"].max() == 2
@@ -58,7 +58,7 @@ def test_interrupted_inside_machine_code_keeps_the_finished_rounds(
         out=tmp_path / "run",
         make_market=partial(fake_market, before_round=before_round),
     )
-    assert (played.status, played.rounds, played.error) == ("interrupted", 2, None)
+    assert (played.status, played.finished, played.error) == ("interrupted", 2, None)
     load_run(played.path, verify=True)
 
 
@@ -69,7 +69,7 @@ def test_another_system_error_is_a_failure(play, tmp_path, scenario, fake_market
 
     market = partial(fake_market, before_round=before_round)
     played = play(scenario, out=tmp_path / "run", make_market=market)
-    assert (played.status, played.rounds) == ("failed", 2)
+    assert (played.status, played.finished) == ("failed", 2)
 
 
 def test_the_finished_rounds_are_those_of_the_uninterrupted_run(
@@ -88,7 +88,7 @@ def test_the_finished_rounds_are_those_of_the_uninterrupted_run(
 def test_interrupted_before_the_first_round_leaves_nothing(play, tmp_path, scenario, fake_market):
     market = partial(fake_market, before_round=interrupt_in(1))
     played = play(scenario, out=tmp_path / "run", make_market=market)
-    assert (played.status, played.path, played.rounds) == ("interrupted", None, 0)
+    assert (played.status, played.path, played.finished) == ("interrupted", None, 0)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -108,7 +108,7 @@ def test_a_signal_outside_the_engine_waits_for_the_end_of_the_round(
                 os.kill(os.getpid(), signal.SIGTERM)
 
     played = play(scenario, out=tmp_path / "run", make_market=Struck)
-    assert (played.status, played.rounds) == ("interrupted", 2)
+    assert (played.status, played.finished) == ("interrupted", 2)
     assert set(load_run(played.path).tasks["round"]) == {0, 1, 2}
 
 
@@ -124,7 +124,7 @@ def test_a_signal_while_a_round_is_written_waits(
 
     monkeypatch.setattr(play_module.RunWriter, "commit", interrupted_commit)
     played = play(scenario, out=tmp_path / "run", make_market=fake_market)
-    assert (played.status, played.rounds) == ("interrupted", 2)
+    assert (played.status, played.finished) == ("interrupted", 2)
     load_run(played.path, verify=True)
 
 
@@ -133,7 +133,7 @@ def test_interrupted_while_drawing_keeps_the_complete_run(
 ):
     monkeypatch.setattr(play_module, "draw", lambda _: os.kill(os.getpid(), signal.SIGINT))
     played = play(scenario, out=tmp_path / "run", make_market=fake_market)
-    assert (played.status, played.drawing_interrupted) == ("complete", True)
+    assert (played.status, played.undrawn) == ("complete", True)
     assert played.summary == load_run(played.path, verify=True).summary
 
 
@@ -157,7 +157,7 @@ def test_a_market_that_fails_becomes_a_failed_run(play, tmp_path, scenario, fake
     played = play(
         scenario, out=tmp_path / "run", make_market=partial(fake_market, before_round=fail)
     )
-    assert (played.status, played.rounds) == ("failed", 3)
+    assert (played.status, played.finished) == ("failed", 3)
     run = load_run(played.path, verify=True)
     assert run.manifest.error == "ZeroDivisionError: no capacity"
     assert run.tasks["latency_s"].isna().any()

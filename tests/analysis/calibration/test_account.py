@@ -185,7 +185,7 @@ def test_the_account_says_what_is_not_identified(scenario):
     )
     users = np.full(8, 18.75)
     valley = (Held(38e12, best, 0.9995, 1.9e-7),)
-    text = account_text(Account(problem, best, intervals, {}, valley, best, users))
+    text = account_text(Account(best, intervals, {}, valley, best, users))
     assert "38e12 FLOP/s" in text
     assert "100.0%  1.9e-07 USD" in text
     assert "at least 2e+07; not limited above" in text
@@ -218,11 +218,11 @@ def test_the_proposal_wants_a_market_without_shadow_prices(scenario, monkeypatch
     users = np.array([16.7, 21.4, 21.3, 19.6, 20.5, 19.2, 16.9, 14.4])
     found = Fit(np.array([2e8, 4e13, 2e8, 7e-4, 1e-5, *users]), np.zeros(26), 1.0, 1.0, 20)
     valley = [Held(g * 1e12, found, 0.9, s) for g, s in ((42, 0.0), (38, 1e-7), (40, 0.0))]
-    _, whole = propose("teleoperation", tuple(valley))
+    _, whole = propose(scenario, tuple(valley))
     assert whole.tolist() == [17, 21, 21, 20, 21, 19, 17, 14]
     assert (seen[0][GPU], seen[0][UPLINK]) == (40e12, 200e6)
     with pytest.raises(ArithmeticError, match="shadow price"):
-        propose("teleoperation", (valley[1],))
+        propose(scenario, (valley[1],))
 
 
 def test_held_parameters_stay_where_they_are(synthetic):

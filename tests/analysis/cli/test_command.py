@@ -8,12 +8,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from airan_market.analysis.cli.command import invoke
+from airan_market.analysis.cli.program import invoke
 from airan_market.analysis.store.reader import load_run
 from airan_market.scenarios import dump_toml
 
 ROOT = Path(__file__).parents[3]
-PROGRAM = [sys.executable, "-c", "from airan_market.analysis.cli.command import main; main()"]
+PROGRAM = [sys.executable, "-c", "from airan_market.analysis.cli.program import main; main()"]
 SHORT = ["--rounds", "2", "--horizon", "0.5", "--set", "simulation.warmup_s=0.2"]
 
 
@@ -187,8 +187,8 @@ WORK_OF_A_LOST_FILE = ["--set", "task.law={trace='gone.csv',format='azure-llm-20
         ),
         (["run", "llm_replay", "--set", "simulation.arrivals.trace=gone.csv"], "gone.csv"),
         (["run", "nowhere.toml"], "nowhere.toml: no such file"),
-        (["report", "nowhere"], "nowhere: no such run directory"),
-        (["report", "."], ".: not a run directory"),
+        (["report", "nowhere"], "nowhere: no such directory"),
+        (["report", "."], ".: not a directory of ours"),
     ],
 )
 def test_bad_input_is_one_line_and_status_2(arguments, line, capsys, here):
@@ -228,7 +228,7 @@ def test_a_run_that_fails_half_way_says_what_is_kept(toy_file, capsys, monkeypat
     out, err = capsys.readouterr()
     assert out == "mine\n"
     (line,) = err.splitlines()
-    assert line == "airan-market: ZeroDivisionError: no capacity (2 rounds are kept in mine)"
+    assert line == "airan-market: ZeroDivisionError: no capacity (finished rounds: 2, kept in mine)"
 
 
 @pytest.mark.usefixtures("fake")
@@ -238,7 +238,7 @@ def test_drawing_that_fails_keeps_the_run(toy_file, capsys, monkeypatch):
 
     monkeypatch.setattr("airan_market.analysis.play.draw", fail)
     assert invoke(["run", toy_file, "--out", "mine", "--quiet"]) == 1
-    assert "RuntimeError: no ink (all rounds are kept in mine)" in capsys.readouterr().err
+    assert "RuntimeError: no ink (all tables are kept in mine)" in capsys.readouterr().err
     load_run("mine", verify=True)
 
 
@@ -266,8 +266,8 @@ def test_ctrl_c_keeps_what_was_finished(here, by):
     out, err = process.communicate(timeout=60)
     assert process.returncode == 3, err
     assert out == "mine\n"
-    assert "interrupted: " in err
-    assert "finished rounds are kept in mine" in err
+    assert "interrupted; finished rounds: " in err
+    assert ", kept in mine; `airan-market report mine` draws them" in err
     assert "Traceback" not in err
     run = load_run(here / "mine", verify=True)
     assert run.manifest.status == "interrupted"

@@ -21,9 +21,9 @@ def modules_after(script: str) -> set[str]:
     "script",
     [
         "import airan_market.analysis",
-        "from airan_market.analysis.cli.command import invoke; assert invoke(['--help']) == 0",
-        "from airan_market.analysis.cli.command import invoke; assert invoke(['run', '--help']) == 0",
-        "from airan_market.analysis.cli.command import invoke; assert invoke(['--version']) == 0",
+        "from airan_market.analysis.cli.program import invoke; assert invoke(['--help']) == 0",
+        "from airan_market.analysis.cli.program import invoke; assert invoke(['run', '--help']) == 0",
+        "from airan_market.analysis.cli.program import invoke; assert invoke(['--version']) == 0",
     ],
 )
 def test_help_imports_nothing_heavy(script):

@@ -8,7 +8,7 @@ import pytest
 import tomli_w
 
 from airan_market.agents.certificate import menu_search
-from airan_market.analysis.cli.command import invoke
+from airan_market.analysis.cli.program import invoke
 from airan_market.scenarios.registry import MECHANISMS
 
 NORTH = {"servers": (28, 8, 60), "name": "north"}

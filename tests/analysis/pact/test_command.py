@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from airan_market.agents.pact.policy import audit
-from airan_market.analysis.cli.command import invoke
+from airan_market.analysis.cli.program import invoke
 from airan_market.analysis.pact import claims as pact_claims
-from airan_market.analysis.pact import report as pact_report
+from airan_market.analysis.pact import tables as pact_tables
 
 MINE = """\
 name = "mine"
@@ -26,8 +26,8 @@ services = [
 def empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     # as many points as a picture needs to be one
-    monkeypatch.setattr(pact_report, "LEVELS", 6)
-    monkeypatch.setattr(pact_report, "SCALES", np.array([0.2, 1.0]))
+    monkeypatch.setattr(pact_tables, "LEVELS", 6)
+    monkeypatch.setattr(pact_tables, "SCALES", np.array([0.2, 1.0]))
     monkeypatch.setattr(audit, "RATES", 6)
     Path("mine.toml").write_text(MINE, encoding="utf-8")
     return tmp_path
@@ -71,7 +71,8 @@ def test_it_leaves_tables_and_figures_and_never_overwrites_another_result(capsys
     assert {file.name for file in directory.iterdir()} == {
         "scenario.toml", "pact.json", "services.csv", "menus.csv", "liability.csv",
         "break_even.csv", "services.png", "figure2.png", "figure3.png", "figure4.png",
-        "liability.png", "break_even.png", "audits.csv", "audits.png",
+        "liability.png", "break_even.png", "audits.csv", "audits.png", "manifest.json",
+        "report.html",
     }  # fmt: skip
     drawn = (directory / "pact.json").stat().st_mtime_ns
     assert invoke(["pact", "mine.toml"]) == 0
@@ -82,8 +83,9 @@ def test_it_leaves_tables_and_figures_and_never_overwrites_another_result(capsys
     assert "allowed with --force" in capsys.readouterr().err
     assert json.loads((directory / "pact.json").read_text())["certificates"][0]
     Path("precious").mkdir()
+    Path("precious/thesis.txt").write_text("three years")
     assert invoke(["pact", "mine.toml", "--out", "precious", "--force"]) == 2
-    assert "holds no result of `pact` and is left alone" in capsys.readouterr().err
+    assert "not a directory of ours" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -148,11 +150,11 @@ def test_claims_interrupted_keep_the_rest_and_go_on_later(capsys, monkeypatch) -
     assert "tables and figures are kept in kept" in capsys.readouterr().err
     assert Path("kept/figure4.png").exists()
     assert not Path("kept/claims.md").exists()
-    drawn = Path("kept/figure4.png").stat().st_mtime_ns
+    computed = Path("kept/menus.csv").stat().st_mtime_ns
     monkeypatch.setattr(pact_claims, "judge", judge)
     assert invoke(["pact", "mine.toml", "--claims", "--out", "kept"]) == 0
     assert "reading 6 of 6" in capsys.readouterr().err
-    assert Path("kept/figure4.png").stat().st_mtime_ns == drawn
+    assert Path("kept/menus.csv").stat().st_mtime_ns == computed
     assert "| Fig. 2: " in Path("kept/claims.md").read_text(encoding="utf-8")
     assert Path("kept/claims.png").exists()
     assert not list(Path().glob(".*.partial"))

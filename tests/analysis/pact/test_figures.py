@@ -7,8 +7,8 @@ import pytest
 from airan_market.agents.pact.market import markets_of
 from airan_market.agents.pact.outcome import SolvedMarket
 from airan_market.analysis.pact import figures as pact_figures
-from airan_market.analysis.pact import report as pact_report
-from airan_market.analysis.pact.report import (
+from airan_market.analysis.pact import tables as pact_tables
+from airan_market.analysis.pact.tables import (
     liability_table,
     menu_table,
     scale_table,
@@ -88,7 +88,7 @@ def test_tables_hold_what_the_figures_show(solved: SolvedMarket) -> None:
 
 
 def test_break_even_grows_with_what_quality_is_worth(solved: SolvedMarket, monkeypatch) -> None:
-    monkeypatch.setattr(pact_report, "SCALES", np.geomspace(0.05, 5.0, 6))
+    monkeypatch.setattr(pact_tables, "SCALES", np.geomspace(0.05, 5.0, 6))
     scales = scale_table(solved.market)
     for _, rows in scales.groupby("form"):
         assert (np.diff(rows["level"]) > 0).all()

@@ -11,21 +11,19 @@ import pytest
 from airan_market.agents.pact.run import capacity
 from airan_market.agents.pact.run.model import PactSimulation
 from airan_market.analysis import load_run
-from airan_market.analysis.cli.command import invoke
+from airan_market.analysis.cli.program import invoke
 from airan_market.analysis.pact_run import figures
 from airan_market.analysis.pact_run.headline import headline
 from airan_market.analysis.pact_run.summary import (
-    ABOVE,
-    AS_PROMISED,
-    BELOW,
-    UNKNOWN,
+    WORDS,
     summarise,
     type_table,
     verdict,
 )
 from airan_market.analysis.play import NO_UNDER_WAY, play
-from airan_market.analysis.runs.headline import number
 from airan_market.analysis.store.reader import PactRun, RunError
+from airan_market.analysis.verdict import UNDECIDED, Verdict
+from airan_market.analysis.wording import number
 from airan_market.scenarios import load_pact
 from airan_market.sim.estimation.intervals import ratio_interval
 
@@ -143,7 +141,7 @@ def test_what_is_finished_is_kept_when_a_run_is_interrupted(tmp_path: Path) -> N
 
     scenario = load_pact("pact", [*SHORT, "traffic.links=1", "traffic.tokenisers=1"])
     done = play(scenario, 1, tmp_path / "cut", make_market=CutOff)
-    assert (done.status, done.rounds) == ("interrupted", 2)
+    assert (done.status, done.finished) == ("interrupted", 2)
     run = load_run(tmp_path / "cut", verify=True)
     assert isinstance(run, PactRun)
     assert run.rounds["round"].max() == 2
@@ -244,7 +242,7 @@ def test_tasks_have_rows_and_panels_of_their_own(tmp_path) -> None:
     assert isinstance(run, PactRun)
     table = type_table(run.rounds)
     assert table[["market", "type"]].to_numpy().tolist() == [[1, 1], [1, 2], [1, 3], [2, 1], [2, 2]]
-    assert (table["quality_verdict"] == UNKNOWN).all()
+    assert (table["quality_verdict"] == UNDECIDED).all()
     tasks = ["chat <b>", "code"]
     figure = figures.promises(table, tasks)
     assert [axis.get_title() for axis in figure.axes] == ["1: chat <b>"] * 2 + ["2: code"] * 2
@@ -270,7 +268,7 @@ def test_the_capacity_figure_has_a_panel_for_every_service_with_a_bound(run: Pac
 
 def test_verdicts() -> None:
     found = ratio_interval([3.0, 5.0, 4.0, 8.0], np.ones(4))
-    assert verdict(5.0, found) == AS_PROMISED
-    assert verdict(found.high + 0.1, found) == BELOW
-    assert verdict(found.low - 0.1, found) == ABOVE
-    assert verdict(1.0, ratio_interval([1.0], [1])) == UNKNOWN
+    assert verdict(5.0, found) == WORDS[Verdict.HOLDS]
+    assert verdict(found.high + 0.1, found) == WORDS[Verdict.BELOW]
+    assert verdict(found.low - 0.1, found) == WORDS[Verdict.ABOVE]
+    assert verdict(1.0, ratio_interval([1.0], [1])) == UNDECIDED

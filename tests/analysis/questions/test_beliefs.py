@@ -123,7 +123,7 @@ def test_verdicts() -> None:
     assert verdict("violation probability", 0.1, 0.0, 0.05) == "better"
     assert verdict("operator utility", 1.0, 0.5, 0.9) == "worse"
     assert verdict("operator utility", 1.0, 1.0 + 1e-15, 1.1) == "as believed"
-    assert verdict("operator utility", 1.0, np.nan, np.nan) == "as believed"
+    assert verdict("operator utility", 1.0, np.nan, np.nan) == "undecided"
 
 
 def test_verdicts_tell_a_careful_belief_from_a_careless_one(small: Primitives) -> None:

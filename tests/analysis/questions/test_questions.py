@@ -1,5 +1,6 @@
 """The command of the three questions: cells, tables, figures, findings, and how it ends."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -8,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from airan_market.analysis.cli.program import invoke
 from airan_market.analysis.questions import beliefs, rent
 from airan_market.analysis.questions import cells as question_cells
-from airan_market.analysis.questions import command as questions
 from airan_market.analysis.questions import report as question_report
 from airan_market.analysis.questions.cells import Cell, cells, compute, drawn
 from airan_market.analysis.questions.realised import Span
@@ -52,9 +53,8 @@ def test_all_that_is_promised_is_written(answered: tuple[Path, dict]) -> None:
     directory, answers = answered
     sentences = write(directory, answers)
     assert {path.name for path in directory.iterdir() if path.is_file()} == {
-        "rent_curve.csv", "rent_best.csv", "rent_play.csv", "rent_own.csv", "rent.png",
-        "anarchy.csv", "anarchy_draws.csv", "anarchy_split.csv", "anarchy.png",
-        "beliefs.csv", "beliefs.png", "findings.md",
+        "rent_curve.csv", "rent_best.csv", "rent_play.csv", "rent_own.csv",
+        "anarchy.csv", "anarchy_draws.csv", "anarchy_split.csv", "beliefs.csv", "findings.md",
     }  # fmt: skip
     text = (directory / "findings.md").read_text(encoding="utf-8")
     assert all(sentence in text for sentence in sentences)
@@ -123,7 +123,7 @@ def test_draws_are_of_the_paper_s_law(small: Scenario) -> None:
 
 
 def run(arguments: Sequence[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
-    status = questions.main(arguments)
+    status = invoke(["questions", *arguments])
     told = capsys.readouterr()
     return status, told.out, told.err
 
@@ -133,15 +133,24 @@ def test_the_command(
 ) -> None:
     monkeypatch.setattr(question_cells, "SPAN", Span(horizon_s=0.5, warmup_s=0.1))
     monkeypatch.setattr(beliefs, "NAMES", ("chernoff",))
-    monkeypatch.setattr(question_report, "drawable", lambda found: {})  # drawn above
     settings = [part for text in SMALL for part in ("--set", text)]
     asked = ["--only", "beliefs", "--out", str(tmp_path), "--workers", "1", *settings]
     status, out, err = run(asked, capsys)
     assert (status, out.strip()) == (0, str(tmp_path))
     assert "cell 1 of 1: beliefs-chernoff" in err
     assert "Belief chernoff" in err
-    status, out, err = run([*asked, "--quiet"], capsys)
+    assert {path.name for path in tmp_path.iterdir() if path.is_file()} == {
+        "manifest.json", "scenario.toml", "findings.md", "beliefs.csv", "beliefs.png",
+        "report.html",
+    }  # fmt: skip
+    status, out, err = run([*asked, "--quiet", "--json"], capsys)
     assert (status, err) == (0, "")
+    told = json.loads(out)
+    assert told["findings"][0].startswith("Belief chernoff")
+    (tmp_path / "report.html").unlink()
+    assert invoke(["report", str(tmp_path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == told
+    assert "Belief chernoff" in (tmp_path / "report.html").read_text(encoding="utf-8")
     table = pd.read_csv(tmp_path / "beliefs.csv")
     assert np.isfinite(table["realised"]).all()
 
@@ -165,8 +174,9 @@ def test_interrupted(
     def stop(cell: Cell) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(question_cells, "compute", stop)
+    monkeypatch.setattr(question_report, "compute", stop)
     asked = ["--only", "rent", "--out", str(tmp_path), "--workers", "1"]
     status, out, err = run(asked, capsys)
     assert (status, out) == (3, "")
-    assert "the same command goes on from there" in err
+    assert err.strip() == "interrupted before the first cell was finished: nothing is kept"
+    assert list(tmp_path.iterdir()) == []

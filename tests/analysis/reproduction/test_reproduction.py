@@ -8,7 +8,7 @@ import pytest
 
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.agents.solution.solver import settle
-from airan_market.analysis.cli.command import invoke
+from airan_market.analysis.cli.program import invoke
 from airan_market.analysis.reproduction import cells as reproduction
 from airan_market.analysis.reproduction.cells import (
     METHODS,
@@ -27,6 +27,7 @@ from airan_market.analysis.reproduction.figures import drawable
 from airan_market.analysis.reproduction.report import spread_of, wins_of
 from airan_market.analysis.store import cell_store
 from airan_market.analysis.store.cell_store import CELLS, stored
+from airan_market.analysis.store.manifest import read_manifest
 from airan_market.scenarios import InputError, load_scenario
 from airan_market.scenarios.registry import MECHANISMS
 
@@ -156,7 +157,8 @@ def test_an_interruption_keeps_what_is_finished(base, tmp_path, monkeypatch, cap
     assert sorted(files(tmp_path)) == ["users-30.json", "users-60.json"]
     told = capsys.readouterr()
     assert told.out == ""
-    assert "the same command goes on" in told.err
+    assert f"cells kept in {tmp_path}: 2; the same command goes on" in told.err
+    assert read_manifest(tmp_path).status == "interrupted"
 
 
 def test_the_command_leaves_the_table_and_the_figures(tmp_path, capsys, monkeypatch):
@@ -170,6 +172,37 @@ def test_the_command_leaves_the_table_and_the_figures(tmp_path, capsys, monkeypa
     assert set(claims["sample"]) == {"in", "out"}
     assert (tmp_path / "figure3.png").read_bytes().startswith(b"\x89PNG")
     assert "not computed" in (tmp_path / "claims.md").read_text()
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    (tmp_path / "report.html").unlink()
+    assert invoke(["report", str(tmp_path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == json.loads(told.out)
+    assert (tmp_path / "report.html").read_text(encoding="utf-8") == page
+    with (tmp_path / "claims.csv").open("a") as file:
+        file.write("changed")
+    assert invoke(["report", str(tmp_path)]) == 2
+    assert "claims.csv: SHA-256 differs" in capsys.readouterr().err
+
+
+def test_only_a_reproduction_is_written_into(tmp_path, capsys):
+    (tmp_path / "thesis.txt").write_text("three years")
+    assert invoke(["reproduce", "--only", "table1", "--draws", "1", "--out", str(tmp_path)]) == 2
+    assert "nothing there is replaced, name another --out" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [tmp_path / "thesis.txt"]
+
+
+def test_interrupted_before_a_cell_nothing_is_kept_and_nothing_else_said(
+    tmp_path, capsys, monkeypatch
+):
+    def interrupted(cell, base):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(reproduction, "compute", interrupted)
+    monkeypatch.setattr(cell_store, "processors", lambda: 1)
+    out = tmp_path / "new"
+    assert invoke(["reproduce", "--only", "users", "--draws", "1", "--out", str(out), "-q"]) == 3
+    said = "interrupted before the first cell was finished: nothing is kept\n"
+    assert capsys.readouterr().err == said
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

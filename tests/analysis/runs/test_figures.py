@@ -5,7 +5,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.container import ErrorbarContainer
 
-from airan_market.analysis.figure_style import png
+from airan_market.analysis.figure_style import png, save
 from airan_market.analysis.runs import figures
 from airan_market.analysis.runs.violations import violation_table
 
@@ -45,7 +45,7 @@ def test_every_axis_is_labelled_with_its_unit(run, name):
 
 @pytest.mark.parametrize("name", ALL)
 def test_same_frames_same_picture_to_the_byte(run, name, tmp_path):
-    figures.save(drawn(name, run), tmp_path / "first.png")
+    save({"first": drawn(name, run)}, tmp_path)
     first = (tmp_path / "first.png").read_bytes()
     assert first == drawn(name, run)._repr_png_()  # what a notebook shows
     assert b"Software" not in first

@@ -4,9 +4,10 @@ from html.parser import HTMLParser
 
 import pytest
 
-from airan_market.analysis.runs.headline import headline, number, probability
+from airan_market.analysis.runs.headline import headline
 from airan_market.analysis.runs.report import write_report
 from airan_market.analysis.store.reader import Run, load_run
+from airan_market.analysis.wording import number, probability
 
 
 class Page(HTMLParser):
@@ -82,7 +83,7 @@ def test_headline_is_in_the_page_and_read_off_the_summary(page, run):
 
 def test_page_tells_how_to_get_the_run_again(page, run):
     text = " ".join(page.text.split())
-    assert "airan-market run RUN_DIR/scenario.toml --seed 1" in text
+    assert "airan-market run DIR/scenario.toml --seed 1" in text
     assert run.manifest.scenario_hash in text
     assert run.manifest.tables["tasks.parquet"]["sha256"] in text
     assert run.manifest.versions["numpy"] in text

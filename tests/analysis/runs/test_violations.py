@@ -2,14 +2,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from airan_market.analysis.runs.violations import (
-    COVERS,
-    TOO_LOW,
-    UNDECIDED,
-    verdict,
-    violation_table,
-)
+from airan_market.analysis.runs.violations import WORDS, verdict, violation_table
+from airan_market.analysis.verdict import UNDECIDED, Verdict
 from airan_market.sim.estimation.intervals import cluster_proportion
+
+COVERS, TOO_LOW = WORDS[Verdict.HOLDS], WORDS[Verdict.FAILS]
 
 
 def cells(rows: list[tuple]) -> tuple[pd.DataFrame, pd.DataFrame]:

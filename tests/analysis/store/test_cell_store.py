@@ -80,7 +80,7 @@ def test_marks_tell_everything_apart(tmp_path: Path) -> None:
 
 
 def test_workers_leave_ctrl_c_to_their_parent() -> None:
-    with cell_store._pool(1) as pool:
+    with cell_store.pool(1) as pool:
         assert pool.submit(signal.getsignal, signal.SIGINT).result() == signal.SIG_IGN
 
 
@@ -90,7 +90,7 @@ def test_workers_end_at_once_when_their_parent_stops() -> None:
     workers = []
 
     def interrupted():
-        with cell_store._pool(1) as pool:
+        with cell_store.pool(1) as pool:
             pool.submit(abs, -1).result()  # the worker is up
             workers.extend(set(multiprocessing.active_children()) - set(before))
             pool.submit(time.sleep, 600.0)

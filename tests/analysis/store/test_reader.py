@@ -57,12 +57,12 @@ def test_a_broken_table_is_one_line(copy):
 @pytest.mark.parametrize(
     ("break_it", "message"),
     [
-        (lambda d: (d / "manifest.json").unlink(), "not a run directory"),
+        (lambda d: (d / "manifest.json").unlink(), "not a directory of ours"),
         (lambda d: (d / "manifest.json").write_text("{"), "cannot be read as JSON"),
         (lambda d: (d / "manifest.json").write_text("[]"), "not a manifest"),
-        (lambda d: edit_manifest(d, schema_version=2), "schema_version = 2: allowed 1"),
-        (lambda d: edit_manifest(d, colour="red"), "not a manifest of schema version 1"),
-        (lambda d: edit_manifest(d, status="odd"), "not a manifest of schema version 1"),
+        (lambda d: edit_manifest(d, schema_version=9), "schema_version = 9: allowed 1 and 2"),
+        (lambda d: edit_manifest(d, colour="red"), "not a manifest of schema version 2"),
+        (lambda d: edit_manifest(d, status="odd"), "not a manifest of schema version 2"),
         (lambda d: edit_manifest(d, status="running"), "still being written"),
     ],
 )

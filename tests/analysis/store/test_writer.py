@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from airan_market.analysis.play import play
+from airan_market.analysis.store.directory import default_directory
 from airan_market.analysis.store.manifest import RunError, read_manifest
 from airan_market.analysis.store.reader import load_run
-from airan_market.analysis.store.writer import RunWriter, default_directory
+from airan_market.analysis.store.writer import RunWriter
 
 ROOT = Path(__file__).parents[3]
 
@@ -129,7 +130,7 @@ def test_an_unfinished_run_is_replaced_by_its_own_complete_one_only(tmp_path, to
             super().step()
 
     assert play(toy(), out=target, make_market=Interrupted).path == target
-    with pytest.raises(RunError, match="interrupted run of another scenario or seed"):
+    with pytest.raises(RunError, match="interrupted run of another scenario, seed or settings"):
         play(toy(), seed=2, out=target, make_market=fake_market)
     assert play(toy(), out=target, make_market=fake_market).path == target
     assert load_run(target).manifest.status == "complete"
@@ -138,7 +139,7 @@ def test_an_unfinished_run_is_replaced_by_its_own_complete_one_only(tmp_path, to
 @pytest.mark.parametrize("force", [False, True])
 def test_a_directory_that_is_no_run_is_never_touched(tmp_path, scenario, fake_market, force):
     (tmp_path / "thesis.txt").write_text("three years")
-    with pytest.raises(RunError, match=r"not a run directory.*nothing there is replaced"):
+    with pytest.raises(RunError, match=r"not a directory of ours.*nothing there is replaced"):
         play(scenario, out=tmp_path, force=force, make_market=fake_market)
     assert list(tmp_path.iterdir()) == [tmp_path / "thesis.txt"]
 
@@ -159,7 +160,7 @@ def test_a_run_needs_a_name(scenario, name):
 
 def test_two_processes_do_not_write_the_same_run(tmp_path, scenario):
     writer = RunWriter(tmp_path / "run", scenario, 1)
-    with pytest.raises(RunError, match="another process is writing this run"):
+    with pytest.raises(RunError, match="another process is writing it"):
         RunWriter(tmp_path / "run", scenario, 1)
     writer.discard()
     RunWriter(tmp_path / "run", scenario, 1).discard()

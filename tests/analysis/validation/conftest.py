@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from airan_market.analysis.validation.findings import Findings
 from airan_market.analysis.validation.offered import Offered, offered
 from airan_market.analysis.validation.truth import Effort
-from airan_market.analysis.validation.validate import Findings, Wanted, validate
+from airan_market.analysis.validation.validating import Wanted, validate
 from airan_market.scenarios import Scenario, load_scenario
 
 LITTLE = Wanted(Effort(replications=20, relative=0.2, budget_tasks=3e5, paths=1280, points=3),

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from airan_market.analysis.validation.bound_map import (
+from airan_market.analysis.validation.bound.map import (
     bound_map,
     failing_level,
     far_tail_fails,

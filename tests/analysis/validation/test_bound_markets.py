@@ -1,15 +1,15 @@
 import numpy as np
 import pytest
 
-from airan_market.analysis.validation import bound_markets
-from airan_market.analysis.validation.bound_markets import (
+from airan_market.analysis.validation.bound import markets as bound_markets
+from airan_market.analysis.validation.bound.markets import (
     market_rows,
     market_table,
     summarise_markets,
     variants,
 )
 from airan_market.analysis.validation.ladder import CHERNOFF, PRIORITY, ladder
-from airan_market.analysis.validation.summary import sentences
+from airan_market.analysis.validation.report.summary import sentences
 from airan_market.scenarios import load_scenario
 
 

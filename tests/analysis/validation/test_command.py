@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from airan_market.analysis.cli.command import invoke
-from airan_market.analysis.validation.store import load_validation
+from airan_market.analysis.cli.program import invoke
+from airan_market.analysis.validation.stored import load_validation
 
 ROOT = Path(__file__).parents[3]
-PROGRAM = [sys.executable, "-c", "from airan_market.analysis.cli.command import main; main()"]
+PROGRAM = [sys.executable, "-c", "from airan_market.analysis.cli.program import main; main()"]
 QUICK = ["--tasks", "2e4", "--replications", "4", "--paths", "64", "--points", "2",
          "--no-beyond", "--no-map"]  # fmt: skip
 
@@ -30,9 +30,12 @@ def test_it_leaves_a_directory_and_names_it_last(capsys):
     (line,) = out.splitlines()
     assert line.startswith("runs/validate-bound_fails-3-")
     done = load_validation(line, verify=True)
-    assert (done.manifest["seed"], done.manifest["status"]) == (3, "complete")
-    assert {"figures/tails-1.png", "figures/decomposition.png"} <= set(done.manifest["files"])
-    assert done.manifest["settings"]["effort"]["paths"] == 64
+    assert (done.manifest.seed, done.manifest.status) == (3, "complete")
+    assert (done.path / "report.html").is_file()
+    assert {path.name for path in (done.path / "figures").iterdir()} == {
+        "tails-1.png", "decomposition.png",
+    }  # fmt: skip
+    assert done.manifest.settings["effort"]["paths"] == 64
     assert "1 of 3: edge site" in err
     assert "violated beyond doubt in 1" in err
     # a second time it is refused, and nothing is computed

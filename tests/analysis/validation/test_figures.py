@@ -5,16 +5,17 @@ from matplotlib.colors import to_rgb
 
 from airan_market.analysis.figure_style import png
 from airan_market.analysis.validation.beyond import beyond_table, laws
-from airan_market.analysis.validation.bound_map import bound_map
-from airan_market.analysis.validation.bound_map_figure import _COLOURS, bound_map_figure
-from airan_market.analysis.validation.figures import (
+from airan_market.analysis.validation.bound.figure import _COLOURS, bound_map_figure
+from airan_market.analysis.validation.bound.map import bound_map
+from airan_market.analysis.validation.findings import places_on_map
+from airan_market.analysis.validation.ladder import THEORIES
+from airan_market.analysis.validation.report.figures import (
     SAID,
     decomposition,
     drawable,
     other_laws,
     tails,
 )
-from airan_market.analysis.validation.ladder import THEORIES
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +85,7 @@ def test_classes_of_the_map_are_told_apart_in_grey():
 
 
 def test_the_map_marks_the_market_in_the_panel_of_its_position(whole):
-    figure = bound_map_figure(whole.map, 0.9, whole.places)
+    figure = bound_map_figure(whole.map, 0.9, places_on_map(whole))
     texts = {axis.get_title(): [text.get_text() for text in axis.texts] for axis in figure.axes}
     assert texts == {"type feels 2 × its own load": [], "type feels 8 × its own load": ["1.2"]}
 

@@ -1,26 +1,18 @@
-import json
 import os
-import subprocess
-import sys
 
 import pandas as pd
 import pytest
 
+from airan_market.analysis.store.directory import default_directory
 from airan_market.analysis.store.manifest import RunError
 from airan_market.analysis.validation.session import validate_into
-from airan_market.analysis.validation.store import (
-    ValidationWriter,
-    default_directory,
-    load_validation,
-)
+from airan_market.analysis.validation.stored import load_validation
 
 
 @pytest.fixture
 def into(found, monkeypatch):
     """Writes the findings at hand instead of making new ones."""
-    monkeypatch.setattr(
-        "airan_market.analysis.validation.session.draw_into", lambda directory, found: None
-    )
+    monkeypatch.setattr("airan_market.analysis.validation.session.draw", lambda directory: None)
 
     def write(out, status="complete", **options):
         object.__setattr__(found, "status", status)
@@ -35,15 +27,17 @@ def into(found, monkeypatch):
 def test_a_directory_reads_back_as_it_was_written(into, found, tmp_path):
     done = into(tmp_path / "v")
     opened = load_validation(done.path, verify=True)
-    assert opened.manifest["status"] == done.status == "complete"
+    assert opened.manifest.status == done.status == "complete"
     assert opened.scenario == found.scenario
     assert opened.summary == found.summary == done.summary
     both = (opened.approximations, found.approximations)
     read, written = (table.fillna({"simulation": ""}) for table in both)
     pd.testing.assert_frame_equal(read, written, check_dtype=False)
-    assert set(opened.manifest["files"]) == {
-        "approximations.parquet", "verdicts.parquet", "verdicts.csv", "verdicts.md",
-        "summary.json", "scenario.toml",
+    assert set(opened.manifest.tables) == {
+        "approximations.parquet", "verdicts.parquet", "verdicts.csv",
+    }  # fmt: skip
+    assert {path.name for path in done.path.iterdir()} == {
+        *opened.manifest.tables, "verdicts.md", "summary.json", "scenario.toml", "manifest.json",
     }  # fmt: skip
     table = pd.read_csv(done.path / "verdicts.csv")
     assert table["verdict"].tolist() == found.verdicts["verdict"].tolist()
@@ -69,10 +63,10 @@ def test_a_complete_one_needs_force(into, tmp_path):
 def test_an_interrupted_one_gives_way_to_a_complete_one_and_never_replaces_it(into, tmp_path):
     assert into(tmp_path / "v", "interrupted").path == tmp_path / "v"
     assert into(tmp_path / "v").path == tmp_path / "v"
-    assert load_validation(tmp_path / "v").manifest["status"] == "complete"
+    assert load_validation(tmp_path / "v").manifest.status == "complete"
     aside = into(tmp_path / "v", "interrupted", force=True).path
     assert aside == tmp_path / "v.interrupted"
-    assert load_validation(tmp_path / "v").manifest["status"] == "complete"
+    assert load_validation(tmp_path / "v").manifest.status == "complete"
 
 
 @pytest.mark.parametrize("what", ["notes.txt", "manifest.json"])
@@ -105,13 +99,13 @@ def test_nothing_is_left_when_nothing_was_finished(edge, tmp_path):
 
 
 def test_interrupted_while_drawing_keeps_the_complete_tables(found, tmp_path, monkeypatch):
-    def stop(directory, found):
+    def stop(directory):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("airan_market.analysis.validation.session.draw_into", stop)
+    monkeypatch.setattr("airan_market.analysis.validation.session.draw", stop)
     done = validate_into(found.scenario, 1, tmp_path / "v", find=lambda *a, **k: found)
     assert done.undrawn
-    assert load_validation(done.path, verify=True).manifest["status"] == "complete"
+    assert load_validation(done.path, verify=True).manifest.status == "complete"
 
 
 def test_a_changed_file_is_noticed(into, tmp_path):
@@ -123,8 +117,10 @@ def test_a_changed_file_is_noticed(into, tmp_path):
     (path / "verdicts.csv").unlink()
     with pytest.raises(RunError, match=r"verdicts.csv: missing"):
         load_validation(path, verify=True)
-    with pytest.raises(RunError, match=r"map\.parquet"):
-        _ = load_validation(path).map
+    assert load_validation(path).map.empty  # not asked for
+    (path / "approximations.parquet").unlink()
+    with pytest.raises(RunError, match=r"approximations\.parquet"):
+        _ = load_validation(path).approximations
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"kind": "validation", "schema_version": 9}'])
@@ -134,28 +130,12 @@ def test_what_cannot_be_read_is_refused(tmp_path, content):
         load_validation(tmp_path)
 
 
-def test_leftovers_of_a_killed_process_are_removed_and_those_of_a_living_one_are_not(
-    edge, tmp_path
-):
-    dead = subprocess.Popen([sys.executable, "-c", ""])
-    dead.wait()
-    alive = os.getppid()
-    for process in (dead.pid, alive):
-        (tmp_path / f".v.partial-{process}").mkdir()
-    (tmp_path / f".v.replaced-{dead.pid}").mkdir()
-    (tmp_path / f".v.replaced-{dead.pid}" / "manifest.json").write_text(
-        json.dumps({"kind": "validation", "schema_version": 1, "status": "complete"})
-    )
-    writer = ValidationWriter(tmp_path / "v", edge, 1, {})
-    left = sorted(entry.name for entry in tmp_path.iterdir())
-    # a replacement that was cut off is undone before anything else
-    assert left == sorted(["v", f".v.partial-{alive}", writer.partial.name])
-    writer.discard()
-
-
 def test_what_else_was_asked_for_has_a_directory_of_its_own(found):
-    usual = default_directory(found.scenario, 1)
-    with_trace = default_directory(found.scenario, 1, {"trace": "requests.csv"})
-    assert usual != with_trace != default_directory(found.scenario, 1, {"trace": "other.csv"})
-    assert with_trace == default_directory(found.scenario, 1, {"trace": "requests.csv"})
+    def asked(trace):
+        return default_directory(found.scenario, 1, prefix="validate", settings={"trace": trace})
+
+    usual = default_directory(found.scenario, 1, prefix="validate")
+    with_trace = asked("requests.csv")
+    assert usual != with_trace != asked("other.csv")
+    assert with_trace == asked("requests.csv")
     assert usual.name.startswith(f"validate-{found.scenario.name}-1-")

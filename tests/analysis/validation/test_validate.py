@@ -2,11 +2,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from airan_market.analysis.validation import validate as validation
+from airan_market.analysis.validation import validating as validation
 from airan_market.analysis.validation.ladder import CHERNOFF, METHODS, PRIORITY, SIMULATED, THEORIES
-from airan_market.analysis.validation.summary import sentences
-from airan_market.analysis.validation.text import verdicts_text
-from airan_market.analysis.validation.validate import INTERRUPTED, Wanted, validate
+from airan_market.analysis.validation.report.summary import sentences
+from airan_market.analysis.validation.report.text import verdicts_text
+from airan_market.analysis.validation.validating import INTERRUPTED, Wanted, validate
 from airan_market.analysis.validation.verdicts import CAUSES, HOLDS, VIOLATED
 from airan_market.scenarios import load_scenario
 

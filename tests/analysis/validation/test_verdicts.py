@@ -4,12 +4,12 @@ import pytest
 from airan_market.analysis.validation.verdicts import (
     CAUSES,
     HOLDS,
-    UNDECIDED,
     VIOLATED,
     family_level,
     log_errors,
     verdicts,
 )
+from airan_market.analysis.verdict import UNDECIDED
 from airan_market.sim.estimation.intervals import cluster_proportion
 
 

@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from airan_market.analysis.figure_style import panels, style
-from airan_market.analysis.validation.bound_map import failing_level, far_tail_fails
+from airan_market.analysis.validation.bound.map import failing_level, far_tail_fails
 
 #: Belief over truth, in decades, that separates the classes of the map, from worst to slackest.
 EDGES = (-np.inf, -1.0, 0.0, 1.0, 3.0, np.inf)
@@ -46,7 +46,7 @@ def bound_map_figure(
     Parameters
     ----------
     rows : DataFrame
-        As `analysis.validation.bound_map.bound_map` returns it.
+        As `analysis.validation.bound.map.bound_map` returns it.
     zeta : float
         That of the map.
     markets : DataFrame, optional

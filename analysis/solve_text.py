@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import Any
 
-from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from airan_market.analysis.runs.headline import number, probability
-
-WIDTH = 100
+from airan_market.analysis.wording import as_text, columns, number, probability
 
 
 def outcome_text(
@@ -30,14 +25,8 @@ def outcome_text(
     certificates : sequence of str
         What was checked and found, a sentence each.
     """
-    buffer = io.StringIO()
-    console = Console(file=buffer, width=WIDTH, highlight=False, markup=False, no_color=True)
-    console.print(_totals(outcome))
-    console.print(_contracts(outcome, names))
-    console.print(_matching(outcome, names))
-    for sentence in certificates:
-        console.print(f"- {sentence}", soft_wrap=True)
-    return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines())
+    told = [f"- {sentence}" for sentence in certificates]
+    return as_text([_totals(outcome), _contracts(outcome, names), _matching(outcome, names), *told])
 
 
 def _totals(outcome: dict[str, Any]) -> str:
@@ -51,12 +40,11 @@ def _totals(outcome: dict[str, Any]) -> str:
 
 
 def _contracts(outcome: dict[str, Any], names: Sequence[str]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, title="Contracts", title_justify="left")
-    for heading in (
+    headings = (
         "operator", "type", "latency s", "price USD", "believed violation", "load of types 1..n",
         "matching probability",
-    ):  # fmt: skip
-        table.add_column(heading, justify="left" if heading == "operator" else "right")
+    )  # fmt: skip
+    table = columns("Contracts", headings, left=["operator"])
     for place, (operator, name) in enumerate(zip(outcome["operators"], names, strict=True)):
         types = range(len(operator["latency_s"]))
         for n in types:
@@ -74,9 +62,8 @@ def _contracts(outcome: dict[str, Any], names: Sequence[str]) -> Table:
 
 
 def _matching(outcome: dict[str, Any], names: Sequence[str]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, title="Users", title_justify="left")
-    for heading in ("type", "stays out with probability", "likeliest choice"):
-        table.add_column(heading, justify="left" if heading == "likeliest choice" else "right")
+    headings = ("type", "stays out with probability", "likeliest choice")
+    table = columns("Users", headings, left=["likeliest choice"])
     rows = zip(outcome["opt_out_probability"], outcome["matching"], strict=True)
     for n, (out, choice) in enumerate(rows, start=1):
         table.add_row(str(n), number(out, 3), Text(names[choice - 1] if choice else "stays out"))

@@ -11,7 +11,7 @@ can feel. The map says how far out: it compares both laws, exactly, at latencies
 believes given probabilities, at one station (the bottleneck; lightly loaded stages besides hardly
 change it).
 
-`airan-market validate` draws it in every run; `analysis.validation.bound_markets` looks for the
+`airan-market validate` draws it in every run; `analysis.validation.bound.markets` looks for the
 failures in markets that menus produce.
 """
 

@@ -6,7 +6,7 @@ Methods differ by dash as well as by colour, causes by hatch, so the figures are
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,11 +17,14 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocat
 from airan_market.analysis.figure_style import (
     MARKERS,
     colours,
+    legend_below,
     operator_labels,
     panels,
     style,
     whole_ticks,
 )
+from airan_market.analysis.validation.bound.figure import bound_map_figure
+from airan_market.analysis.validation.findings import Reported, places_on_map
 from airan_market.analysis.validation.ladder import (
     CHERNOFF,
     FIRST_COME,
@@ -30,9 +33,6 @@ from airan_market.analysis.validation.ladder import (
     SIMULATED,
     THEORIES,
 )
-
-if TYPE_CHECKING:
-    from airan_market.analysis.validation.validate import Findings
 
 #: How a method is called in a legend.
 SAID = {
@@ -53,16 +53,13 @@ _ROOM = 1.6  # the log axis reaches this factor past 1
 _LEAST_SHOWN = 1e-10
 
 
-def drawable(found: Findings) -> dict[str, Figure]:
+def drawable(found: Reported) -> dict[str, Figure]:
     """All figures of a validation by file name, without the ending; those without data left out.
 
     Parameters
     ----------
-    found : Findings
-        As `analysis.validation.validate.validate` returns it.
+    found : Findings or Validation
     """
-    from airan_market.analysis.validation.bound_map_figure import bound_map_figure
-
     names = [operator.name for operator in found.scenario.operators]
     table = found.approximations
     figures = {
@@ -75,14 +72,15 @@ def drawable(found: Findings) -> dict[str, Figure]:
         figures["beyond"] = other_laws(found.beyond, names)
     if len(found.map):
         zeta = found.scenario.mechanism.chernoff_zeta
-        figures["map"] = bound_map_figure(found.map, zeta, found.places)
+        figures["map"] = bound_map_figure(found.map, zeta, places_on_map(found))
     return figures
 
 
 def tails(approximations: pd.DataFrame, names: Sequence[str] | None = None) -> Figure:
     """Tails of one operator, a panel per type: four theories, the simulation with its interval.
 
-    The vertical line is the agreed latency.
+    The vertical line is the agreed latency. A line ends in a triangle where it goes on below the
+    axis.
 
     Parameters
     ----------
@@ -104,7 +102,7 @@ def tails(approximations: pd.DataFrame, names: Sequence[str] | None = None) -> F
             if place % 4 == 0:
                 axis.set_ylabel("probability to take longer")
         axes[0].set_ylim(_LEAST_SHOWN, _ROOM)
-        _legend(figure, axes)
+        legend_below(figure, axes, 3.3)
     return figure
 
 
@@ -120,6 +118,10 @@ def _tail_panel(axis: Axes, rows: pd.DataFrame) -> None:
             line["latency_s"], line["probability"], label=SAID[method], linestyle=_DASHES[method],
             linewidth=_WIDTHS[method], color="black" if method == PRIORITY else palette[method],
         )  # fmt: skip
+        if len(line) and line["probability"].iloc[-1] < _LEAST_SHOWN:
+            fallen = -np.log(line["probability"])
+            leaves_s = np.interp(-np.log(_LEAST_SHOWN), fallen, line["latency_s"])
+            axis.plot(leaves_s, _LEAST_SHOWN, "v", color=palette[method], clip_on=False, zorder=5)
     seen = rows[(rows["method"] == SIMULATED) & rows["ci_high"].notna()].sort_values("latency_s")
     if len(seen):
         low = seen["ci_low"].clip(lower=_LEAST_SHOWN / 10)
@@ -172,7 +174,7 @@ def decomposition(verdicts: pd.DataFrame, names: Sequence[str] | None = None) ->
         axes[0].yaxis.set_major_locator(FixedLocator([*(-tick for tick in ticks), 0, *ticks]))
         axes[0].yaxis.set_minor_locator(NullLocator())
         axes[0].yaxis.set_major_formatter(FuncFormatter(lambda decades, _: _factor(decades)))
-        _legend(figure, axes)
+        legend_below(figure, axes, 3.3)
     return figure
 
 
@@ -220,7 +222,7 @@ def other_laws(beyond: pd.DataFrame, names: Sequence[str] | None = None) -> Figu
             markerfacecolor="white",
             label="hollow: none seen, upper limit",
         )
-        _legend(figure, axes)
+        legend_below(figure, axes, 3.3)
     return figure
 
 
@@ -277,14 +279,3 @@ def _factor(decades: float) -> str:
         return "× 10" if decades > 0 else "÷ 10"
     power = str(abs(round(decades))).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
     return f"{'×' if decades > 0 else '÷'} 10{power}"
-
-
-def _legend(figure: Figure, axes: Sequence[Axes]) -> None:
-    entries: dict[str, Any] = {}
-    for axis in axes:
-        for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
-            entries.setdefault(label, handle)
-    columns = max(1, int(figure.get_figwidth() // 3.3))
-    figure.legend(
-        entries.values(), entries.keys(), loc="outside lower center", ncols=min(columns, 6)
-    )

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from airan_market.analysis.exits import is_interruption
 from airan_market.analysis.validation import beyond as beyond_module
-from airan_market.analysis.validation.bound_map import bound_map
-from airan_market.analysis.validation.bound_markets import market_rows, market_table
+from airan_market.analysis.validation.bound.map import bound_map
+from airan_market.analysis.validation.bound.markets import market_table
+from airan_market.analysis.validation.findings import COMPLETE, INTERRUPTED, Findings
 from airan_market.analysis.validation.ladder import PRIORITY, ladder
 from airan_market.analysis.validation.offered import Offered, grid, offered
-from airan_market.analysis.validation.summary import summarise_validation
+from airan_market.analysis.validation.report.summary import summarise_validation
 from airan_market.analysis.validation.tables import approximations, verdict_table
 from airan_market.analysis.validation.truth import Effort, Truth, observe
 from airan_market.analysis.validation.verdicts import FAMILY_LEVEL
@@ -30,56 +30,6 @@ KERNELS = (
     "airan_market.sim.engines.kernel",
     "airan_market.sim.rare.tagged_kernel",
 )
-COMPLETE, INTERRUPTED = "complete", "interrupted"
-
-
-@dataclass(frozen=True, eq=False)
-class Findings:
-    """What a validation found.
-
-    Attributes
-    ----------
-    scenario : Scenario
-    seed : int
-    status : str
-        `complete`, or `interrupted` after Ctrl-C: tables hold what was finished.
-    sites : tuple of Offered
-        What each operator is offered at the solved loads.
-    simulated : int
-        Operators simulated.
-    approximations : DataFrame
-        See `analysis.validation.tables.approximations`.
-    verdicts : DataFrame
-        See `analysis.validation.tables.verdict_table`.
-    beyond : DataFrame
-        See `analysis.validation.beyond.beyond_table`; empty unless asked for.
-    map : DataFrame
-        See `bound_map.bound_map`, with the scenario's ζ; empty unless asked for.
-    places : DataFrame
-        Where the types of this market stand on the map: `bound_markets.market_rows`.
-    markets : DataFrame
-        See `analysis.validation.bound_markets.market_table`; empty unless asked for.
-    spent : tuple of dict
-        What the replications of each operator took (`analysis.validation.truth.Truth.spent`).
-    notes : tuple of str
-    summary : dict
-        See `analysis.validation.summary.summarise_validation`.
-    """
-
-    scenario: Scenario
-    seed: int
-    status: str
-    sites: tuple[Offered, ...]
-    simulated: int
-    approximations: pd.DataFrame
-    verdicts: pd.DataFrame
-    beyond: pd.DataFrame
-    map: pd.DataFrame
-    places: pd.DataFrame
-    markets: pd.DataFrame
-    spent: tuple[dict[str, Any], ...]
-    notes: tuple[str, ...]
-    summary: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -200,7 +150,6 @@ def validate(
         verdicts=verdict_table(sites, tails, truths, wanted.level),
         beyond=other,
         map=mapped,
-        places=pd.DataFrame([row for site in sites for row in market_rows(site)]),
         markets=markets,
         spent=tuple({} if truth is None else truth.spent() for truth in truths),
         notes=_notes(scenario, sites, truths, wanted),

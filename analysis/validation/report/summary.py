@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from airan_market.analysis.runs.headline import number, probability
+from airan_market.analysis.runs.summary import plain
 from airan_market.analysis.validation.beyond import USUAL, summarise_beyond
-from airan_market.analysis.validation.bound_map import summarise_map
-from airan_market.analysis.validation.bound_markets import summarise_markets
+from airan_market.analysis.validation.bound.map import summarise_map
+from airan_market.analysis.validation.bound.markets import summarise_markets
+from airan_market.analysis.validation.findings import Findings
 from airan_market.analysis.validation.ladder import CHERNOFF, PRIORITY, THEORIES
 from airan_market.analysis.validation.verdicts import (
     CAUSES,
@@ -22,9 +23,8 @@ from airan_market.analysis.validation.verdicts import (
     UNDECIDED,
     VIOLATED,
 )
-
-if TYPE_CHECKING:
-    from airan_market.analysis.validation.validate import Findings
+from airan_market.analysis.verdict import TOO_LITTLE
+from airan_market.analysis.wording import formatted, number, probability
 
 JUDGED = (HOLDS, VIOLATED, UNDECIDED)
 STATES = (*JUDGED, SATURATED, IDLE, NOT_SEEN)
@@ -43,7 +43,7 @@ def summarise_validation(found: Findings, level: float) -> dict[str, Any]:
     verdicts = found.verdicts
     paper = verdicts[verdicts["method"] == CHERNOFF]
     judged = paper[paper["verdict"].isin(JUDGED)]
-    return _clean(
+    return plain(
         {
             "scenario": found.scenario.name,
             "seed": found.seed,
@@ -100,10 +100,12 @@ def sentences(summary: dict[str, Any]) -> list[str]:
     """The findings in a few sentences, each read off the summary."""
     counts = summary["verdicts"][CHERNOFF]
     judged = sum(counts[state] for state in JUDGED)
+    too_little = f", where {TOO_LITTLE}" if counts[UNDECIDED] else ""
     answer = [
         f"The paper's bound at the agreed latencies, of {judged} pairs of operator and type: holds "
         f"in {counts[HOLDS]}, violated beyond doubt in {counts[VIOLATED]}, undecided in "
-        f"{counts[UNDECIDED]} (all verdicts together right with {summary['level']:.0%})."
+        f"{counts[UNDECIDED]}{too_little} (all verdicts together right with "
+        f"{summary['level']:.0%})."
     ]
     for place in summary["bound_violated"][:3]:
         answer.append(f"Violated: {_place(place)}, {number(1 / place['ratio'], 3)} times as often.")
@@ -152,13 +154,9 @@ def _listed(places: list[dict[str, int]]) -> str:
 def _place(place: dict[str, Any]) -> str:
     return (
         f"operator {place['operator']}, type {place['type']}, at "
-        f"{number(place['latency_s'], 3)} s: believed {_p(place['belief'])}, "
-        f"simulated {_p(place['truth'])}"
+        f"{number(place['latency_s'], 3)} s: believed {formatted(place['belief'])}, "
+        f"simulated {formatted(place['truth'])}"
     )
-
-
-def _p(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2e}"
 
 
 _FIELDS = [
@@ -199,16 +197,3 @@ def _independence(verdicts: pd.DataFrame) -> dict[str, Any] | None:
         "greatest_percent": float(100 * np.abs(exact["ratio"] - 1).max()),
         "median_percent": float(100 * np.abs(exact["ratio"] - 1).median()),
     }
-
-
-def _clean(value: Any) -> Any:
-    """Plain Python numbers, None for what is no number."""
-    if isinstance(value, dict):
-        return {key: _clean(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_clean(part) for part in value]
-    if hasattr(value, "item"):
-        value = value.item()
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return value

@@ -1,0 +1,82 @@
+"""The program `airan-market`: its commands, and how it ends.
+
+Commands import what they need when they run, so that `--help` answers at once. Standard output
+holds the result and nothing else; progress, notes and faults go to standard error.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+from typer.main import get_command
+
+from airan_market.analysis.cli.calibrate import calibrate
+from airan_market.analysis.cli.pact import pact
+from airan_market.analysis.cli.questions import questions
+from airan_market.analysis.cli.report import report
+from airan_market.analysis.cli.reproduce import reproduce
+from airan_market.analysis.cli.run import run
+from airan_market.analysis.cli.scenarios import scenarios
+from airan_market.analysis.cli.solve import solve
+from airan_market.analysis.cli.validate import validate
+from airan_market.analysis.exits import DONE, emit, end_of
+
+NAME = "airan-market"
+
+app = typer.Typer(
+    name=NAME,
+    help="Agent-based, discrete-event simulator of the market for AI inference sold over radio "
+    "access networks.",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (
+    run, solve, validate, reproduce, calibrate, questions, pact, report, scenarios,
+):  # fmt: skip
+    app.command()(command)
+
+
+@app.callback()
+def _program(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", is_eager=True, callback=lambda shown: _version(shown), help="Show it."
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
+def _version(shown: bool) -> None:
+    if shown:
+        from importlib.metadata import version
+
+        emit(f"{NAME} {version(NAME)}")
+        raise typer.Exit(DONE)
+
+
+def invoke(arguments: Sequence[str]) -> int:
+    """Run the command line with these arguments and return its exit status.
+
+    Examples
+    --------
+    >>> invoke(["--version"])  # doctest: +ELLIPSIS
+    airan-market ...
+    0
+    """
+    try:
+        status = get_command(app)(args=list(arguments), prog_name=NAME, standalone_mode=False)
+    except (Exception, KeyboardInterrupt) as error:
+        return end_of(error, debug="--debug" in arguments)
+    if status == 130:  # how typer reports Ctrl-C
+        return end_of(KeyboardInterrupt())
+    return status or DONE
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    sys.exit(invoke(sys.argv[1:]))

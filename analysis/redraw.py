@@ -1,0 +1,57 @@
+"""Anything finished drawn again from its tables, by the kind of its directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from airan_market.analysis.store.reader import Stored, load_run, opened
+
+
+def redraw(directory: Path) -> dict[str, Any]:
+    """Compare the tables with the manifest, then write figures and `report.html` again.
+
+    Returns
+    -------
+    dict
+        What the command that left the directory prints with `--json`.
+
+    Raises
+    ------
+    RunError
+        When it is none of ours, is not finished, or was changed.
+    """
+    manifest = opened(directory)
+    if manifest.kind in ("market", "pact"):
+        from airan_market.analysis import play
+
+        load_run(directory).verify()
+        summary = play.write_summary(directory)
+        play.draw(directory)
+        return summary
+    stored = Stored(directory, manifest)
+    stored.verify()
+    if manifest.kind == "validation":
+        from airan_market.analysis.validation.session import draw as draw_validation
+
+        draw_validation(directory)
+        return stored.summary
+    if manifest.kind == "reproduction":
+        from airan_market.analysis.reproduction import report as reproduction
+
+        return reproduction.as_fields(reproduction.draw(directory))
+    if manifest.kind == "questions":
+        from airan_market.analysis.questions import report as questions
+
+        return questions.draw(directory)
+    if manifest.kind == "calibration":
+        from airan_market.analysis.calibration import text as calibration
+
+        return calibration.write_report(directory, manifest)
+    from airan_market.agents.pact import solve_pact
+    from airan_market.analysis.pact.page import write_report
+    from airan_market.scenarios import load_pact
+
+    outcome = solve_pact(load_pact(directory / "scenario.toml"))
+    write_report(directory, manifest, outcome)
+    return outcome.to_json()

@@ -1,0 +1,262 @@
+"""Writing a directory so that it is never half-written under its final name.
+
+It is written as the hidden sibling `.NAME.partial` and renamed to `NAME` when it has ended. What is
+decided where two things could be wanted:
+
+- What is complete is replaced only with `force`, and only by what is itself complete.
+- What is unfinished (interrupted or failed) takes the final name when that is free; otherwise it
+  becomes `NAME.interrupted` or `NAME.failed`. The complete result of the same scenario, seed and
+  settings replaces it unasked: it holds the same, and the rest.
+- What a killed process left in `.NAME.partial` cannot be read (a Parquet file without its footer),
+  and the same scenario and seed give the same bytes again; so it is removed, and said. What
+  another scenario or seed left there is moved aside, so that its scenario and seed stay known.
+- A directory of another kind, or none of ours, is never touched, with `force` or without.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from airan_market.analysis.store.manifest import (
+    KINDS,
+    Manifest,
+    RunError,
+    read_manifest,
+    sealed,
+    write_manifest,
+)
+from airan_market.scenarios import PactScenario, Scenario, dump_toml, scenario_hash
+
+
+def default_directory(
+    scenario: Scenario | PactScenario,
+    seed: int | None = None,
+    *,
+    prefix: str = "",
+    settings: Mapping[str, Any] | None = None,
+) -> Path:
+    """`runs/<prefix>-<scenario>-<seed>-<hash>`, what is not given left out.
+
+    The hash, cut to ten digits, is that of the scenario, and of the settings where there are any.
+
+    Examples
+    --------
+    >>> from airan_market.scenarios import load_pact
+    >>> default_directory(load_pact("pact"), 3).name[:7]
+    'pact-3-'
+    """
+    mark = scenario_hash(scenario)
+    if settings:
+        text = mark + json.dumps(settings, sort_keys=True, default=str)
+        mark = hashlib.sha256(text.encode()).hexdigest()
+    parts = (prefix, scenario.name, "" if seed is None else str(seed), mark[:10])
+    return Path("runs") / "-".join(part for part in parts if part)
+
+
+def manifest_there(directory: Path, kind: str) -> Manifest | None:
+    """Manifest of the directory that is in the way, None if there is none or it is empty.
+
+    Raises
+    ------
+    RunError
+        When what is there is of another kind, or none of ours.
+    """
+    if not _occupied(directory):
+        return None
+    left_alone = "nothing there is replaced, name another --out"
+    try:
+        found = read_manifest(directory)
+    except RunError as error:
+        raise RunError(f"{error}; {left_alone}") from error
+    if KINDS[found.kind] != KINDS[kind]:
+        raise RunError(f"{directory}: holds a {KINDS[found.kind]}; {left_alone}")
+    return found
+
+
+class DirectoryWriter:
+    """One directory being written.
+
+    Parameters
+    ----------
+    target : Path
+        Final name of the directory.
+    scenario : Scenario or PactScenario
+    manifest : Manifest
+        As it is begun.
+    force : bool
+        Whether something complete of this kind under that name may be replaced.
+
+    Attributes
+    ----------
+    partial : Path
+        Where files are written until `publish`.
+    manifest : Manifest
+    messages : list of str
+        What was found and done about it, in sentences for the user.
+
+    Raises
+    ------
+    RunError
+        When the name is taken, or another process writes the same directory.
+    """
+
+    def __init__(
+        self,
+        target: Path,
+        scenario: Scenario | PactScenario,
+        manifest: Manifest,
+        *,
+        force: bool = False,
+    ) -> None:
+        self.target, self.manifest = Path(target), manifest
+        if not self.target.name or self.target.name == "..":
+            raise RunError(f"{target}: a directory needs a name of its own")
+        self.partial = self.target.with_name(f".{self.target.name}.partial")
+        self.messages: list[str] = []
+        self._force = force
+        self._clock_s = time.monotonic()
+        self._check_target()
+        self.partial.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = _claim(self.partial, self.messages)
+        try:
+            self._restore_replaced()
+            self._clear_leftovers()
+        except BaseException:
+            os.close(self._lock)
+            raise
+        (self.partial / "scenario.toml").write_text(dump_toml(scenario), encoding="utf-8")
+        write_manifest(self.partial, self.manifest)
+
+    def seal(self, status: str, tables: Iterable[str] | None = None, **changes: Any) -> Manifest:
+        """Write the final manifest, with the hashes of the tables; files stay in `partial`.
+
+        Parameters
+        ----------
+        status : str
+            `complete`, `interrupted` or `failed`.
+        tables, **changes
+            As for `analysis.store.manifest.sealed`.
+        """
+        wall_s = round(time.monotonic() - self._clock_s, 3)
+        self.manifest = sealed(
+            self.partial, self.manifest, tables, status=status, wall_s=wall_s, **changes
+        )
+        return self.manifest
+
+    def publish(self) -> Path:
+        """Give the finished directory its final name and return that."""
+        if self.manifest.status == "complete":
+            self._check_target()
+            place = self.target
+        else:
+            place = self._unfinished_name()
+        aside = _replaced_name(self.target)
+        if place.exists():
+            os.rename(place, aside)
+        os.rename(self.partial, place)
+        shutil.rmtree(aside, ignore_errors=True)
+        os.close(self._lock)
+        return place
+
+    def discard(self) -> None:
+        """Remove everything written; nothing is left under any name."""
+        shutil.rmtree(self.partial)
+        os.close(self._lock)
+
+    def _unfinished_name(self) -> Path:
+        if not _occupied(self.target):
+            return self.target
+        status = self.manifest.status
+        place = self.target.with_name(f"{self.target.name}.{status}")
+        there = manifest_there(place, self.manifest.kind)
+        if there is not None and there.status != status:
+            raise RunError(f"{place}: is in the way; what was finished is kept in {self.partial}")
+        return place
+
+    def _check_target(self) -> None:
+        old = manifest_there(self.target, self.manifest.kind)
+        if old is None or self._force:
+            return
+        kind = KINDS[self.manifest.kind]
+        if old.status == "complete":
+            what = f"a complete {kind}"
+        elif old.identity != self.manifest.identity:
+            what = f"the {old.status} {kind} of another scenario, seed or settings"
+        else:
+            return
+        raise RunError(f"{self.target}: {what} is there; allowed with --force, or another --out")
+
+    def _restore_replaced(self) -> None:
+        """Undo or finish a replacement that a killed process left half done."""
+        aside = _replaced_name(self.target)
+        if not aside.exists():
+            return
+        if _occupied(self.target):
+            shutil.rmtree(aside)
+            return
+        os.rename(aside, self.target)
+        self.messages.append(f"{self.target} was being replaced by a killed process: put back")
+        self._check_target()
+
+    def _clear_leftovers(self) -> None:
+        leftovers = list(self.partial.iterdir())
+        if not leftovers:
+            return
+        try:
+            old = read_manifest(self.partial)
+        except RunError:  # killed before it wrote its manifest
+            old = self.manifest
+        if old.identity == self.manifest.identity:
+            for entry in leftovers:
+                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+            kind = KINDS[self.manifest.kind]
+            self.messages.append(
+                f"a killed process left this {kind} unfinished and unreadable: it starts afresh"
+            )
+            return
+        aside = self.partial.with_name(f"{self.partial.name}-{old.seed}-{old.scenario_hash[:10]}")
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir()
+        for entry in leftovers:
+            os.rename(entry, aside / entry.name)
+        self.messages.append(
+            f"a killed process left something else unfinished here: moved to {aside}"
+        )
+
+
+def _occupied(path: Path) -> bool:
+    return any(path.iterdir()) if path.is_dir() else path.exists()
+
+
+def _replaced_name(target: Path) -> Path:
+    return target.with_name(f".{target.name}.replaced")
+
+
+def _claim(partial: Path, messages: list[str]) -> int:
+    """Make the directory and lock it; the kernel frees the lock however the process ends."""
+    while True:
+        partial.mkdir(exist_ok=True)
+        try:
+            lock = os.open(partial, os.O_RDONLY | os.O_DIRECTORY)
+        except FileNotFoundError:  # published by its owner a moment ago
+            continue
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+                os.close(lock)
+                raise RunError(f"{partial}: another process is writing it") from error
+            # some network file systems offer no locks: better an unguarded run than none
+            messages.append(f"no locks on this file system ({error.strerror}): start no twin run")
+        if partial.exists() and os.path.samestat(os.fstat(lock), partial.stat()):
+            return lock
+        os.close(lock)

@@ -1,0 +1,1 @@
+"""A validation told and drawn."""
