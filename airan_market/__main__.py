@@ -1,5 +1,5 @@
 """`python -m airan_market` is the command `airan-market`."""
 
-from airan_market.analysis.cli.command import main
+from airan_market.analysis.cli.program import main
 
 main()

@@ -323,7 +323,7 @@ say(
 #
 # What the paper leaves out was fitted to Table I and the two totals by bounded least squares,
 # residuals in units of the printed rounding. The account of the whole fit, users included, takes
-# minutes: `python -m airan_market.analysis.calibration`. Here the users are kept at their fitted numbers and
+# minutes: `airan-market calibrate`. Here the users are kept at their fitted numbers and
 # the five numbers of the market are fitted again, each with the range in which the others make up
 # for it (95 % profile).
 

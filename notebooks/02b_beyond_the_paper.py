@@ -26,7 +26,7 @@
 #    profits and who is cheated?
 #
 # The answers come first, with the numbers of this very run; the pictures and the reasons follow.
-# `python -m airan_market.analysis.questions` computes the same with more effort (all beliefs, price play to its
+# `airan-market questions` computes the same with more effort (all beliefs, price play to its
 # end, draws of the users' shares) and leaves tables and figures.
 
 # %%

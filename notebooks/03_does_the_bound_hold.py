@@ -41,12 +41,12 @@ import pandas as pd
 from IPython.display import Markdown, display
 
 from airan_market.analysis import Wanted, validate
-from airan_market.analysis.validation.bound.map import bound_map, failing_level, far_tail_fails
 from airan_market.analysis.validation.bound.figure import bound_map_figure
+from airan_market.analysis.validation.bound.map import bound_map, failing_level, far_tail_fails
 from airan_market.analysis.validation.bound.markets import market_rows, variants
-from airan_market.analysis.validation.report.figures import decomposition, other_laws, tails
 from airan_market.analysis.validation.ladder import CHERNOFF, PRIORITY
 from airan_market.analysis.validation.offered import offered
+from airan_market.analysis.validation.report.figures import decomposition, other_laws, tails
 from airan_market.analysis.validation.truth import Effort
 from airan_market.analysis.validation.verdicts import CAUSES
 from airan_market.scenarios import load_scenario

@@ -56,7 +56,7 @@ from airan_market.analysis import load_run
 from airan_market.analysis.figure_style import colours, panels, style, whole_ticks
 from airan_market.analysis.pact.claims import CLAIMS, judge
 from airan_market.analysis.pact.figures import liability, menus, own_items, services, utilities
-from airan_market.analysis.pact.report import liability_table, service_table
+from airan_market.analysis.pact.tables import liability_table, service_table
 from airan_market.analysis.pact_run import figures
 from airan_market.analysis.pact_run.summary import summarise, type_table
 from airan_market.analysis.play import play
