@@ -1,4 +1,4 @@
-"""Independent replications of a case: exceedance probabilities, means and quantiles of latency.
+"""Independent replications of a tandem: exceedance probabilities, means and quantiles of latency.
 
 What is measured are the tasks that arrive in [warm-up, horizon). A run goes on beyond the horizon,
 arrivals and all, until each of them is done, so none is judged by how far it had come; those that
@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import replace
+from functools import partial
 from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from airan_market.sim.estimation.replication import MEASURED, PILOT, Plan, measure, play
+from airan_market.sim.estimation.replication import MEASURED, PILOT, Experiment
 from airan_market.sim.estimation.replications import Replications, upper_quantiles
 from airan_market.sim.estimation.tandem import TandemModel
 from airan_market.sim.estimation.warm_up import WarmUp, warm_up_of
@@ -30,7 +31,7 @@ REFERENCE_SHARES = (0.5, 0.3, 0.1, 0.03)
 
 
 def replicate(
-    case: TandemModel,
+    model: TandemModel,
     latency_s: ArrayLike,
     *,
     seed: int,
@@ -42,14 +43,14 @@ def replicate(
     keep_latencies: bool = False,
     on_replication: OnReplication | None = None,
 ) -> Replications:
-    """Play a case in independent replications, each from empty and with streams of its own.
+    """Play a tandem in independent replications, each from empty and with streams of its own.
 
-    The same seed gives the same bytes whatever the number of workers, and cases under one seed
-    face the same chance (`sim.estimation.tandem.Source`).
+    The same seed gives the same bytes whatever the number of workers, and models under one seed
+    face the same chance (`sim.traffic.arrival_stream`).
 
     Parameters
     ----------
-    case : TandemModel
+    model : TandemModel
     latency_s : (N, T) or (T,) array_like
         Latencies at which tasks of each type are counted that take longer, s, finite, at least 0.
     seed : int
@@ -85,21 +86,21 @@ def replicate(
 
     Examples
     --------
-    >>> case = TandemModel.one_station(2, 1.0, [0.5, 0.5])
-    >>> found = replicate(case, [1.0, 5.0], seed=1, replications=5, horizon_s=500.0, warmup=50.0)
+    >>> model = TandemModel.one_station(2, 1.0, [0.5, 0.5])
+    >>> found = replicate(model, [1.0, 5.0], seed=1, replications=5, horizon_s=500.0, warmup=50.0)
     >>> probability, low, high = found.interval(0.95)
     >>> probability.shape, bool((low < probability).all() and (probability < high).all())
     ((2, 2), True)
     """
-    plan = _plan(case, latency_s, seed, horizon_s, engine, keep_latencies)
+    experiment = _experiment(model, latency_s, seed, horizon_s, engine, keep_latencies)
     _at_least_one("replications", replications)
     workers = _workers(workers)
-    plan = _with_warm_up(plan, warmup, workers)
-    return _extended(plan, None, replications, workers, on_replication, of=replications)
+    experiment = _with_warm_up(experiment, warmup, workers)
+    return _extended(experiment, None, replications, workers, on_replication, of=replications)
 
 
 def until_precise(
-    case: TandemModel,
+    model: TandemModel,
     latency_s: ArrayLike,
     *,
     seed: int,
@@ -125,7 +126,7 @@ def until_precise(
 
     Parameters
     ----------
-    case, latency_s, seed, horizon_s, warmup, workers, engine, keep_latencies
+    model, latency_s, seed, horizon_s, warmup, workers, engine, keep_latencies
         As in `replicate`, which with as many replications gives the same.
     relative : float
         Wanted half-width over estimate, above 0.
@@ -155,27 +156,27 @@ def until_precise(
 
     Examples
     --------
-    >>> case = TandemModel.one_station(2, 1.0, [1.0])
-    >>> found = until_precise(case, [2.0], seed=1, horizon_s=1000.0, warmup=50.0, relative=0.1,
+    >>> model = TandemModel.one_station(2, 1.0, [1.0])
+    >>> found = until_precise(model, [2.0], seed=1, horizon_s=1000.0, warmup=50.0, relative=0.1,
     ...                       budget_tasks=1e6)
     >>> probability, low, high = found.interval(0.95)
     >>> found.stopped, bool(high - low <= 0.2 * probability)
     ('precise', True)
     """
-    plan = _plan(case, latency_s, seed, horizon_s, engine, keep_latencies)
+    experiment = _experiment(model, latency_s, seed, horizon_s, engine, keep_latencies)
     if not relative > 0 or not growth > 1 or first < 2:
         raise ValueError(
             f"relative = {relative}, growth = {growth}, first = {first}: allowed above 0, above 1, "
             "at least 2"
         )
     looked_at = np.broadcast_to(
-        np.asarray(True if wanted is None else wanted, dtype=bool), plan.latency_s.shape
+        np.asarray(True if wanted is None else wanted, dtype=bool), experiment.latency_s.shape
     )
     workers = _workers(workers)
-    plan = _with_warm_up(plan, warmup, workers)
+    experiment = _with_warm_up(experiment, warmup, workers)
     found, count = None, first
     while True:
-        found = _extended(plan, found, count, workers, on_replication, of=count)
+        found = _extended(experiment, found, count, workers, on_replication, of=count)
         if found.stopped == "interrupted":
             return found
         if found.precise(relative, level, looked_at):
@@ -188,7 +189,7 @@ def until_precise(
 
 
 def _extended(
-    plan: Plan,
+    experiment: Experiment,
     found: Replications | None,
     count: int,
     workers: int,
@@ -196,10 +197,10 @@ def _extended(
     of: int,
 ) -> Replications:
     """Play replications up to `count` and add them to those found."""
-    plan = _with_references(plan, found)
+    experiment = _with_references(experiment, found)
     begin = 0 if found is None else len(found)
     rows, interrupted = _at_once(
-        lambda r: measure(plan, r),
+        experiment.measure,
         range(begin, count),
         workers,
         None if on_replication is None else lambda done: on_replication(begin + done, of),
@@ -215,24 +216,14 @@ def _extended(
     stopped = "interrupted" if interrupted else "count"
     if found is not None:
         return replace(found, stopped=stopped, latencies_s=(*found.latencies_s, *kept), **arrays)
-    return Replications(
-        case=plan.case,
-        latency_s=plan.latency_s,
-        seed=plan.seed,
-        horizon_s=plan.horizon_s,
-        warm_up=plan.warm_up,
-        reference_s=plan.reference_s,
-        stopped=stopped,
-        latencies_s=tuple(kept),
-        **arrays,
-    )
+    return Replications(**vars(experiment), stopped=stopped, latencies_s=tuple(kept), **arrays)
 
 
 def _at_once(
     call: Callable[[int], Result],
     numbers: range,
     workers: int,
-    on_done: Callable[[int], None] | None,
+    on_done: Callable[[int], None] | None = None,
 ) -> tuple[list[Result], bool]:
     """Call for every number, in threads; results in order, and whether Ctrl-C cut it short.
 
@@ -263,15 +254,15 @@ def _at_once(
     return results, interrupted
 
 
-def _plan(
-    case: TandemModel,
+def _experiment(
+    model: TandemModel,
     latency_s: ArrayLike,
     seed: int,
     horizon_s: float,
     engine: str,
     keep_latencies: bool,
-) -> Plan:
-    types = len(case.arrival_rates_per_s)
+) -> Experiment:
+    types = len(model.arrival_rates_per_s)
     limits_s = np.asarray(latency_s, dtype=float)
     if limits_s.ndim == 1:
         limits_s = np.tile(limits_s, (types, 1))
@@ -284,35 +275,37 @@ def _plan(
         raise ValueError(f"horizon_s = {horizon_s}: allowed a finite number above 0")
     none = WarmUp(0.0, np.zeros(types))
     empty = np.empty((types, 0))
-    return Plan(case, limits_s, seed, float(horizon_s), engine, keep_latencies, none, empty)
+    return Experiment(model, limits_s, seed, float(horizon_s), engine, keep_latencies, none, empty)
 
 
-def _with_warm_up(plan: Plan, warmup: float | str, workers: int) -> Plan:
+def _with_warm_up(experiment: Experiment, warmup: float | str, workers: int) -> Experiment:
     if warmup == "mser5":
-        pilots, interrupted = _at_once(lambda r: play(plan, PILOT, r), range(PILOTS), workers, None)
+        pilots, interrupted = _at_once(partial(experiment.play, PILOT), range(PILOTS), workers)
         if interrupted:
             raise KeyboardInterrupt
-        by_type = [[pilot.of(n) for n in range(plan.types)] for pilot in pilots]
+        by_type = [[pilot.of(n) for n in range(experiment.types)] for pilot in pilots]
         arrival_s = [[times for times, _ in pilot] for pilot in by_type]
         latency_s = [[latencies for _, latencies in pilot] for pilot in by_type]
-        return replace(plan, warm_up=warm_up_of(arrival_s, latency_s, plan.horizon_s))
-    if isinstance(warmup, str) or not 0 <= warmup < plan.horizon_s:
+        return replace(experiment, warm_up=warm_up_of(arrival_s, latency_s, experiment.horizon_s))
+    if isinstance(warmup, str) or not 0 <= warmup < experiment.horizon_s:
         raise ValueError(
-            f"warmup = {warmup!r}: allowed 'mser5' or a time from 0 to below {plan.horizon_s} s"
+            f"warmup = {warmup!r}: allowed 'mser5' or a time from 0 to below "
+            f"{experiment.horizon_s} s"
         )
-    return replace(plan, warm_up=WarmUp(float(warmup), np.full(plan.types, float(warmup))))
+    each_s = np.full(experiment.types, float(warmup))
+    return replace(experiment, warm_up=WarmUp(float(warmup), each_s))
 
 
-def _with_references(plan: Plan, found: Replications | None) -> Plan:
+def _with_references(experiment: Experiment, found: Replications | None) -> Experiment:
     """Add latencies that many tasks exceed, by replication 0, for `carried_design_effects`."""
     if found is not None:
-        return replace(plan, reference_s=found.reference_s)
-    tasks = play(plan, MEASURED, 0)
-    by_type = [np.sort(tasks.of(n)[1]) for n in range(plan.types)]
+        return replace(experiment, reference_s=found.reference_s)
+    tasks = experiment.play(MEASURED, 0)
+    by_type = [np.sort(tasks.of(n)[1]) for n in range(experiment.types)]
     shares = np.array(REFERENCE_SHARES)
     nothing = np.zeros(shares.size)
     reference_s = [upper_quantiles(part, shares) if part.size else nothing for part in by_type]
-    return replace(plan, reference_s=np.array(reference_s))
+    return replace(experiment, reference_s=np.array(reference_s))
 
 
 def _workers(workers: int | None) -> int:

@@ -1,4 +1,4 @@
-"""One replication of a case: its tasks followed to their ends, and counted."""
+"""One replication of a tandem: its tasks followed to their ends, and counted."""
 
 from __future__ import annotations
 
@@ -21,26 +21,7 @@ MEASURED, PILOT = "replication", "warm-up pilot"  # purposes: pilots share no ch
 
 
 @dataclass(frozen=True)
-class Plan:
-    """Everything that a replication depends on but its number."""
-
-    case: TandemModel
-    latency_s: FloatArray
-    seed: int
-    horizon_s: float
-    engine: str
-    keep_latencies: bool
-    warm_up: WarmUp
-    reference_s: FloatArray  # (N, K)
-
-    @property
-    def types(self) -> int:
-        """N."""
-        return len(self.case.arrival_rates_per_s)
-
-
-@dataclass(frozen=True)
-class Tasks:
+class MeasuredTasks:
     """Measured tasks of one replication in order of arrival, and how many were played in all."""
 
     type: IntArray
@@ -54,49 +35,83 @@ class Tasks:
         return self.arrival_s[rows], self.latency_s[rows]
 
 
-def play(plan: Plan, purpose: str, replication: int) -> Tasks:
-    """Play one replication until all measured tasks of types that are not saturated are done."""
-    case, servers = plan.case, plan.case.servers[np.newaxis]
-    begin_s, end_s = plan.warm_up.warm_up_s, plan.horizon_s
-    source = case.source(plan.seed, replication, purpose)
-    decided_s = end_s + float(plan.latency_s.max(initial=0.0))  # done, or later than every latency
-    last_s = decided_s + GREATEST_RUN_OUT * end_s
-    until_s, step_s = end_s, FIRST_STEP * end_s
-    state, traces, played = State.start(servers), [], 0
-    while True:
-        work = source.until(until_s)
-        played += len(work)
-        trace, state = simulate(work, servers, until_s=until_s, state=state, engine=plan.engine)
-        traces.append(trace)
-        measured = (state.arrival_s >= begin_s) & (state.arrival_s < end_s)
-        hopeful = (measured & ~case.saturated[state.type]).any()
-        if not measured.any() or until_s >= (last_s if hopeful else decided_s):
-            break
-        until_s, step_s = min(until_s + step_s, last_s), 2 * step_s
-    left = state.select(measured)
-    task = np.concatenate([*(trace.task for trace in traces), left.task])
-    type_ = np.concatenate([*(trace.type for trace in traces), left.type])
-    arrival_s = np.concatenate([*(trace.arrival_s for trace in traces), left.arrival_s])
-    latency_s = np.concatenate([*(trace.latency_s for trace in traces), np.full(len(left), np.inf)])
-    inside = np.flatnonzero((arrival_s >= begin_s) & (arrival_s < end_s))
-    rows = inside[np.argsort(task[inside])]
-    return Tasks(type_[rows], arrival_s[rows], latency_s[rows], played)
+@dataclass(frozen=True, eq=False)
+class Experiment:
+    """Everything that a replication depends on but its number: N types, T latencies each.
 
+    Attributes
+    ----------
+    model : TandemModel
+    latency_s : (N, T) float
+    seed : int
+    horizon_s : float
+    engine : str
+    keep_latencies : bool
+    warm_up : WarmUp
+        Its `notes` belong in front of whoever reads the result.
+    reference_s : (N, K) float
+        Latencies that many tasks exceed; they say how bursty lateness is.
+    """
 
-def measure(plan: Plan, replication: int) -> dict[str, Any]:
-    """Play one replication and count; the row that it adds to each array of `Replications`."""
-    tasks = play(plan, MEASURED, replication)
-    latencies = [np.sort(tasks.of(n)[1]) for n in range(plan.types)]
-    sums_s = np.array([part.sum() for part in latencies])
-    return {
-        "exceedances": _later(latencies, plan.latency_s),
-        "reference_exceedances": _later(latencies, plan.reference_s),
-        "tasks": np.array([part.size for part in latencies]),
-        "unfinished": np.array([np.isinf(part).sum() for part in latencies]),
-        "latency_sum_s": np.where(np.isfinite(sums_s), sums_s, np.nan),
-        "played_tasks": tasks.played,
-        "latencies_s": latencies if plan.keep_latencies else None,
-    }
+    model: TandemModel
+    latency_s: FloatArray
+    seed: int
+    horizon_s: float
+    engine: str
+    keep_latencies: bool
+    warm_up: WarmUp
+    reference_s: FloatArray
+
+    @property
+    def types(self) -> int:
+        """N."""
+        return len(self.model.arrival_rates_per_s)
+
+    def play(self, purpose: str, replication: int) -> MeasuredTasks:
+        """Play one replication until its measured tasks of unsaturated types are done."""
+        model, servers = self.model, self.model.servers[np.newaxis]
+        begin_s, end_s = self.warm_up.warm_up_s, self.horizon_s
+        stream = model.arrivals(self.seed, replication, purpose)
+        # by then a task is done, or later than every latency
+        decided_s = end_s + float(self.latency_s.max(initial=0.0))
+        last_s = decided_s + GREATEST_RUN_OUT * end_s
+        until_s, step_s = end_s, FIRST_STEP * end_s
+        state, traces, played = State.start(servers), [], 0
+        while True:
+            work = stream.until(until_s)
+            played += len(work)
+            trace, state = simulate(work, servers, until_s=until_s, state=state, engine=self.engine)
+            traces.append(trace)
+            measured = (state.arrival_s >= begin_s) & (state.arrival_s < end_s)
+            hopeful = (measured & ~model.saturated[state.type]).any()
+            if not measured.any() or until_s >= (last_s if hopeful else decided_s):
+                break
+            until_s, step_s = min(until_s + step_s, last_s), 2 * step_s
+        left = state.select(measured)
+        task, type_, arrival_s = (
+            np.concatenate([getattr(part, name) for part in (*traces, left)])
+            for name in ("task", "type", "arrival_s")
+        )
+        ended_s = [trace.latency_s for trace in traces]
+        latency_s = np.concatenate([*ended_s, np.full(len(left), np.inf)])
+        inside = np.flatnonzero((arrival_s >= begin_s) & (arrival_s < end_s))
+        rows = inside[np.argsort(task[inside])]
+        return MeasuredTasks(type_[rows], arrival_s[rows], latency_s[rows], played)
+
+    def measure(self, replication: int) -> dict[str, Any]:
+        """Play one replication and count; the row that it adds to each array of `Replications`."""
+        tasks = self.play(MEASURED, replication)
+        latencies = [np.sort(tasks.of(n)[1]) for n in range(self.types)]
+        sums_s = np.array([part.sum() for part in latencies])
+        return {
+            "exceedances": _later(latencies, self.latency_s),
+            "reference_exceedances": _later(latencies, self.reference_s),
+            "tasks": np.array([part.size for part in latencies]),
+            "unfinished": np.array([np.isinf(part).sum() for part in latencies]),
+            "latency_sum_s": np.where(np.isfinite(sums_s), sums_s, np.nan),
+            "played_tasks": tasks.played,
+            "latencies_s": latencies if self.keep_latencies else None,
+        }
 
 
 def _later(latencies: list[FloatArray], limits_s: FloatArray) -> IntArray:

@@ -1,4 +1,4 @@
-"""What independent replications of a case have found, and how sure it is."""
+"""What independent replications of a tandem have found, and how sure it is."""
 
 from __future__ import annotations
 
@@ -15,24 +15,19 @@ from airan_market.sim.estimation.intervals import (
     mean_band,
     student,
 )
-from airan_market.sim.estimation.tandem import TandemModel
-from airan_market.sim.estimation.warm_up import WarmUp
+from airan_market.sim.estimation.replication import Experiment
 
 
 @dataclass(frozen=True, eq=False)
-class Replications:
-    """Counts of R replications of a case with N types at T latencies each.
+class Replications(Experiment):
+    """Counts of R replications of an experiment; its own attributes stand at `Experiment`.
 
     Attributes
     ----------
-    case : TandemModel
-    latency_s : (N, T) float
-    seed : int
-    horizon_s : float
-    warm_up : WarmUp
-        Its `notes` belong in front of whoever reads the result.
     exceedances : (R, N, T) int64
         Measured tasks that took longer than each latency.
+    reference_exceedances : (R, N, K) int64
+        Those that took longer than each reference.
     tasks, unfinished : (R, N) int64
         Tasks measured, and those of them that were never seen to end; each of these took longer
         than every latency.
@@ -40,26 +35,18 @@ class Replications:
         Sum of the latencies of the measured tasks; NaN with one of them unfinished.
     played_tasks : (R,) int64
         Tasks played, warm-up and all.
-    reference_s : (N, K) float, reference_exceedances : (R, N, K) int64
-        Latencies that many tasks exceed, and how many do: they say how bursty lateness is.
     stopped : str
         "count", "precise", "budget" or "interrupted".
     latencies_s : tuple [R][N] of sorted arrays
         Infinity for a task unfinished; empty unless they were kept.
     """
 
-    case: TandemModel
-    latency_s: FloatArray
-    seed: int
-    horizon_s: float
-    warm_up: WarmUp
     exceedances: IntArray
+    reference_exceedances: IntArray
     tasks: IntArray
     unfinished: IntArray
     latency_sum_s: FloatArray
     played_tasks: IntArray
-    reference_s: FloatArray
-    reference_exceedances: IntArray
     stopped: str = "count"
     latencies_s: tuple[list[FloatArray], ...] = ()
 
@@ -178,11 +165,11 @@ def upper_quantiles(pooled: FloatArray, probability: FloatArray) -> FloatArray:
 
 
 def paired_difference(one: Replications, other: Replications, level: float = 0.95) -> Band:
-    r"""Difference of two cases' exceedance probabilities under common random numbers, (N, T).
+    r"""Difference of two models' exceedance probabilities under common random numbers, (N, T).
 
-    With the linearised residuals z_r = (y_r - p n_r) R / n of each case, the difference has
-    the variance of the mean of z_r - z'_r over the pairs, and a Student-t interval: what both
-    cases owe to the same chance cancels. An interval for differences that rest on many events; a
+    With the linearised residuals z_r = (y_r - p n_r) R / n of each model, the difference
+    has the variance of the mean of z_r - z'_r over the pairs, and a Student-t interval: what both
+    models owe to the same chance cancels. An interval for differences that rest on many events; a
     probability by itself has `Replications.interval`.
 
     Parameters

@@ -1,4 +1,4 @@
-"""A case: one operator offered exactly given traffic, to be played as often as statistics asks."""
+"""Three stations in a row with exactly given traffic, played as often as statistics asks."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -47,10 +47,10 @@ class TandemModel:
 
     Examples
     --------
-    >>> case = TandemModel([4, 2, 8], [10.0, 20.0, 5.0], [12.0, 20.0])
-    >>> case.loads
+    >>> model = TandemModel([4, 2, 8], [10.0, 20.0, 5.0], [12.0, 20.0])
+    >>> model.loads
     array([0.8, 0.8, 0.8])
-    >>> trace, state = case.play(seed=1, replication=0, until_s=100.0)
+    >>> trace, state = model.play(seed=1, replication=0, until_s=100.0)
     >>> len(trace) + len(state), bool(trace.latency_s[trace.type == 0].mean() < 0.5)
     (3232, True)
     """
@@ -105,7 +105,7 @@ class TandemModel:
         arrival_rates_per_s: npt.ArrayLike,
         **laws: Any,
     ) -> Self:
-        """Return the case in which only the GPU has work to do: a single station.
+        """Return the model in which only the GPU has work to do: a single station.
 
         Examples
         --------
@@ -127,8 +127,8 @@ class TandemModel:
         capacity_per_s = (self.servers * self.service_rate_per_s).min()
         return np.cumsum(self.arrival_rates_per_s) >= capacity_per_s
 
-    def source(self, seed: int, replication: int, purpose: str = "replication") -> ArrivalStream:
-        """Return the source of one replication's tasks, at time 0; see `ArrivalStream`."""
+    def arrivals(self, seed: int, replication: int, purpose: str = "replication") -> ArrivalStream:
+        """Return the stream of one replication's tasks, at time 0; see `ArrivalStream`."""
         return ArrivalStream(
             self.arrival_rates_per_s,
             1 / self.service_rate_per_s,
@@ -162,5 +162,5 @@ class TandemModel:
         trace, state
             As in `sim.simulate`; all tasks have operator 0 and user 0.
         """
-        work = self.source(seed, replication, purpose).until(until_s)
+        work = self.arrivals(seed, replication, purpose).until(until_s)
         return simulate(work, self.servers[np.newaxis], until_s=until_s, engine=engine)

@@ -1,7 +1,7 @@
 """Laws of the work of a task: random demands of mean 1, to be multiplied by a mean size.
 
 A law of one number (`WorkLaw`) has moments in closed form; a law of a task (`TaskLaw`) gives the
-demands at all three stages, independent or not. The laws of arrivals are in `sim.traffic.arrival_laws`.
+demands at all three stages, independent or not. Laws of arrivals: `sim.traffic.arrival_laws`.
 """
 
 from abc import ABC, abstractmethod
@@ -196,7 +196,7 @@ class EmpiricalTasks:
 
     @classmethod
     def of_requests(cls, trace: RequestTrace) -> "EmpiricalTasks":
-        """Take the requests of a trace as tasks, reading them as `sim.traffic.demand.trace_demand` does.
+        """Take the requests of a trace as tasks, as `sim.traffic.demand.trace_demand` reads them.
 
         The context goes up, context and answer are computed, the answer comes down.
 

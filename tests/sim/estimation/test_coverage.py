@@ -93,10 +93,10 @@ SHARES, COMMON = (0.3, 0.3, 0.4), (0.1, 0.01)
 @cache
 def preemptive():
     """Three types at load 0.7, 60 experiments of 10 replications of 1500 tasks."""
-    case = station(2, 0.7, SHARES)
-    rate = case.arrival_rates_per_s.sum()
+    model = station(2, 0.7, SHARES)
+    rate = model.arrival_rates_per_s.sum()
     return replicate(
-        case,
+        model,
         exact_latencies(2, 0.7, SHARES, COMMON),
         seed=7,
         replications=600,
@@ -137,10 +137,10 @@ def test_the_whole_of_it_is_precise():
 
 def test_means_of_a_tandem():
     """Three types, three stages; false alarm below 1e-3 for all three together."""
-    case = TandemModel([3, 2, 5], [4.0, 6.0, 2.5], [2.5, 3.5, 3.0])
-    found = replicate(case, [1.0], seed=5, replications=40, horizon_s=400.0, warmup=60.0)
+    model = TandemModel([3, 2, 5], [4.0, 6.0, 2.5], [2.5, 3.5, 3.0])
+    found = replicate(model, [1.0], seed=5, replications=40, horizon_s=400.0, warmup=60.0)
     truth_s = tandem_class_sojourn_mean(
-        case.servers, case.service_rate_per_s, case.arrival_rates_per_s
+        model.servers, model.service_rate_per_s, model.arrival_rates_per_s
     )
     mean_s, low_s, high_s = found.means(1 - 1e-3 / 3)
     assert ((low_s <= truth_s) & (truth_s <= high_s)).all()
@@ -165,9 +165,9 @@ def test_first_come_does_not_pass_for_preemptive():
 
 def test_tasks_taken_as_independent_do_not_cover():
     """The binomial interval must fail where queues are long: M/M/4 at load 0.9."""
-    case, latency_s = station(4, 0.9), exact_latencies(4, 0.9, (1.0,), (0.1,))
+    model, latency_s = station(4, 0.9), exact_latencies(4, 0.9, (1.0,), (0.1,))
     found = replicate(
-        case, latency_s, seed=7, replications=300, horizon_s=3000 / 3.6, warmup=1500 / 3.6
+        model, latency_s, seed=7, replications=300, horizon_s=3000 / 3.6, warmup=1500 / 3.6
     )
 
     def binomial(found):
@@ -181,13 +181,13 @@ def test_tasks_taken_as_independent_do_not_cover():
 
 def test_without_a_warm_up_high_load_is_not_covered():
     """M/M/1 at load 0.9, 400 tasks from empty, 40 replications: biased towards short queues."""
-    case, latency_s = station(1, 0.9), exact_latencies(1, 0.9, (1.0,), (0.1,))
-    truth_s = class_sojourn_mean(1, 1.0, case.arrival_rates_per_s)
+    model, latency_s = station(1, 0.9), exact_latencies(1, 0.9, (1.0,), (0.1,))
+    truth_s = class_sojourn_mean(1, 1.0, model.arrival_rates_per_s)
     settings = {"seed": 7, "replications": 400}
     hits = {}
     for warm_up in (0.0, 2000 / 0.9):
         found = replicate(
-            case, latency_s, warmup=warm_up, horizon_s=warm_up + 400 / 0.9, **settings
+            model, latency_s, warmup=warm_up, horizon_s=warm_up + 400 / 0.9, **settings
         )
         hits[warm_up > 0] = [
             float(probability_hits(groups(found, 40), 0.1)[1][0, 0]),
@@ -252,12 +252,12 @@ def disciplined(monkeypatch, station_class, rates, probabilities, replications, 
             station=station_class,
         )
 
-    case, total = TandemModel.one_station(1, 1.0, rates), sum(rates)
+    model, total = TandemModel.one_station(1, 1.0, rates), sum(rates)
     latency_s = exact_latencies(1, total, tuple(np.array(rates) / total), probabilities)
     with monkeypatch.context() as patch:
         patch.setattr(module, "simulate", simulate)
         return replicate(
-            case,
+            model,
             latency_s,
             seed=3,
             replications=replications,
@@ -302,18 +302,18 @@ def test_coverage(servers, load, shares, tasks):
     means, which are Student's, no more than nominal either. Probabilities are covered more often
     than nominal by design: few events, and design effects that are carried.
     """
-    case = station(servers, load, shares)
+    model = station(servers, load, shares)
     latency_s = exact_latencies(servers, load, shares, RARE)
-    mean_s = class_sojourn_mean(servers, 1.0, case.arrival_rates_per_s)
+    mean_s = class_sojourn_mean(servers, 1.0, model.arrival_rates_per_s)
     held = {"probability": [], "mean": [], "quantile": []}
     unsettled = 0
     for seed in range(EXPERIMENTS):
         found = replicate(
-            case,
+            model,
             latency_s,
             seed=1000 + seed,
             replications=20,
-            horizon_s=tasks / case.arrival_rates_per_s.sum(),
+            horizon_s=tasks / model.arrival_rates_per_s.sum(),
             warmup="mser5",
             keep_latencies=True,
         )
@@ -340,9 +340,9 @@ def test_coverage_at_a_station_of_the_size_of_a_market(load):
     probability's own design effect the coverage of the lowest type's 3e-4 is below a half.
     """
     shares, probabilities = (0.125,) * 8, (0.5, 0.1, 0.03, 0.01, 3e-3, 1e-3, 3e-4)
-    case, rate = station(24, load, shares), 24 * load
+    model, rate = station(24, load, shares), 24 * load
     found = replicate(
-        case,
+        model,
         exact_latencies(24, load, shares, probabilities),
         seed=3,
         replications=600,
@@ -366,11 +366,11 @@ def test_coverage_at_a_station_of_the_size_of_a_market(load):
 )
 def test_coverage_of_sequential_stopping(probability, relative, least):
     """200 experiments of M/M/4 at load 0.8 that stop when they are precise."""
-    case, latency_s = station(4, 0.8), exact_latencies(4, 0.8, (1.0,), (probability,))
+    model, latency_s = station(4, 0.8), exact_latencies(4, 0.8, (1.0,), (probability,))
     hits = 0
     for seed in range(EXPERIMENTS):
         found = until_precise(
-            case,
+            model,
             latency_s,
             seed=5000 + seed,
             horizon_s=4000 / 3.2,

@@ -5,18 +5,19 @@ import pytest
 
 import airan_market.sim.estimation.experiment as module
 from airan_market.sim.estimation.experiment import Replications, replicate, until_precise
+from airan_market.sim.estimation.replication import Experiment
 from airan_market.sim.estimation.replications import paired_difference, upper_quantiles
 from airan_market.sim.estimation.tandem import TandemModel
 from airan_market.sim.traffic.arrival_laws import Bursts
 from airan_market.sim.traffic.work_laws import Deterministic
 
-CASE = TandemModel([3, 2, 5], [4.0, 6.0, 2.5], [2.5, 3.5, 3.0])
+MODEL = TandemModel([3, 2, 5], [4.0, 6.0, 2.5], [2.5, 3.5, 3.0])
 LATENCY_S = np.array([[0.5, 1.0, 2.0], [0.5, 1.5, 3.0], [1.0, 3.0, 8.0]])
 SPAN = {"horizon_s": 100.0, "warmup": 20.0}
 
 
-def found(case=CASE, latency_s=LATENCY_S, seed=1, replications=6, **settings):
-    return replicate(case, latency_s, seed=seed, replications=replications, **(SPAN | settings))
+def found(model=MODEL, latency_s=LATENCY_S, seed=1, replications=6, **settings):
+    return replicate(model, latency_s, seed=seed, replications=replications, **(SPAN | settings))
 
 
 def same(one, other):
@@ -30,9 +31,9 @@ def same(one, other):
     return kept == [part.tobytes() for row in other.latencies_s for part in row]
 
 
-def brute(case, latency_s, seed, replication, warm_up_s, horizon_s):
+def brute(model, latency_s, seed, replication, warm_up_s, horizon_s):
     """Count from one long run, to which the measured span is nothing special."""
-    trace, state = case.play(seed, replication, 2 * horizon_s)
+    trace, state = model.play(seed, replication, 2 * horizon_s)
     assert not (state.arrival_s < horizon_s).any()
     inside = (trace.arrival_s >= warm_up_s) & (trace.arrival_s < horizon_s)
     trace = trace.select(inside)
@@ -48,7 +49,7 @@ def test_counts_are_those_of_a_run_that_knows_no_end():
     """The measured span ends in the middle of traffic; every task of it is followed to its end."""
     result = found()
     for r in range(len(result)):
-        later, tasks, sums = brute(CASE, LATENCY_S, 1, r, 20.0, 100.0)
+        later, tasks, sums = brute(MODEL, LATENCY_S, 1, r, 20.0, 100.0)
         assert np.array_equal(result.exceedances[r], later)
         assert np.array_equal(result.tasks[r], tasks)
         np.testing.assert_allclose(result.latency_sum_s[r], sums, rtol=1e-12)
@@ -66,10 +67,10 @@ def test_a_latency_far_beyond_the_horizon_costs_nothing():
 
 def test_to_look_only_at_tasks_that_are_done_would_be_wrong():
     """Negative control of the test above: the late ones among the last would be missing."""
-    case = TandemModel.one_station(1, 1.0, [0.9])
-    result = found(case, [5.0], horizon_s=60.0)
+    model = TandemModel.one_station(1, 1.0, [0.9])
+    result = found(model, [5.0], horizon_s=60.0)
     for r in range(len(result)):
-        trace, _ = case.play(1, r, 60.0)
+        trace, _ = model.play(1, r, 60.0)
         trace = trace.select(trace.arrival_s >= 20.0)
         if (trace.latency_s > 5.0).sum() < result.exceedances[r, 0, 0]:
             return
@@ -103,7 +104,7 @@ def test_mser5_chooses_by_pilots_that_are_not_measured():
     fixed = found(warmup=chosen.warm_up.warm_up_s, horizon_s=300.0)
     assert np.array_equal(chosen.exceedances, fixed.exceedances)
     purposes = {
-        purpose: CASE.source(1, 0, purpose).until(50.0).arrival_s[:9].tobytes()
+        purpose: MODEL.arrivals(1, 0, purpose).until(50.0).arrival_s[:9].tobytes()
         for purpose in (module.PILOT, module.MEASURED)
     }
     assert len(set(purposes.values())) == 2
@@ -111,9 +112,9 @@ def test_mser5_chooses_by_pilots_that_are_not_measured():
 
 def test_a_saturated_type_is_counted_and_named():
     """Its queue grows without end: every task late from some time on, and no mean."""
-    case = TandemModel.one_station(2, 1.0, [0.8, 2.0])
-    result = found(case, [5.0], horizon_s=200.0)
-    assert case.saturated.tolist() == [False, True]
+    model = TandemModel.one_station(2, 1.0, [0.8, 2.0])
+    result = found(model, [5.0], horizon_s=200.0)
+    assert model.saturated.tolist() == [False, True]
     assert (result.unfinished[:, 1] > 0).all()
     assert result.unfinished[:, 0].sum() == 0
     assert (result.exceedances[:, 1, 0] >= result.unfinished[:, 1]).all()
@@ -125,21 +126,21 @@ def test_a_saturated_type_is_counted_and_named():
 
 
 def test_mser5_names_the_saturated_type_and_goes_by_the_other():
-    case = TandemModel.one_station(2, 1.0, [0.8, 2.0])
-    result = found(case, [5.0], horizon_s=200.0, warmup="mser5")
+    model = TandemModel.one_station(2, 1.0, [0.8, 2.0])
+    result = found(model, [5.0], horizon_s=200.0, warmup="mser5")
     assert any("Type 2" in note and "never end" in note for note in result.notes)
     assert result.warm_up.warm_up_s == result.warm_up.type_warm_up_s[0]
 
 
 def test_other_laws_are_played():
-    case = TandemModel(
+    model = TandemModel(
         [3, 2, 5],
         [4.0, 6.0, 2.5],
         [2.5, 3.5, 3.0],
         service_law=Deterministic(),
         arrival_law=Bursts(ratio=9.0, share=0.25, mean_s=0.5),
     )
-    result = found(case, keep_latencies=True)
+    result = found(model, keep_latencies=True)
     # nothing is faster than its three services
     assert result.quantiles([1e-9]).estimate.min() == pytest.approx(1 / 4 + 1 / 6 + 1 / 2.5)
 
@@ -170,8 +171,8 @@ def test_quantiles_need_latencies_and_shares_between_zero_and_one():
 
 
 def test_a_type_without_traffic_has_nothing_to_say():
-    case = TandemModel([3, 2, 5], [4.0, 6.0, 2.5], [2.5, 0.0, 3.0])
-    result = found(case, keep_latencies=True)
+    model = TandemModel([3, 2, 5], [4.0, 6.0, 2.5], [2.5, 0.0, 3.0])
+    result = found(model, keep_latencies=True)
     probability, low, high = result.interval()
     assert np.isnan(probability[1]).all()
     assert (low[1] == 0).all()
@@ -257,7 +258,7 @@ def test_an_interruption_before_anything_is_done_goes_on(monkeypatch):
     def interrupted(plan, replication):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(module, "measure", interrupted)
+    monkeypatch.setattr(Experiment, "measure", interrupted)
     with pytest.raises(KeyboardInterrupt):
         found()
 
@@ -266,7 +267,7 @@ def test_a_fault_in_a_replication_is_raised(monkeypatch):
     def broken(plan, replication):
         raise OSError("replication is broken")
 
-    monkeypatch.setattr(module, "measure", broken)
+    monkeypatch.setattr(Experiment, "measure", broken)
     with pytest.raises(OSError, match="broken"):
         found()
 
