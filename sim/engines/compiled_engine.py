@@ -11,7 +11,7 @@ import numpy as np
 
 from airan_market.sim.arrays import IntArray
 from airan_market.sim.engines.capacity import CapacityChanges
-from airan_market.sim.engines.kernel import Changes, Queue, Station, Tasks, play_tandem
+from airan_market.sim.engines.kernel import Changes, Queue, StationArrays, TaskArrays, play_tandem
 from airan_market.sim.processors import processors
 from airan_market.sim.trace import State, Trace
 from airan_market.sim.workload import STAGES, TaskColumns, Workload
@@ -73,7 +73,7 @@ class _Span:
         self.due_s = np.full(self.rows, np.nan)
         self.tasks = self._tasks(state)
 
-    def _tasks(self, state: State) -> Tasks:
+    def _tasks(self, state: State) -> TaskArrays:
         """Return the columns that the kernel works on, as they are at the start of the span."""
         carried = len(state)
         end_s = np.empty((self.rows, len(STAGES)))  # the kernel fills it as tasks come
@@ -85,7 +85,7 @@ class _Span:
         rings = len(self.servers) * len(STAGES) * self.types
         closed = np.empty(self.rows + rings, dtype=np.int32)
         closed[self.rows :] = np.arange(self.rows, self.rows + rings)  # rings of nobody yet
-        return Tasks(
+        return TaskArrays(
             number=self.columns["task"],
             type=self.columns["type"].astype(np.int32),
             service_s=np.ascontiguousarray(self.columns["service_s"]),
@@ -157,7 +157,7 @@ class _Span:
         here = (changes.operator == operator) & (changes.stage == stage)
         return Changes(changes.time_s[here], changes.servers[here])
 
-    def _read_out(self, operator: int, stage: int, station: Station) -> None:
+    def _read_out(self, operator: int, stage: int, station: StationArrays) -> None:
         self.servers[operator, stage] = station.count[1]
         ends_s = station.due_s[station.row.size :]
         busy = np.isfinite(ends_s)
@@ -205,7 +205,7 @@ class _Span:
         return slice(None) if whole else rows
 
 
-def _station(servers: int, changes: IntArray, rings: IntArray) -> Station:
+def _station(servers: int, changes: IntArray, rings: IntArray) -> StationArrays:
     """Return an empty station with room for the most servers that it will have."""
     leaves = 2
     while leaves < max(servers, int(changes.max(initial=0))):
@@ -214,7 +214,7 @@ def _station(servers: int, changes: IntArray, rings: IntArray) -> Station:
     winner = np.arange(2 * leaves, dtype=np.int32) - leaves
     for node in reversed(range(leaves)):
         winner[node] = winner[2 * node]  # a tie of free servers; entry 0 is not used
-    return Station(
+    return StationArrays(
         key=due_s.view(np.int64),
         due_s=due_s,
         winner=winner,

@@ -23,10 +23,10 @@ from numba import njit
 Index = np.uint64
 ZERO, ONE = Index(0), Index(1)
 NEVER = np.inf
-BUSY, SERVERS, WAITING, FREE = (Index(i) for i in range(4))  # entries of `Station.count`
+BUSY, SERVERS, WAITING, FREE = (Index(i) for i in range(4))  # entries of `StationArrays.count`
 
 
-class Tasks(NamedTuple):
+class TaskArrays(NamedTuple):
     """Columns of the tasks of all operators, one row a task; every station works on the same."""
 
     number: Any  # int64 (n,)
@@ -40,7 +40,7 @@ class Tasks(NamedTuple):
     preemptions: Any  # int64 (n, 3)
 
 
-class Station(NamedTuple):
+class StationArrays(NamedTuple):
     """State of one station with room for P servers, P a power of two."""
 
     key: Any  # int64 (2P,): the winner tree; entry 1 wins, P and up are the servers' own ends
@@ -327,8 +327,8 @@ def play_tandem(
 
     Parameters
     ----------
-    tasks : Tasks
-    stations, changes : tuples of three Station and three Changes
+    tasks : TaskArrays
+    stations, changes : tuples of three StationArrays and three Changes
     rings : int
         Row that closes the first ring; the rings of a stage follow each other, then the next stage.
     carried, carried_stage, carried_due_s : array (k,)
