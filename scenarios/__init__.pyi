@@ -14,6 +14,7 @@ from .schema.market import BurstArrivals as BurstArrivals
 from .schema.market import Economics as Economics
 from .schema.market import GpuStage as GpuStage
 from .schema.market import LognormalWork as LognormalWork
+from .schema.market import MeasuredRate as MeasuredRate
 from .schema.market import Mechanism as Mechanism
 from .schema.market import Operator as Operator
 from .schema.market import RadioStage as RadioStage

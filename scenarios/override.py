@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from airan_market.scenarios.fault import Fault, KeyPath, key_text, value_text
-from airan_market.scenarios.schema.market import WORDS_OR_TABLES
+from airan_market.scenarios.schema.market import word_or_table
 from airan_market.scenarios.tables import value_at
 
 SOURCE = "--set"
@@ -37,7 +37,7 @@ class Overridden:
         value, and plain text if it is none. Places in lists count from 1: ``operators[2].name`` or
         ``operators.2.name``. Setting ``users.dirichlet_alpha`` drops ``users.shares`` and the other
         way round, unless both are set; setting a key of ``simulation.arrivals`` or ``task.law``
-        replaces a word that stands there by a table.
+        replaces a word that stands there by a table, and so it is with a rate.
 
     Attributes
     ----------
@@ -107,8 +107,8 @@ def _put(tables: Any, steps: list[str | int], value: Any) -> list[KeyPath]:
         path = (*path, step)
         if isinstance(place, dict) and step not in place:
             place[step] = {}
-            made += [path] if path in WORDS_OR_TABLES else []
-        if path in WORDS_OR_TABLES and isinstance(place[step], str):
+            made += [path] if word_or_table(path) else []
+        if word_or_table(path) and isinstance(place[step], str | int | float):
             # setting a key of the table chooses the table in place of the word
             place[step] = {}
             made.append(path)

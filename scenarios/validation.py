@@ -10,7 +10,7 @@ from airan_market.scenarios.fault import KeyPath
 from airan_market.scenarios.keys import allowed_at, unknown_key
 from airan_market.scenarios.registry import UNKNOWN
 from airan_market.scenarios.schema.consistency import Finding, Settings
-from airan_market.scenarios.schema.market import WORDS_OR_TABLES
+from airan_market.scenarios.schema.market import word_or_table
 from airan_market.scenarios.schema.table import Described
 from airan_market.scenarios.tables import value_at
 
@@ -45,7 +45,10 @@ def check(tables: Mapping[str, Any], kind: type[Kind]) -> tuple[Kind | None, lis
 def _path(error: ErrorDetails) -> KeyPath:
     path = error["loc"]
     # there, and only there, pydantic puts the name of a union's branch into the path
-    return path[:2] + path[3:] if path[:2] in WORDS_OR_TABLES else path
+    for length in range(len(path)):
+        if word_or_table(path[:length]):
+            return path[:length] + path[length + 1 :]
+    return path
 
 
 def _finding(error: ErrorDetails, kind: type[Described]) -> Finding:

@@ -19,7 +19,13 @@ from airan_market.agents.market.user import UserAgent
 from airan_market.agents.matching.assignment import OUT, follow_projection, split_proportionally
 from airan_market.agents.matching.selection import project
 from airan_market.agents.primitives.primitives import Primitives
-from airan_market.agents.primitives.traffic import rates_of, servers_of, traffic_of
+from airan_market.agents.primitives.traffic import (
+    measured_rates,
+    rate_notes,
+    rates_of,
+    servers_of,
+    traffic_of,
+)
 from airan_market.agents.rounds.agents import classes_of, require
 from airan_market.agents.rounds.model import RoundModel, TaskSink, asked_for
 from airan_market.agents.solution.solver import arrive
@@ -62,7 +68,7 @@ class Market(RoundModel):
     ------
     ValueError
         For fractional users, or a mechanism, belief or engine that is not there; each its class.
-    airan_market.sim.traffic.request_trace.TraceError
+    airan_market.sim.traffic.trace_file.TraceError
         When recorded requests cannot be read.
     airan_market.agents.rounds.agents.AgentError
         When an agent of one's own answers what the market cannot take.
@@ -95,13 +101,14 @@ class Market(RoundModel):
         self._user_type = np.repeat(np.arange(primitives.types), self._users_by_type)
         self._traffic = traffic_of(scenario, self.seed, self._users_by_type)
         self._rates = rates_of(scenario.operators)
+        self._measured_rates = measured_rates(scenario.operators)
         classes = classes_of(operator_class, [o.name for o in scenario.operators], OperatorAgent)
         self.operators = self._in_order(
             cls(self, m, primitives.of_operator(m)) for m, cls in enumerate(classes)
         )
         (user_class,) = classes_of(user_class, ["user"], UserAgent)
         self.users = self._in_order(self._user(user_class, int(n)) for n in self._user_type)
-        self.notes = self._traffic.notes() + self.notes
+        self.notes = self._traffic.notes() + rate_notes(scenario.operators) + self.notes
         self.negotiation = self._open_negotiation()
         self.clearing = ClearingHouse(primitives, self._starts_s, len(self.users))
         self.agreed: list[Terms] = []
@@ -187,7 +194,7 @@ class Market(RoundModel):
         return np.array(chosen, dtype=np.int64)
 
     def _workload(self, round_: int, demand: Demand) -> Workload:
-        return offer(demand, self.terms.operator_of_user, self._rates)
+        return offer(demand, self.terms.operator_of_user, self._rates, self._measured_rates)
 
     def _settle_rest(self) -> pd.DataFrame:
         """What is under way and late already has broken its agreement."""

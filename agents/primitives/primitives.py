@@ -8,8 +8,8 @@ from functools import cached_property
 import numpy as np
 
 from airan_market.agents.primitives.population import users_by_type
-from airan_market.agents.primitives.traffic import knows_traffic, laws_of
-from airan_market.scenarios import Mechanism, Operator, Scenario, Task
+from airan_market.agents.primitives.traffic import knows_traffic, laws_of, rates_of
+from airan_market.scenarios import Mechanism, Scenario
 from airan_market.sim.arrays import FloatArray
 from airan_market.sim.estimation.pilot import PilotRun
 from airan_market.sim.theory.domain import server_counts, service_rates
@@ -106,14 +106,16 @@ class Primitives:
 
     @classmethod
     def from_scenario(cls, scenario: Scenario, seed: int = 0) -> Primitives:
-        """Arrays of a scenario.
+        """Arrays of a scenario; service rates are (D^UL/d_in, D^P/w, D^DL/d_out), 1/s.
+
+        Equation: AI-RAN (2), (6)
 
         `seed` only matters to shares drawn from a Dirichlet law, and to beliefs that measure.
 
         Raises
         ------
-        airan_market.sim.traffic.request_trace.TraceError
-            With a belief that measures, when a file of requests cannot be read.
+        airan_market.sim.traffic.trace_file.TraceError
+            When a measured rate cannot be read, or, with a belief that measures, a file of requests.
         """
         economics, operators = scenario.economics, scenario.operators
         return cls(
@@ -124,7 +126,8 @@ class Primitives:
                 [[o.uplink.servers, o.gpu.servers, o.downlink.servers] for o in operators],
                 dtype=float,
             ),
-            service_rate_per_s=np.array([stage_rates(o, scenario.task) for o in operators]),
+            service_rate_per_s=rates_of(operators)
+            / [scenario.task.input_bits, scenario.task.work_flop, scenario.task.output_bits],
             service_value_usd=np.array(
                 [
                     economics.service_value_usd
@@ -196,15 +199,3 @@ class Primitives:
             service_value_usd=self.service_value_usd[operator],
             own_margin_usd=None if self.own_margin_usd is None else self.own_margin_usd[operator],
         )
-
-
-def stage_rates(operator: Operator, task: Task) -> list[float]:
-    """Service rate of one server of each stage: (D^UL/d_in, D^P/w, D^DL/d_out), 1/s.
-
-    Equation: AI-RAN (2), (6)
-    """
-    return [
-        operator.uplink.rate_bps / task.input_bits,
-        operator.gpu.rate_flop_per_s / task.work_flop,
-        operator.downlink.rate_bps / task.output_bits,
-    ]

@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from airan_market.scenarios import (
     BurstArrivals,
     LognormalWork,
+    MeasuredRate,
     Operator,
     PactScenario,
+    RadioStage,
     Scenario,
     TraceArrivals,
     TraceWork,
@@ -26,11 +28,10 @@ from airan_market.sim.arrays import FloatArray
 from airan_market.sim.streams import stream
 from airan_market.sim.traffic.arrival_laws import ArrivalLaw, Bursts, Intensity, Poisson, Recorded
 from airan_market.sim.traffic.demand import POISSON, Demand, drawn_demand, trace_demand
-from airan_market.sim.traffic.request_trace import (
-    RequestTrace,
-    TraceError,
-    read_azure_llm_2023,
-)
+from airan_market.sim.traffic.rate_trace import RateTrace, read_rates
+from airan_market.sim.traffic.request_trace import RequestTrace, read_azure_llm_2023
+from airan_market.sim.traffic.task_trace import TaskTrace, read_tasks
+from airan_market.sim.traffic.trace_file import TraceError
 from airan_market.sim.traffic.work_laws import (
     Deterministic,
     EmpiricalTasks,
@@ -38,6 +39,7 @@ from airan_market.sim.traffic.work_laws import (
     Lognormal,
     TaskLaw,
 )
+from airan_market.sim.workload import STAGES
 
 Law = TypeVar("Law")
 
@@ -59,7 +61,7 @@ def traffic_of(scenario: Scenario, seed: int, users_by_type: NDArray[np.int64]) 
 
     Raises
     ------
-    airan_market.sim.traffic.request_trace.TraceError
+    airan_market.sim.traffic.trace_file.TraceError
         When the recorded requests cannot be read.
     """
     task, simulation = scenario.task, scenario.simulation
@@ -84,7 +86,7 @@ def work_law(law: LognormalWork | TraceWork | str) -> TaskLaw:
 
     Raises
     ------
-    airan_market.sim.traffic.request_trace.TraceError
+    airan_market.sim.traffic.trace_file.TraceError
         When its file of requests cannot be read, or has no context or no answer in it.
 
     Examples
@@ -96,7 +98,7 @@ def work_law(law: LognormalWork | TraceWork | str) -> TaskLaw:
     if isinstance(law, LognormalWork):
         return Lognormal(law.lognormal_cv)
     if isinstance(law, TraceWork):
-        return _of_requests(law.trace, EmpiricalTasks.of_requests)
+        return _of_requests(law.trace, law.format, lambda trace: EmpiricalTasks(trace.work))
     return Deterministic() if law == "deterministic" else Exponential()
 
 
@@ -123,7 +125,7 @@ def laws_of(scenario: Scenario) -> tuple[TaskLaw, ArrivalLaw]:
 
     Raises
     ------
-    airan_market.sim.traffic.request_trace.TraceError
+    airan_market.sim.traffic.trace_file.TraceError
         When a file of requests cannot be read, or has no law in it.
 
     Examples
@@ -134,37 +136,59 @@ def laws_of(scenario: Scenario) -> tuple[TaskLaw, ArrivalLaw]:
     """
     arrivals = scenario.simulation.arrivals
     if isinstance(arrivals, TraceArrivals):
-        return laws_of_requests(arrivals.trace)
+        return laws_of_requests(arrivals.trace, arrivals.format)
     return work_law(scenario.task.law), arrival_law(arrivals)
 
 
-def laws_of_requests(path: str | Path) -> tuple[TaskLaw, ArrivalLaw]:
+def laws_of_requests(
+    path: str | Path, format_: str = "azure-llm-2023"
+) -> tuple[TaskLaw, ArrivalLaw]:
     """Laws of the requests of a file; see `laws_of`."""
     return _of_requests(
-        path, lambda trace: (EmpiricalTasks.of_requests(trace), Recorded(trace.arrival_s))
+        path, format_, lambda trace: (EmpiricalTasks(trace.work), Recorded(trace.arrival_s))
     )
 
 
-def _of_requests(path: str | Path, law_of: Callable[[RequestTrace], Law]) -> Law:
-    trace = requests_of(path)
+def _of_requests(
+    path: str | Path, format_: str, law_of: Callable[[RequestTrace | TaskTrace], Law]
+) -> Law:
+    trace = _read_requests(str(path), format_, None, _stamp(path))
     try:
         return law_of(trace)
     except ValueError as error:
         raise TraceError([f"{path}: {error}"]) from None
 
 
-def requests_of(path: str | Path) -> RequestTrace:
-    """Requests of a file, read once as long as it does not change."""
+def tasks_of(arrivals: TraceArrivals, users_by_type: NDArray[np.int64]) -> TaskTrace:
+    """Recorded tasks of a scenario, or its recorded requests taken as tasks.
+
+    Raises
+    ------
+    airan_market.sim.traffic.trace_file.TraceError
+        When the file cannot be read, or a task is of a type or a user that there is not.
+    """
+    path, users = arrivals.trace, tuple(users_by_type.tolist())
+    trace = _read_requests(path, arrivals.format, users, _stamp(path))
+    if isinstance(trace, TaskTrace):
+        return trace
+    assert arrivals.bits_per_token is not None
+    assert arrivals.flop_per_token is not None
+    return TaskTrace.of_requests(trace, arrivals.bits_per_token, arrivals.flop_per_token)
+
+
+def _stamp(path: str | Path) -> int:
+    """When a file was last changed: files are read once as long as they are not."""
     try:
-        stamp = Path(path).stat().st_mtime_ns
+        return Path(path).stat().st_mtime_ns
     except OSError:
-        stamp = 0  # reading it says what is wrong
-    return _read(str(path), stamp)
+        return 0  # reading it says what is wrong
 
 
-@lru_cache(maxsize=1)
-def _read(path: str, stamp: int) -> RequestTrace:
-    return read_azure_llm_2023(path)
+@lru_cache(maxsize=2)
+def _read_requests(
+    path: str, format_: str, users_by_type: tuple[int, ...] | None, stamp: int
+) -> RequestTrace | TaskTrace:
+    return read_tasks(path, users_by_type) if format_ == "tasks" else read_azure_llm_2023(path)
 
 
 def knows_traffic(belief: str) -> bool:
@@ -266,7 +290,7 @@ class RecordedTraffic:
         self._arrivals = arrivals
         self._seed = seed
         self._users_by_type = users_by_type
-        self._trace = requests_of(arrivals.trace)
+        self._trace = tasks_of(arrivals, users_by_type)
 
     def demand(self, round_: int, start_s: float, duration_s: float, first_task: int) -> Demand:
         """Take the requests of a round."""
@@ -277,8 +301,6 @@ class RecordedTraffic:
             duration_s,
             self._users_by_type,
             speed_up=self._arrivals.speed_up,
-            bits_per_token=self._arrivals.bits_per_token,
-            flop_per_token=self._arrivals.flop_per_token,
             first_task=first_task,
         )
 
@@ -291,8 +313,7 @@ class RecordedTraffic:
         played = int((arrival_s < end_s).sum())
         length_s = float(arrival_s[-1])
         busy_s = min(length_s, end_s) or 1.0  # one request alone has no rate
-        total = trace.context_tokens + trace.generated_tokens
-        gpu_flop = float(total.mean()) * self._arrivals.flop_per_token
+        gpu_flop = float(trace.work[:, 1].mean())
         promised_per_s = users.total * users.tasks_per_user_per_s
         return [
             f"The trace {Path(self._arrivals.trace).name} offers {played / busy_s:.4g} tasks/s; "
@@ -341,11 +362,58 @@ def discipline_notes(scenario: Scenario | PactScenario) -> list[str]:
     ]
 
 
-def rates_of(operators: tuple[Operator, ...]) -> FloatArray:
-    """Rate of one server by operator and stage, (M, 3): bit/s, FLOP/s, bit/s."""
-    return np.array(
-        [[o.uplink.rate_bps, o.gpu.rate_flop_per_s, o.downlink.rate_bps] for o in operators]
+def rates_of(operators: Sequence[Operator]) -> FloatArray:
+    """Rate of one server by operator and stage, (M, 3): bit/s, FLOP/s, bit/s.
+
+    Of a rate that was measured over time, 1 / E[1 / rate].
+
+    Raises
+    ------
+    airan_market.sim.traffic.trace_file.TraceError
+        When a measured rate cannot be read.
+    """
+    rates = np.array(
+        [[_number(o.uplink), o.gpu.rate_flop_per_s, _number(o.downlink)] for o in operators]
     )
+    for station, trace in measured_rates(operators).items():
+        rates[station] = trace.mean_rate
+    return rates
+
+
+def _number(stage: RadioStage) -> float:
+    return np.nan if isinstance(stage.rate_bps, MeasuredRate) else stage.rate_bps
+
+
+def measured_rates(operators: Sequence[Operator]) -> dict[tuple[int, int], RateTrace]:
+    """Rates that were measured over time, by (operator, stage)."""
+    return {
+        (m, stage): _read_rates(radio.rate_bps, _stamp(radio.rate_bps.trace))
+        for m, operator in enumerate(operators)
+        for stage, radio in ((0, operator.uplink), (2, operator.downlink))
+        if isinstance(radio.rate_bps, MeasuredRate)
+    }
+
+
+@lru_cache(maxsize=16)
+def _read_rates(measured: MeasuredRate, stamp: int) -> RateTrace:
+    return read_rates(
+        measured.trace,
+        measured.column,
+        unit=measured.unit_bps,
+        time=measured.time,
+        time_format=measured.time_format,
+        least=measured.least_bps,
+    )
+
+
+def rate_notes(operators: Sequence[Operator]) -> list[str]:
+    """Say which rates were measured, and by what operators reckon."""
+    return [
+        f"The rate of the {STAGES[stage]} of {operators[m].name} follows a trace of "
+        f"{trace.period_s:.4g} s; operators reckon with 1 / E[1 / rate] = {trace.mean_rate:.4g} "
+        f"bit/s. {trace.left_out} of its {len(trace) + trace.left_out} rows are left out."
+        for (m, stage), trace in measured_rates(operators).items()
+    ]
 
 
 def servers_of(operators: tuple[Operator, ...]) -> NDArray[np.int64]:

@@ -19,6 +19,7 @@ from airan_market.agents.contract.design import designed_menus
 from airan_market.agents.contract.utility import Accounts
 from airan_market.agents.mechanism.mixed import iterate
 from airan_market.agents.primitives.primitives import Primitives
+from airan_market.agents.primitives.traffic import rates_of
 from airan_market.analysis.calibration.fit import Parameter, Problem
 from airan_market.analysis.calibration.profile import LEVEL
 from airan_market.analysis.reproduction.published import (
@@ -45,12 +46,13 @@ def market_parameters(scenario: Scenario, types: int | None = None) -> tuple[Par
     longer matter; the users of a type from a hundredth to two fifths of all.
     """
     economics, mechanism = scenario.economics, scenario.mechanism
-    operator, total = scenario.operators[0], float(scenario.users.total)
+    (uplink_bps, flop_per_s, downlink_bps), *_ = rates_of(scenario.operators).tolist()
+    total = float(scenario.users.total)
     types = types or len(scenario.users.latency_sensitivity_usd_per_s)
     return (
-        Parameter(UPLINK, "bit/s", 10e6, 1000e6, operator.uplink.rate_bps),
-        Parameter(GPU, "FLOP/s", 30e12, 80e12, operator.gpu.rate_flop_per_s),
-        Parameter(DOWNLINK, "bit/s", 10e6, 1000e6, operator.downlink.rate_bps),
+        Parameter(UPLINK, "bit/s", 10e6, 1000e6, uplink_bps),
+        Parameter(GPU, "FLOP/s", 30e12, 80e12, flop_per_s),
+        Parameter(DOWNLINK, "bit/s", 10e6, 1000e6, downlink_bps),
         Parameter(VALUE, "USD/task", 4e-4, 2e-3, economics.service_value_usd),
         Parameter(TEMPERATURE, "USD/task", 2e-6, 9e-5, mechanism.temperature_end_usd),
         *(

@@ -59,7 +59,7 @@ def laws(scenario: Scenario, trace: Path | None = None) -> list[Law]:
 
     Raises
     ------
-    airan_market.sim.traffic.request_trace.TraceError
+    airan_market.sim.traffic.trace_file.TraceError
         When the trace cannot be read.
     """
     from airan_market.agents.primitives.traffic import laws_of, laws_of_requests
@@ -73,10 +73,8 @@ def laws(scenario: Scenario, trace: Path | None = None) -> list[Law]:
     ]
     arrivals = scenario.simulation.arrivals
     own_trace = arrivals if isinstance(arrivals, TraceArrivals) else None
-    if trace is None and own_trace is not None:
-        trace = Path(own_trace.trace)
-    if trace is not None:
-        work, recorded = laws_of_requests(trace)
+    if trace is not None or own_trace is not None:
+        work, recorded = laws_of(scenario) if trace is None else laws_of_requests(trace)
         found += [
             Law("measured work", Poisson(), work),
             Law("measured work and arrivals", recorded, work),

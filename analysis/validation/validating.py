@@ -89,7 +89,7 @@ def validate(
     ------
     KeyboardInterrupt
         When no operator had been simulated.
-    airan_market.sim.traffic.request_trace.TraceError
+    airan_market.sim.traffic.trace_file.TraceError
         When the trace cannot be read.
 
     Examples

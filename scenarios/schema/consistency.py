@@ -100,6 +100,7 @@ def contradictions(settings: Settings) -> Iterator[Finding]:
     yield from _cooling(settings)
     yield from _operator_names(settings)
     yield from _one_source_of_work(settings)
+    yield from _tokens(settings)
     yield from _changes_of_phase(settings)
     yield from engine_of_discipline(settings)
 
@@ -176,6 +177,19 @@ def _one_source_of_work(settings: Settings) -> Iterator[Finding]:
     if law not in (None, "exponential") and settings.present("simulation", "arrivals", "trace"):
         allowed = 'must be "exponential", the default, with simulation.arrivals.trace: its requests'
         yield Finding(("task", "law"), f"{allowed} bring their own work")
+
+
+def _tokens(settings: Settings) -> Iterator[Finding]:
+    arrivals = ("simulation", "arrivals")
+    if not settings.present(*arrivals, "trace"):
+        return
+    in_tokens = settings.reliable(*arrivals, "format") != "tasks"
+    for word in ("bits_per_token", "flop_per_token"):
+        path = (*arrivals, word)
+        if in_tokens and not settings.present(*path):
+            yield Finding(path, "required, must be a finite number > 0")
+        if not in_tokens and settings.present(*path):
+            yield Finding(path, 'must not be given with format = "tasks"')
 
 
 def _changes_of_phase(settings: Settings) -> Iterator[Finding]:

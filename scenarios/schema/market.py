@@ -14,6 +14,7 @@ from pydantic import (
     model_validator,
 )
 
+from airan_market.scenarios.fault import KeyPath
 from airan_market.scenarios.registry import BELIEFS, MECHANISMS
 from airan_market.scenarios.schema.consistency import (
     BURST_MEAN_S,
@@ -73,8 +74,21 @@ class Users(Table):
     )
 
 
-WORDS_OR_TABLES: Final = (("simulation", "arrivals"), ("task", "law"), ("traffic", "law"))
-"""The settings that may be a word or a table."""
+_WORDS_OR_TABLES: Final = {
+    ("simulation", "arrivals"),
+    ("task", "law"),
+    ("traffic", "law"),
+    ("operators", 0, "uplink", "rate_bps"),
+    ("operators", 0, "downlink", "rate_bps"),
+}
+TraceFormat = Literal["azure-llm-2023", "tasks"]
+_WITH_TRACE = "required with a trace"
+_WITH_TOKENS = "required with azure-llm-2023"
+
+
+def word_or_table(path: KeyPath) -> bool:
+    """Say whether a word or a number may stand at a path as well as a table."""
+    return tuple(0 if isinstance(step, int) else step for step in path) in _WORDS_OR_TABLES
 
 
 class LognormalWork(Table):
@@ -93,11 +107,11 @@ class TraceWork(Table):
 
     trace: FilePath = setting(
         "-",
-        "file of real requests whose tokens give the demands, context to go up, both "
-        "to compute, answer to come down, divided by their means; whole requests are drawn",
+        "file of real requests that give the demands, divided by their means: those of tasks, or "
+        "tokens, context to go up, both to compute, answer to come down; whole requests are drawn",
         default_text="required with work from a trace",
     )
-    format: Literal["azure-llm-2023"] = setting(
+    format: TraceFormat = setting(
         "-", "how the file is read", default_text="required with work from a trace"
     )
 
@@ -152,11 +166,47 @@ class Economics(Table):
     )
 
 
+class MeasuredRate(Table):
+    """A rate that was measured over time."""
+
+    trace: FilePath = setting(
+        "-",
+        "CSV (.gz or not) or Parquet file; a rate holds until the next, and after the last the "
+        "first follows; the work of a task is divided by the rate at its arrival, and operators "
+        "reckon with 1 / E[1 / rate]",
+        default_text=_WITH_TRACE,
+    )
+    column: Label = setting("-", "column of the rates", default_text=_WITH_TRACE)
+    unit_bps: Positive = setting(
+        "bit/s", "what the rates are counted in, 1e3 for kbit/s", default=1.0
+    )
+    time: Label = setting("-", "column of the times, never decreasing", default="time_s")
+    time_format: Label | None = setting(
+        "-",
+        "how times are written, as for Python's strptime, say %Y-%m-%d %H:%M:%S",
+        default=None,
+        default_text="as seconds",
+    )
+    least_bps: Positive | None = setting(
+        "bit/s",
+        "rows with a lower rate, or with none, are left out; a measured rate is low also where "
+        "nothing was sent",
+        default=None,
+        default_text="every row must have a rate above 0",
+    )
+
+
+Rate = Annotated[
+    Annotated[Positive, Tag("number")] | Annotated[MeasuredRate, Tag("trace")],
+    Discriminator(lambda value: "trace" if isinstance(value, Mapping | MeasuredRate) else "number"),
+]
+
+
 class RadioStage(Table):
     """The uplink or the downlink of an operator."""
 
     servers: ServerCount = setting("servers", "c, transmissions that go on side by side")
-    rate_bps: Positive = setting("bit/s", "D, rate of one server")
+    rate_bps: Rate = setting("bit/s", "D, rate of one server, or a table: as it was measured")
 
 
 class GpuStage(Table):
@@ -238,26 +288,29 @@ class Mechanism(Table):
     )
 
 
-_WITH_TRACE = "required with a trace"
-
-
 class TraceArrivals(Table):
     """Arrivals and demands read from a file of real requests."""
 
     trace: FilePath = setting(
         "-", "the file; a relative path starts at the working directory", default_text=_WITH_TRACE
     )
-    format: Literal["azure-llm-2023"] = setting(
-        "-", "how the file is read", default_text=_WITH_TRACE
+    format: TraceFormat = setting(
+        "-",
+        "how the file is read: Azure's requests in tokens, or tasks: columns arrival_s, "
+        "input_bits, work_flop, output_bits, and type or user, counted from 1",
+        default_text=_WITH_TRACE,
     )
     speed_up: Positive = setting(
         "1", "seconds of the trace played in one simulated second", default=1.0
     )
-    bits_per_token: Positive = setting(
-        "bit/token", "size of a token on the radio", default_text=_WITH_TRACE
+    bits_per_token: Positive | None = setting(
+        "bit/token", "size of a token on the radio", default=None, default_text=_WITH_TOKENS
     )
-    flop_per_token: Positive = setting(
-        "FLOP/token", "computation for a token, read or written", default_text=_WITH_TRACE
+    flop_per_token: Positive | None = setting(
+        "FLOP/token",
+        "computation for a token, read or written",
+        default=None,
+        default_text=_WITH_TOKENS,
     )
 
 

@@ -4,7 +4,9 @@ Everybody's demand is drawn, whatever operator they take and whether they take o
 mechanisms can be compared on the same tasks (common random numbers).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Annotated, Self
 
 import numpy as np
@@ -14,7 +16,8 @@ from airan_market.sim.arrays import FloatArray, IntArray
 from airan_market.sim.columns import Amounts, Column, Columns, Numbers
 from airan_market.sim.streams import stream
 from airan_market.sim.traffic.arrival_laws import Intensity, Poisson
-from airan_market.sim.traffic.request_trace import RequestTrace
+from airan_market.sim.traffic.rate_trace import RateTrace
+from airan_market.sim.traffic.task_trace import UNKNOWN, TaskTrace
 from airan_market.sim.traffic.work_laws import Exponential, TaskLaw
 from airan_market.sim.workload import Workload, check_unique, order_of
 
@@ -132,42 +135,36 @@ def drawn_demand(
 
 
 def trace_demand(
-    trace: RequestTrace,
+    trace: TaskTrace,
     seed: int,
     start_s: float,
     duration_s: float,
     users_by_type: npt.ArrayLike,
     *,
-    shares: npt.ArrayLike | None = None,
     speed_up: float = 1.0,
-    bits_per_token: float,
-    flop_per_token: float,
     first_task: int = 0,
 ) -> Demand:
-    """Return the requests of a recorded trace that fall into one round.
+    """Return the tasks of a recorded trace that fall into one round.
 
-    A request arrives at its time in the trace divided by `speed_up`; its input is its context, its
-    work context and generated tokens, its output the generated tokens. Its type and its user are
-    drawn once for the whole trace, so a request keeps them however the run is cut in rounds. A
-    trace that ends before the run offers nothing more.
+    A task arrives at its time in the trace divided by `speed_up`, with its work. Where the trace
+    does not say of which type it is, that is drawn by the types' shares of the users; where it does
+    not say whose it is, any user of the type is as likely. Both are drawn once for the whole trace,
+    so a task keeps them however the run is cut in rounds. A trace that ends before the run offers
+    nothing more.
 
     Parameters
     ----------
-    trace : RequestTrace
-        The requests.
+    trace : TaskTrace
+        The tasks.
     seed : int
         Root seed of the run; types come from `stream(seed, "trace types")`, users from
         `stream(seed, "trace users")`.
     start_s, duration_s : float
         The round covers [start_s, start_s + duration_s).
     users_by_type : (N,) array_like of int
-        I_n; the user is uniform among those of the type.
-    shares : (N,) array_like of float, optional
-        Probability of each type, sum 1; default: its share of the users.
+        I_n; users are numbered type by type.
     speed_up : float
         How many seconds of the trace pass in one simulated second.
-    bits_per_token, flop_per_token : float
-        Size and work of a token.
     first_task : int
         Number of the first task; the others follow in order of arrival.
 
@@ -178,38 +175,55 @@ def trace_demand(
     Raises
     ------
     ValueError
-        Naming argument and value: out of its domain, or a type with a share but without users.
+        Naming argument and value: out of its domain, or a type or user of the trace that there is
+        not.
 
     Examples
     --------
-    >>> trace = RequestTrace([0.0, 1.0, 30.0], [100, 7, 5], [10, 0, 1])
-    >>> demand = trace_demand(trace, 1, 0.0, 1.0, [1, 1], speed_up=10.0, bits_per_token=16.0,
-    ...                       flop_per_token=1e9)
-    >>> demand.arrival_s, demand.work[:, 1]
-    (array([0. , 0.1]), array([1.1e+11, 7.0e+09]))
+    >>> trace = TaskTrace([0.0, 1.0, 30.0], [[1600.0, 1e11, 160.0]] * 3, [1, 0, 1], [-1, -1, -1])
+    >>> demand = trace_demand(trace, 1, 0.0, 1.0, [1, 1], speed_up=10.0)
+    >>> demand.arrival_s, demand.type, demand.user, demand.work[:, 2]
+    (array([0. , 0.1]), array([1, 0]), array([1, 0]), array([160., 160.]))
     """
     users = _whole_users(users_by_type)
-    share = _shares(users, shares)
+    if not users.sum():
+        raise ValueError(f"users_by_type = {users.tolist()}: allowed at least one user")
     if not (np.isfinite(speed_up) and speed_up > 0):
         raise ValueError(f"speed_up = {speed_up}: allowed a finite number above 0")
     end_s = float(_finite("start_s", start_s)) + float(_finite("duration_s", duration_s))
-    type_ = stream(seed, "trace types").choice(len(users), size=len(trace), p=share)
-    within = (stream(seed, "trace users").random(len(trace)) * users[type_]).astype(np.int64)
+    type_, user = _owners(trace, seed, users)
     arrival_s = trace.arrival_s / speed_up
     rows = (arrival_s >= start_s) & (arrival_s < end_s)
-    bits, flop = (_finite(name, value) for name, value in (
-        ("bits_per_token", bits_per_token), ("flop_per_token", flop_per_token)))  # fmt: skip
-    context, generated = trace.context_tokens[rows], trace.generated_tokens[rows]
     return Demand.arriving(
         first_task,
         arrival_s=arrival_s[rows],
         type=type_[rows],
-        user=((np.cumsum(users) - users)[type_] + within)[rows],
-        work=np.column_stack([context * bits, (context + generated) * flop, generated * bits]),
+        user=user[rows],
+        work=trace.work[rows],
     )
 
 
-def offer(demand: Demand, operator_of_user: npt.ArrayLike, rates: npt.ArrayLike) -> Workload:
+def _owners(trace: TaskTrace, seed: int, users: IntArray) -> tuple[IntArray, IntArray]:
+    """Type and user of every task of a trace, drawn where the trace does not say."""
+    ends = np.cumsum(users)
+    if (trace.user >= ends[-1]).any():
+        raise ValueError(f"user = {trace.user.max()}: allowed below {ends[-1]} users")
+    drawn = stream(seed, "trace types").choice(len(users), size=len(trace), p=users / ends[-1])
+    type_ = np.where(trace.type == UNKNOWN, drawn, trace.type)
+    known = trace.user != UNKNOWN
+    type_[known] = np.searchsorted(ends, trace.user[known], side="right")
+    if (type_ >= len(users)).any() or (users[type_] == 0).any():
+        raise ValueError("type: allowed those that have users")
+    within = (stream(seed, "trace users").random(len(trace)) * users[type_]).astype(np.int64)
+    return type_, np.where(known, trace.user, (ends - users)[type_] + within)
+
+
+def offer(
+    demand: Demand,
+    operator_of_user: npt.ArrayLike,
+    rates: npt.ArrayLike,
+    measured: Mapping[tuple[int, int], RateTrace] = MappingProxyType({}),
+) -> Workload:
     """Send every user's tasks to the operator that the user has chosen.
 
     A task needs work / rate seconds of a server: input over uplink rate, work over GPU rate,
@@ -223,6 +237,8 @@ def offer(demand: Demand, operator_of_user: npt.ArrayLike, rates: npt.ArrayLike)
         Operator of each user, -1 for a user who is out; tasks of users who are out are dropped.
     rates : (M, 3) array_like of float
         Rate of one server at each operator and stage: bit/s, FLOP/s, bit/s.
+    measured : mapping of (operator, stage) to RateTrace, optional
+        Stations whose rate is that of a trace when the task arrives, in place of `rates`.
 
     Returns
     -------
@@ -249,13 +265,18 @@ def offer(demand: Demand, operator_of_user: npt.ArrayLike, rates: npt.ArrayLike)
         raise ValueError(f"user = {demand.user.max()}: allowed below {len(choice)} users")
     operator = choice[demand.user]
     served = operator != OUT
+    service_s = demand.work[served] / rate[operator[served]]
+    for (number, stage), trace in measured.items():
+        here = operator[served] == number
+        rows = np.flatnonzero(served)[here]
+        service_s[here, stage] = demand.work[rows, stage] / trace.at(demand.arrival_s[rows])
     return Workload(
         task=demand.task[served],
         arrival_s=demand.arrival_s[served],
         type=demand.type[served],
         operator=operator[served],
         user=demand.user[served],
-        service_s=demand.work[served] / rate[operator[served]],
+        service_s=service_s,
     )
 
 
@@ -274,19 +295,6 @@ def _whole_users(users_by_type: npt.ArrayLike) -> IntArray:
             f"users_by_type = {users.tolist()}: allowed one whole number a type, at least 0"
         )
     return users.astype(np.int64)
-
-
-def _shares(users: IntArray, shares: npt.ArrayLike | None) -> FloatArray:
-    if shares is None:
-        if not users.sum():
-            raise ValueError(f"users_by_type = {users.tolist()}: allowed at least one user")
-        return users / users.sum()
-    share = _finite("shares", shares, users.shape)
-    if not np.isclose(share.sum(), 1.0):
-        raise ValueError(f"shares = {share.tolist()}: allowed sum 1")
-    if (share[users == 0] > 0).any():
-        raise ValueError(f"shares = {share.tolist()}: allowed 0 for a type without users")
-    return share / share.sum()
 
 
 def _choices(operator_of_user: npt.ArrayLike, operators: int) -> IntArray:

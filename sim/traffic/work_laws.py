@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 
 from airan_market.sim.arrays import FloatArray
-from airan_market.sim.traffic.request_trace import RequestTrace
 from airan_market.sim.workload import STAGES
 
 Shape = int | tuple[int, ...]
@@ -178,7 +177,7 @@ class EmpiricalTasks:
 
     Examples
     --------
-    >>> law = EmpiricalTasks.of_requests(RequestTrace([0.0, 1.0], [100, 300], [0, 400]))
+    >>> law = EmpiricalTasks([[100, 100, 0], [300, 700, 400]])
     >>> law.rows
     array([[0.5 , 0.25, 0.  ],
            [1.5 , 1.75, 2.  ]])
@@ -193,20 +192,6 @@ class EmpiricalTasks:
         if rows.shape[1] != len(STAGES):
             raise ValueError(f"rows: shape {rows.shape}, allowed (n, {len(STAGES)})")
         object.__setattr__(self, "rows", rows)
-
-    @classmethod
-    def of_requests(cls, trace: RequestTrace) -> "EmpiricalTasks":
-        """Take the requests of a trace as tasks, as `sim.traffic.demand.trace_demand` reads them.
-
-        The context goes up, context and answer are computed, the answer comes down.
-
-        Raises
-        ------
-        ValueError
-            If no request has any context, or none an answer.
-        """
-        context, generated = trace.context_tokens, trace.generated_tokens
-        return cls(np.column_stack([context, context + generated, generated]))
 
     def work(self, rng: np.random.Generator, tasks: int) -> FloatArray:
         """Demands of independent tasks, (tasks, 3)."""

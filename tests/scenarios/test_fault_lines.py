@@ -254,7 +254,7 @@ SINGLE = {
         "[task]",
         "[simulation]\narrivals = { trace = 'x.csv' }\n[task]",
         [
-            'simulation.arrivals.format: required, must be "azure-llm-2023"',
+            'simulation.arrivals.format: required, must be one of "azure-llm-2023", "tasks"',
             "simulation.arrivals.bits_per_token: required, must be a finite number > 0",
             "simulation.arrivals.flop_per_token: required, must be a finite number > 0",
         ],

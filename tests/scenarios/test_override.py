@@ -118,7 +118,7 @@ def test_a_path_needs_no_quotes(source: str) -> None:
 
 def test_a_trace_on_poisson_arrivals_names_what_is_missing(source: str) -> None:
     expected = [
-        '--set: simulation.arrivals.format: required, must be "azure-llm-2023"',
+        '--set: simulation.arrivals.format: required, must be one of "azure-llm-2023", "tasks"',
         "--set: simulation.arrivals.bits_per_token: required, must be a finite number > 0",
         "--set: simulation.arrivals.flop_per_token: required, must be a finite number > 0",
     ]
@@ -134,7 +134,7 @@ def test_a_key_of_a_table_takes_the_place_of_a_word(source: str) -> None:
     plain = load_scenario(scenario, ["simulation.arrivals=poisson", "task.law=deterministic"])
     assert (plain.simulation.arrivals, plain.task.law) == ("poisson", "deterministic")
     assert lines(source, "task.law.trace=x") == [
-        '--set: task.law.format: required, must be "azure-llm-2023"'
+        '--set: task.law.format: required, must be one of "azure-llm-2023", "tasks"'
     ]
 
 

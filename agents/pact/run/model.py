@@ -98,7 +98,7 @@ class PactSimulation(RoundModel):
     ------
     ScenarioError
         When the market is impossible, or a service cannot be run.
-    airan_market.sim.traffic.request_trace.TraceError
+    airan_market.sim.traffic.trace_file.TraceError
         When recorded requests cannot be read.
     airan_market.agents.rounds.agents.AgentError
         When an agent of one's own answers what the market cannot take.

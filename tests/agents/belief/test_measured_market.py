@@ -8,7 +8,7 @@ from airan_market.agents.primitives.primitives import Primitives
 from airan_market.agents.primitives.traffic import laws_of
 from airan_market.scenarios import load_scenario
 from airan_market.sim.traffic.arrival_laws import Bursts, Poisson, Recorded
-from airan_market.sim.traffic.request_trace import TraceError
+from airan_market.sim.traffic.trace_file import TraceError
 from airan_market.sim.traffic.work_laws import EmpiricalTasks, Exponential, Lognormal
 
 SHORT = ["simulation.rounds=1", "simulation.horizon_s=1", "simulation.warmup_s=0.5"]

@@ -7,7 +7,7 @@ from airan_market.agents import Market
 from airan_market.agents.primitives.traffic import arrival_law, traffic_of, work_law
 from airan_market.scenarios import load_scenario
 from airan_market.sim.traffic.arrival_laws import Bursts, Poisson
-from airan_market.sim.traffic.request_trace import TraceError
+from airan_market.sim.traffic.trace_file import TraceError
 from airan_market.sim.traffic.work_laws import Deterministic, EmpiricalTasks, Exponential, Lognormal
 
 SHORT = ["simulation.rounds=2", "simulation.horizon_s=2", "simulation.warmup_s=0.5"]

@@ -13,7 +13,7 @@ from airan_market.analysis.validation.beyond import (
 from airan_market.analysis.validation.ladder import PRIORITY, ladder
 from airan_market.scenarios import load_scenario
 from airan_market.sim.traffic.arrival_laws import Poisson, Recorded
-from airan_market.sim.traffic.request_trace import TraceError
+from airan_market.sim.traffic.trace_file import TraceError
 from airan_market.sim.traffic.work_laws import Deterministic, EmpiricalTasks, Exponential, Lognormal
 
 AGREED = (0.06, 0.1, 0.2)

@@ -7,7 +7,9 @@ from scipy import stats
 from airan_market.sim.streams import stream
 from airan_market.sim.traffic.arrival_laws import Bursts, before_end
 from airan_market.sim.traffic.demand import Demand, drawn_demand, offer, trace_demand
+from airan_market.sim.traffic.rate_trace import RateTrace
 from airan_market.sim.traffic.request_trace import RequestTrace
+from airan_market.sim.traffic.task_trace import TaskTrace
 from airan_market.sim.traffic.work_laws import Deterministic, Lognormal
 from airan_market.sim.workload import order_of
 
@@ -214,8 +216,9 @@ TRACE = RequestTrace([0.0, 1.0, 2.5, 2.5, 7.0], [100, 10, 20, 30, 40], [5, 0, 2,
 
 
 def traced(start_s=0.0, duration_s=10.0, trace=TRACE, users=(2, 3), **settings):
-    rates = {"bits_per_token": 16.0, "flop_per_token": 1e9}
-    return trace_demand(trace, 1, start_s, duration_s, list(users), **{**rates, **settings})
+    if isinstance(trace, RequestTrace):
+        trace = TaskTrace.of_requests(trace, bits_per_token=16.0, flop_per_token=1e9)
+    return trace_demand(trace, 1, start_s, duration_s, list(users), **settings)
 
 
 def test_work_of_a_request_follows_from_its_tokens():
@@ -244,15 +247,31 @@ def test_a_trace_that_has_ended_offers_nothing_more():
     assert len(traced(start_s=8.0)) == 0
 
 
+def known(type_=(-1, -1), user=(-1, -1)):
+    return TaskTrace([0.0, 1.0], [[1.0, 2.0, 3.0]] * 2, type_, user)
+
+
+def test_the_type_or_the_user_of_a_trace_is_kept_where_it_is_known():
+    """Users 0 and 1 are of type 0, users 2 to 4 of type 1; two tasks, the second not known."""
+    typed = traced(trace=known(type_=[1, -1]))
+    assert typed.type[0] == 1
+    assert typed.user[0] in (2, 3, 4)
+    assert traced(trace=known(user=[3, -1])).user[0] == 3
+    assert [traced(trace=known(user=[u, -1])).type[0] for u in range(5)] == [0, 0, 1, 1, 1]
+    # what is drawn for the other one does not depend on it
+    drawn = traced(trace=known())
+    for demand in (typed, traced(trace=known(user=[3, -1]))):
+        assert (demand.type[1], demand.user[1]) == (drawn.type[1], drawn.user[1])
+
+
 def test_types_of_a_trace_are_drawn_by_share_and_users_evenly():
     """Two chi-squared tests at 1e-4 on 20,000 requests; shares that are off by 0.02 fail."""
     trace = RequestTrace(np.arange(20_000.0), np.full(20_000, 7), np.full(20_000, 7))
-    demand = traced(duration_s=3e4, trace=trace, users=(2, 3), shares=[0.3, 0.7])
+    demand = traced(duration_s=3e4, trace=trace, users=(2, 3))
     types = np.bincount(demand.type)
-    assert stats.chisquare(types, [6000, 14000]).pvalue > 1e-4
-    assert stats.chisquare(types, [5600, 14400]).pvalue < 1e-4
-    users = np.bincount(demand.user)
-    assert stats.chisquare(users, [3000] * 2 + [14000 / 3] * 3).pvalue > 1e-4
+    assert stats.chisquare(types, [8000, 12000]).pvalue > 1e-4
+    assert stats.chisquare(types, [7600, 12400]).pvalue < 1e-4
+    assert stats.chisquare(np.bincount(demand.user), [4000] * 5).pvalue > 1e-4
     assert ((demand.user < 2) == (demand.type == 0)).all()
 
 
@@ -261,12 +280,10 @@ def test_types_of_a_trace_are_drawn_by_share_and_users_evenly():
     [
         ({"speed_up": 0.0}, "speed_up = 0.0"),
         ({"speed_up": np.inf}, "speed_up = inf"),
-        ({"shares": [0.5, 0.4]}, "allowed sum 1"),
-        ({"shares": [1.0]}, r"shares = \[1.0\]"),
-        ({"shares": [0.5, 0.5], "users": (2, 0)}, "allowed 0 for a type without users"),
         ({"users": (0, 0)}, "allowed at least one user"),
-        ({"bits_per_token": -1.0}, "bits_per_token"),
-        ({"flop_per_token": np.nan}, "flop_per_token"),
+        ({"trace": known(type_=[0, 1]), "users": (2, 0)}, "type: allowed those that have users"),
+        ({"trace": known(type_=[0, 2])}, "type: allowed those that have users"),
+        ({"trace": known(user=[4, 5])}, "user = 5: allowed below 5 users"),
     ],
 )
 def test_bad_trace_settings_are_refused(settings, message):
@@ -284,6 +301,17 @@ def test_offer_drops_users_who_are_out_and_divides_work_by_rate():
     assert work.operator.tolist() == [1, 0]
     assert work.user.tolist() == [0, 2]
     assert work.service_s.tolist() == [[0.04, 0.05, 0.2], [0.02, 0.025, 0.04]]
+
+
+def test_offer_divides_by_the_rate_that_was_measured_when_the_task_arrives():
+    """Operator 1's uplink has 1, 2 and 4 Mbit/s by turns of a second; all else is as given."""
+    demand = Demand(range(4), [0.0, 1.5, 2.0, 3.5], [0] * 4, [0, 1, 0, 0], [[1e6, 1e12, 2e6]] * 4)
+    turns = RateTrace([0.0, 1.0, 2.0], [1e6, 2e6, 4e6])
+    work = offer(demand, [1, 0], RATES, {(1, 0): turns})
+    assert work.service_s[:, 0].tolist() == [1.0, 0.02, 0.25, 1.0]
+    plain = offer(demand, [1, 0], RATES)
+    assert np.array_equal(work.service_s[:, 1:], plain.service_s[:, 1:])
+    assert np.array_equal(work.service_s[1], plain.service_s[1])
 
 
 def test_offer_splits_the_demand_of_a_round_without_loss():

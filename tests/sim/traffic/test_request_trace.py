@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from airan_market.sim.traffic.request_trace import TraceError, read_azure_llm_2023
+from airan_market.sim.traffic.request_trace import read_azure_llm_2023
+from airan_market.sim.traffic.trace_file import TraceError
 
 HEADER = "TIMESTAMP,ContextTokens,GeneratedTokens"
 DATA = Path(__file__).resolve().parents[4] / "shared" / "data" / "azure_llm_2023"
@@ -101,8 +102,8 @@ def test_one_time_out_of_order_is_one_fault(tmp_path):
         ("", ":1: header = '': allowed TIMESTAMP,ContextTokens,GeneratedTokens"),
         ("a,b,c\n1,2,3\n", ":1: header = 'a,b,c': allowed TIMESTAMP"),
         ("TIMESTAMP,GeneratedTokens,ContextTokens\n", ":1: header = "),
-        (HEADER, ": no request: allowed at least one line"),
-        (HEADER + "\n", ": no request: allowed at least one line"),
+        (HEADER, ": no row: allowed at least one after the header"),
+        (HEADER + "\n", ": no row: allowed at least one after the header"),
     ],
 )
 def test_a_file_that_is_no_trace_is_one_fault(tmp_path, content, fault):

@@ -90,7 +90,7 @@ def test_empirical_laws_have_mean_1_and_only_values_they_were_given(values):
 def test_whole_tasks_keep_their_stages_together():
     """Uplink and GPU of a request are dependent: exactly, row by row."""
     trace = RequestTrace([0.0, 1.0, 2.0], [10, 20, 90], [5, 0, 40])
-    law = EmpiricalTasks.of_requests(trace)
+    law = EmpiricalTasks(trace.work)
     assert law.rows.mean(axis=0) == pytest.approx(np.ones(3), rel=1e-15)
     rows = {tuple(row) for row in law.work(named(), 100)}
     assert rows == {tuple(row) for row in law.rows}
@@ -129,7 +129,7 @@ def test_empirical_values_out_of_their_domain_are_refused(values, message):
 
 def test_requests_without_answers_have_no_law_of_the_downlink():
     with pytest.raises(ValueError, match="rows: all 0"):
-        EmpiricalTasks.of_requests(RequestTrace([0.0], [10], [0]))
+        EmpiricalTasks(RequestTrace([0.0], [10], [0]).work)
     with pytest.raises(ValueError, match=r"allowed \(n, 3\)"):
         EmpiricalTasks(np.ones((4, 2)))
 

@@ -17,7 +17,7 @@ from airan_market.agents.pact.run.traffic import drawn_requests, station_times
 from airan_market.scenarios import ScenarioError, load_pact
 from airan_market.sim import simulate
 from airan_market.sim.theory.sojourn import sojourn_mean
-from airan_market.sim.traffic.request_trace import TraceError
+from airan_market.sim.traffic.trace_file import TraceError
 from airan_market.sim.traffic.work_laws import Deterministic
 from airan_market.sim.workload import Workload
 
