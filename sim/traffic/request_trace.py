@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from airan_market.sim.arrays import IntArray
+from airan_market.sim.arrays import FloatArray, IntArray
 from airan_market.sim.columns import Amounts, Columns, Numbers
 from airan_market.sim.traffic.trace_file import COUNT, Field, read_columns
 
@@ -36,10 +36,10 @@ class RequestTrace(Columns):
     generated_tokens: Numbers
 
     @property
-    def work(self) -> IntArray:
+    def work(self) -> FloatArray:
         """Tokens that go up, are computed, and come down: context, both, answer; (n, 3)."""
         context, generated = self.context_tokens, self.generated_tokens
-        return np.column_stack([context, context + generated, generated])
+        return np.column_stack([context, context + generated, generated]).astype(np.float64)
 
 
 def read_azure_llm_2023(path: str | Path) -> RequestTrace:
