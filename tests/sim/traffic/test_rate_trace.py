@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airan_market.sim.traffic.rate_trace import RateTrace, read_rates
@@ -27,6 +27,7 @@ def naive_rate(trace, time_s):
     return held
 
 
+@settings(deadline=None)
 @given(rows=rows, time_s=st.integers(0, 200).map(lambda k: k / 8))
 def test_a_rate_holds_until_the_next_row_and_the_trace_begins_again(rows, time_s):
     trace = RateTrace(*zip(*rows, strict=True))
@@ -36,6 +37,7 @@ def test_a_rate_holds_until_the_next_row_and_the_trace_begins_again(rows, time_s
         assert trace.at([time_s]) == naive_rate(trace, time_s)
 
 
+@settings(deadline=None)
 @given(rows=rows)
 def test_the_mean_rate_is_that_of_the_mean_time_of_a_service(rows):
     """The mean of 1 / rate over 10,000 moments of one period, against the closed form."""

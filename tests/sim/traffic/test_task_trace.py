@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airan_market.sim.traffic.demand import offer, trace_demand
@@ -59,6 +59,7 @@ def test_all_ways_to_write_a_trace_give_the_same_tasks(tmp_path, name):
     assert (neither.type.tolist(), neither.user.tolist()) == ([-1] * 3, [-1] * 3)
 
 
+@settings(max_examples=30, deadline=None)
 @given(
     rows=st.lists(
         st.tuples(*[st.floats(0, 1e300)] * 4, st.integers(1, 10**15 - 1)), min_size=1, max_size=20
