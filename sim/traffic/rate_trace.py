@@ -15,6 +15,7 @@ from airan_market.sim.traffic.trace_file import AMOUNT, Field, TraceError, amoun
 
 NOTHING = ("", "-", "nan", "None")  # what files write where nothing was measured
 
+
 @dataclass(frozen=True, eq=False)
 class RateTrace(Columns):
     """A rate that holds from its time on until the next one; after the last row the first follows.
