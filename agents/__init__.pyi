@@ -1,6 +1,10 @@
+from .belief.belief import Belief as Belief
 from .contract.menu import Menu as Menu
 from .market.model import Market as Market
+from .market.operator import OperatorAgent as OperatorAgent
 from .market.tables import Tables as Tables
+from .market.user import UserAgent as UserAgent
+from .mechanism.agreement import Agreement as Agreement
 from .planner.planner import Plan as Plan
 from .planner.planner import plan as plan
 from .primitives.primitives import Primitives as Primitives

@@ -1,9 +1,13 @@
+from .agents import Agreement as Agreement
+from .agents import Belief as Belief
 from .agents import Market as Market
 from .agents import Menu as Menu
+from .agents import OperatorAgent as OperatorAgent
 from .agents import Outcome as Outcome
 from .agents import Plan as Plan
 from .agents import Primitives as Primitives
 from .agents import Tables as Tables
+from .agents import UserAgent as UserAgent
 from .agents import plan as plan
 from .agents import solve as solve
 from .agents.pact import PactOutcome as PactOutcome
@@ -27,10 +31,20 @@ from .scenarios import ScenarioError as ScenarioError
 from .scenarios import dump_toml as dump_toml
 from .scenarios import load_pact as load_pact
 from .scenarios import load_scenario as load_scenario
+from .scenarios import register_belief as register_belief
+from .scenarios import register_discipline as register_discipline
+from .scenarios import register_mechanism as register_mechanism
+from .scenarios import use as use
 from .sim import CapacityChanges as CapacityChanges
+from .sim import FirstComeFirstServed as FirstComeFirstServed
+from .sim import Network as Network
+from .sim import NonPreemptive as NonPreemptive
+from .sim import Occupancy as Occupancy
 from .sim import State as State
+from .sim import Station as Station
 from .sim import Trace as Trace
 from .sim import Workload as Workload
+from .sim import occupancy as occupancy
 from .sim import simulate as simulate
 
 __version__: str

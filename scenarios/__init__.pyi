@@ -10,6 +10,10 @@ from .loader import load_pact as load_pact
 from .loader import load_scenario as load_scenario
 from .loader import scenario_kind as scenario_kind
 from .loader import shipped_scenarios as shipped_scenarios
+from .registry import register_belief as register_belief
+from .registry import register_discipline as register_discipline
+from .registry import register_mechanism as register_mechanism
+from .registry import use as use
 from .schema.market import BurstArrivals as BurstArrivals
 from .schema.market import Economics as Economics
 from .schema.market import GpuStage as GpuStage

@@ -14,17 +14,20 @@ HEAVY = {"numpy", "pandas", "scipy", "mesa", "simpy", "numba", "matplotlib", "py
 #: What a user might write in an afternoon.
 SCRIPT = """
 import numpy as np
-from airan_market import CapacityChanges, Market, Outcome, Scenario, Tables, Workload
-from airan_market import load_run, load_scenario, simulate, solve, validate
+from airan_market import Market, Outcome, Scenario, Station, Tables, UserAgent
+from airan_market import Workload, load_run, load_scenario, simulate, solve, validate
+
+class Patient(UserAgent): ...
+class Mine(Station): ...
 
 scenario: Scenario = load_scenario("teleoperation", ["simulation.rounds=1"])
 outcome: Outcome = solve(scenario, seed=1)
-tables: Tables = Market(scenario, seed=1).run()
+tables: Tables = Market(scenario, seed=1, user_class=Patient).run()
 none = np.zeros(1, dtype=np.int64)
 work = Workload(none, np.array([0.0]), none, none, none, service_s=np.array([[1.0, 2.0, 3.0]]))
-trace, state = simulate(work, [[1, 1, 1]], until_s=9.0, changes=CapacityChanges.none())
+trace, _ = simulate(work, [[1, 1, 1]], until_s=9.0, station=Mine)
 latency_s: float = trace.latency_s.sum() + outcome.menu.latency_s.max()
-print(load_run("runs/one").rounds, validate(scenario).approximations, tables.rounds, state.clock_s)
+print(load_run("runs/one").rounds, validate(scenario).approximations, tables.rounds, latency_s)
 """
 #: Mistakes in it, and what is said of each.
 MISTAKES = {
