@@ -12,7 +12,8 @@ the chunk are still in the cache. Three structures make an event cheap:
 - a stack of free servers.
 
 Whatever indexes an array is an unsigned integer: Numba then leaves out the test for negative
-indices. The order of events is that of `sim.engines.simpy_engine`, to the bit.
+indices. The order of events is that of `sim.engines.simpy_engine`, to the bit; what is a `Station`
+and a `Task` there is a row of arrays here.
 """
 
 from typing import Any, NamedTuple
