@@ -143,7 +143,7 @@ def test_no_room_is_crowded() -> None:
         ("sim.trace", "def late():\n    from airan_market.agents import Market"),
         ("agents.market.model", "if True:\n    import airan_market.analysis as a"),
         ("sim.theory.erlang", "from airan_market.sim.engines.engine import simulate"),
-        ("agents.pact.contract.types", "from airan_market.agents.pact.market import PactMarket"),
+        ("agents.pact.contract.virtual_types", "from airan_market.agents.pact.market import PactMarket"),
         ("sim.streams", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n"
          "    from airan_market.sim.engines import engine"),
     ],

@@ -51,7 +51,9 @@ class Belief(Protocol):
 
 @dataclass(frozen=True)
 class ChernoffBelief:
-    """The paper's belief, eqs. (10)-(12): ln p̃(t) = log_gain − exponent · t.
+    """The paper's belief: ln p̃(t) = log_gain − exponent · t.
+
+    Equation: AI-RAN (10)
 
     Parameters
     ----------

@@ -11,7 +11,9 @@ from airan_market.sim.theory.sojourn import waiting_law
 
 
 class FcfsLaw:
-    """Sums of independent first-come M/M/c sojourns, eq. (9); K = N or M·N of them, flattened.
+    """Sums of independent first-come M/M/c sojourns; K = N or M·N of them, flattened.
+
+    Equation: AI-RAN (9)
 
     The density comes from two tails. Write the latency as T = X + E with E ~ Exp(μ) the service of
     one stage. Then density_T = μ (P(T > t) − P(X > t)), and X is the sum of the other stages,

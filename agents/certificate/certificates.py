@@ -15,7 +15,7 @@ from airan_market.agents.contract.feasibility import Feasibility, check_menu
 from airan_market.agents.contract.menu import Menu
 from airan_market.agents.contract.utility import tie_usd
 from airan_market.agents.matching.assignment import OUT
-from airan_market.agents.matching.selection import TIE, opt_out_probability, project
+from airan_market.agents.matching.response import TIE, opt_out_probability, project
 from airan_market.agents.mechanism.agreement import Agreement
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.sim.arrays import FloatArray
@@ -45,7 +45,9 @@ class Blocking:
 
 
 def check_selection(primitives: Primitives, menu: Menu, matching: NDArray[np.int64]) -> Blocking:
-    """Check Definition 1, the congestion-dependent selection equilibrium (28), of a matching.
+    """Check Definition 1, the congestion-dependent selection equilibrium, of a matching.
+
+    Equation: AI-RAN (28)
 
     Loads are those of the matching itself, and so are the violation probabilities of *all*
     operators, as Definition 1 prints them: a type that compares another operator does not count
@@ -85,7 +87,7 @@ def check_occupied(primitives: Primitives, menu: Menu, match_probability: FloatA
     """Check Definition 1 wherever users are, when those of a type may be at several operators.
 
     As `check_selection`, at the loads of the split itself: users of a type at any operator, or out,
-    must not prefer another one. What is left of a type up to `selection.TIE` is rounding.
+    must not prefer another one. What is left of a type up to `response.TIE` is rounding.
 
     Parameters
     ----------

@@ -32,7 +32,7 @@ from airan_market.agents.certificate.menu_search import Deviation, Share, search
 from airan_market.agents.contract.menu import Menu
 from airan_market.agents.contract.price import binding_utility
 from airan_market.agents.contract.utility import user_utility
-from airan_market.agents.matching.selection import adjusted_utility, damp, mixed_response
+from airan_market.agents.matching.response import adjusted_utility, damp, mixed_response
 from airan_market.agents.mechanism.agreement import Agreement
 from airan_market.agents.mechanism.pure import at_induced_load
 from airan_market.agents.primitives.primitives import Primitives

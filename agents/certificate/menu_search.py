@@ -14,7 +14,7 @@ import numpy as np
 from airan_market.agents.belief.belief import operator_belief
 from airan_market.agents.contract.price import priced_menu
 from airan_market.agents.contract.utility import Accounts
-from airan_market.agents.matching.selection import cumulative_load
+from airan_market.agents.matching.load import cumulative_load
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.sim.arrays import FloatArray
 

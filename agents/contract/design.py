@@ -7,7 +7,7 @@ import numpy as np
 from airan_market.agents.belief.belief import Belief, operator_belief
 from airan_market.agents.contract.menu import Menu
 from airan_market.agents.contract.price import priced_menu
-from airan_market.agents.matching.selection import cumulative_load, demand_weight
+from airan_market.agents.matching.load import cumulative_load, demand_weight
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.agents.screening.envelope import EnvelopePieces
 from airan_market.agents.screening.monotone import Pieces, maximise_monotone

@@ -17,7 +17,7 @@ from airan_market.agents.market.operator import OperatorAgent
 from airan_market.agents.market.tables import Tables, market_table, operator_table, rounds_table
 from airan_market.agents.market.user import UserAgent
 from airan_market.agents.matching.assignment import OUT, follow_projection, split_proportionally
-from airan_market.agents.matching.selection import project
+from airan_market.agents.matching.response import project
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.agents.primitives.traffic import (
     measured_rates,

@@ -9,7 +9,7 @@ from airan_market.agents.contract.menu import Menu
 from airan_market.agents.market.announcement import Announcement, Board
 from airan_market.agents.market.operator import OperatorAgent
 from airan_market.agents.matching.assignment import split_proportionally
-from airan_market.agents.matching.selection import temperature
+from airan_market.agents.matching.response import temperature
 from airan_market.agents.rounds.agents import require
 from airan_market.scenarios import Mechanism
 from airan_market.sim.arrays import FloatArray, IntArray

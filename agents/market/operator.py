@@ -10,7 +10,7 @@ import numpy as np
 from airan_market.agents.contract.design import designed_menus
 from airan_market.agents.contract.menu import Menu
 from airan_market.agents.market.announcement import Announcement
-from airan_market.agents.matching.selection import update_shadow_price
+from airan_market.agents.matching.shadow_price import update_shadow_price
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.sim.arrays import FloatArray
 

@@ -10,7 +10,7 @@ import numpy as np
 from airan_market.agents.contract.utility import task_utility
 from airan_market.agents.market.announcement import Board
 from airan_market.agents.matching.assignment import draw
-from airan_market.agents.matching.selection import adjusted_utility, damp, mixed_response
+from airan_market.agents.matching.response import adjusted_utility, damp, mixed_response
 from airan_market.sim.arrays import FloatArray
 
 

@@ -9,14 +9,14 @@ import numpy as np
 from airan_market.agents.contract.design import design_menu, designed_menus
 from airan_market.agents.contract.menu import Menu
 from airan_market.agents.contract.utility import user_utility
-from airan_market.agents.matching.selection import (
+from airan_market.agents.matching.load import cumulative_load
+from airan_market.agents.matching.response import (
     adjusted_utility,
-    cumulative_load,
     damp,
     mixed_response,
     temperature,
-    update_shadow_price,
 )
+from airan_market.agents.matching.shadow_price import update_shadow_price
 from airan_market.agents.mechanism.agreement import Agreement, Iteration
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.sim.arrays import FloatArray

@@ -16,7 +16,7 @@ from airan_market.agents.belief.belief import operator_belief
 from airan_market.agents.contract.menu import Menu
 from airan_market.agents.contract.utility import task_utility, tie_usd
 from airan_market.agents.matching.assignment import OUT
-from airan_market.agents.matching.selection import cumulative_load
+from airan_market.agents.matching.load import cumulative_load
 from airan_market.agents.mechanism.agreement import Agreement
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.sim.arrays import FloatArray, IntArray

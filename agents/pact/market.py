@@ -13,8 +13,8 @@ from airan_market.agents.pact.contract.contract import (
 )
 from airan_market.agents.pact.contract.cost_curve import CostCurve, CostCurveError, fit_curve
 from airan_market.agents.pact.contract.discrete import discrete_contract, discrete_first_best
-from airan_market.agents.pact.contract.types import Types
 from airan_market.agents.pact.contract.valuation import Valuation, ValuationError, valuation
+from airan_market.agents.pact.contract.virtual_types import Types
 from airan_market.agents.pact.service.services import Services, services_of
 from airan_market.scenarios import Fault, ScenarioError
 from airan_market.scenarios.fault import value_text

@@ -25,7 +25,7 @@ import numpy as np
 from airan_market.agents.belief.belief import operator_belief
 from airan_market.agents.contract.menu import Menu
 from airan_market.agents.contract.price import priced_menu
-from airan_market.agents.matching.selection import cumulative_load
+from airan_market.agents.matching.load import cumulative_load
 from airan_market.agents.planner.load_cost import around, load_cost, load_cost_slope, task_value
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.agents.screening.monotone import maximise_monotone

@@ -21,6 +21,8 @@ PILOT_RUN = PilotRun()
 class Primitives:
     """One market as arrays: N types, M operators, the three stages uplink, GPU, downlink.
 
+    Equation: AI-RAN (16)
+
     Attributes
     ----------
     users : array (N,)

@@ -13,7 +13,8 @@ from airan_market.agents.certificate.certificates import Certificates, certify
 from airan_market.agents.contract.design import design_notes, load_and_weight
 from airan_market.agents.contract.menu import Menu
 from airan_market.agents.contract.utility import Accounts
-from airan_market.agents.matching.selection import cumulative_load, opt_out_probability, project
+from airan_market.agents.matching.load import cumulative_load
+from airan_market.agents.matching.response import opt_out_probability, project
 from airan_market.agents.mechanism.agreement import Agreement, Iteration
 from airan_market.agents.mechanism.pure import in_force
 from airan_market.agents.primitives.primitives import Primitives

@@ -20,8 +20,8 @@ import pandas as pd
 
 from airan_market.agents.pact.contract.certificates import check_contract
 from airan_market.agents.pact.contract.contract import Contract
-from airan_market.agents.pact.contract.types import Types
 from airan_market.agents.pact.contract.valuation import valuation
+from airan_market.agents.pact.contract.virtual_types import Types
 from airan_market.agents.pact.market import PactMarket
 from airan_market.analysis.verdict import Verdict
 from airan_market.analysis.wording import Section

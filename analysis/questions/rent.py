@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from airan_market.agents.contract.utility import Accounts
-from airan_market.agents.matching.selection import opt_out_probability
+from airan_market.agents.matching.response import opt_out_probability
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.agents.solution.solver import arrive
 from airan_market.sim.arrays import FloatArray

@@ -25,6 +25,8 @@ def chernoff_coefficients(
 ) -> tuple[FloatArray, FloatArray]:
     r"""Coefficients of the Chernoff bound: ln p̃(t) = log_gain - exponent t.
 
+    Equation: AI-RAN (10)-(12)
+
     The exponent is inside the domain of every stage's generating function, whatever ζ in (0, 1):
     (μ - λ/c) is r/c, which is below both r and μ.
 
@@ -79,6 +81,8 @@ def chernoff_tail(
     exponent_per_s: npt.ArrayLike,
 ) -> FloatArray:
     r"""Evaluate the Chernoff expression p̃(t) = exp(log_gain - η t), which exceeds 1 at small t.
+
+    Equation: AI-RAN (10)
 
     This is what is differentiated when a menu is designed; what is charged and reported is
     :func:`violation_probability` of it.

@@ -35,6 +35,8 @@ def end_to_end_tail(
 ) -> FloatArray:
     r"""Probability that a task takes longer than ``latency_s`` from first to last stage.
 
+    Equation: AI-RAN (1), (9)
+
     .. math:: P\Bigl(\sum_s T^s > t\Bigr) = \frac{1}{2πi} \int e^{zt}\,
               \frac{1 - \prod_s G^s(-z)}{z}\, dz
 

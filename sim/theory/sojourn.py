@@ -95,6 +95,8 @@ def sojourn_tail(
 ) -> FloatArray:
     r"""Probability that a task spends more than ``latency_s`` in one station.
 
+    Equation: AI-RAN (4), (7), (8)
+
     .. math:: P(T > t) = \Bigl(1 + \frac{P μ}{r - μ}\Bigr) e^{-μt} - \frac{P μ}{r - μ} e^{-rt}
                        = e^{-μt} + P μ t\, e^{-\min(μ, r) t}\, \frac{1 - e^{-x}}{x},
                          \qquad x = |r - μ| t
@@ -189,6 +191,8 @@ def sojourn_mgf(
     arrival_rate_per_s: npt.ArrayLike,
 ) -> FloatArray:
     r"""Moment generating function G(η) = E[exp(η T)] of the time spent in one station.
+
+    Equation: AI-RAN (11)
 
     .. math:: G(η) = \Bigl((1 - P) + \frac{P r}{r - η}\Bigr) \frac{μ}{μ - η}, \qquad η < \min(μ, r)
 

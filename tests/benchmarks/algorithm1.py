@@ -23,7 +23,7 @@ from airan_market.agents.belief.belief import operator_belief
 from airan_market.agents.contract.design import design_menu, virtual_slope
 from airan_market.agents.contract.menu import Menu
 from airan_market.agents.contract.price import binding_prices
-from airan_market.agents.matching.selection import cumulative_load, demand_weight
+from airan_market.agents.matching.load import cumulative_load, demand_weight
 from airan_market.agents.mechanism.agreement import Iteration
 from airan_market.agents.mechanism.mixed import iterate
 from airan_market.agents.primitives.primitives import Primitives

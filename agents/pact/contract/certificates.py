@@ -66,7 +66,7 @@ def check_contract(contract: Contract) -> Certificate:
     Examples
     --------
     >>> from airan_market.agents.pact.contract.discrete import discrete_contract
-    >>> from airan_market.agents.pact.contract.types import Types
+    >>> from airan_market.agents.pact.contract.virtual_types import Types
     >>> from airan_market.agents.pact.contract.valuation import valuation
     >>> menu = discrete_contract(Types([1.0, 3.0]), valuation(), [0.6, 0.2], [0.5, 0.05])
     >>> check_contract(menu).holds

@@ -3,7 +3,7 @@
 With prices p_1 = θ_1 v(q_1), p_k = p_{k−1} + θ_k (v(q_k) − v(q_{k−1})) every constraint (11), (12)
 holds for any non-decreasing q, and the provider's utility (10) is
 
-    Σ_k P_k [φ_k v(q_k) − C(q_k)],   φ_k the virtual types (`types.Types.virtual_usd`).
+    Σ_k P_k [φ_k v(q_k) − C(q_k)],   φ_k the virtual types (`virtual_types.Types.virtual_usd`).
 
 *Pooling is exact whatever the sign of φ_k.* Where φ_k < 0 the term in brackets is not concave in q,
 as φ_k v is convex. It is in x = v(q): φ_k x − C(v⁻¹(x)), and C(v⁻¹(x)) is convex, because v⁻¹ is
@@ -28,8 +28,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from airan_market.agents.pact.contract.cost_curve import CostCurve
-from airan_market.agents.pact.contract.types import Types
 from airan_market.agents.pact.contract.valuation import Valuation
+from airan_market.agents.pact.contract.virtual_types import Types
 from airan_market.agents.screening.monotone import DerivativePieces, pool
 from airan_market.sim.arrays import BoolArray, FloatArray, IntArray
 
@@ -100,6 +100,8 @@ class Contract:
 
 def screening_prices(theta_usd: FloatArray, value: FloatArray) -> FloatArray:
     """Highest prices that keep all of (11), (12): p_k = p_{k−1} + θ_k (v_k − v_{k−1}), v_0 = 0.
+
+    Equation: PACT (14), (15)
 
     Parameters
     ----------

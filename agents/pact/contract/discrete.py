@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from airan_market.agents.pact.contract.contract import NO_SERVICE, Contract, contract_at
-from airan_market.agents.pact.contract.types import Types
 from airan_market.agents.pact.contract.valuation import Valuation
+from airan_market.agents.pact.contract.virtual_types import Types
 from airan_market.sim.arrays import FloatArray, IntArray
 
 

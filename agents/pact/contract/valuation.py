@@ -23,6 +23,8 @@ class ValuationError(ValueError):
 class Valuation:
     """v and v′ on [0, 1], in units of the type: θ v(q) is in USD per request.
 
+    Equation: PACT (9)
+
     Parameters
     ----------
     value, slope : callable (array) -> array

@@ -2,7 +2,7 @@
 
 Algorithm 1 of the AI-RAN market with PACT's contracts in place of its own: in every iteration each
 provider designs the best menu for the users it now expects, users of every type answer with the
-mixed response (33) over the providers and staying out, at a temperature that falls (`selection`),
+mixed response (33) over the providers and staying out, at a temperature that falls (`matching.response`),
 and a part of the way to that answer is gone (35). A provider expects
 
     P_{m,k} ∝ P_k (z_{m,k} + ρ),
@@ -27,14 +27,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from airan_market.agents.matching.selection import (
+from airan_market.agents.matching.response import (
     damp,
     mixed_response,
     opt_out_probability,
     temperature,
 )
 from airan_market.agents.pact.contract.contract import Contract
-from airan_market.agents.pact.contract.types import Types
+from airan_market.agents.pact.contract.virtual_types import Types
 from airan_market.agents.pact.market import PactMarket
 from airan_market.sim.arrays import FloatArray
 

@@ -16,7 +16,8 @@ from airan_market.agents.certificate.menu_search import CompassSearch, Objective
 from airan_market.agents.contract.design import designed_menus
 from airan_market.agents.contract.price import binding_prices, priced_menu
 from airan_market.agents.contract.utility import task_utility
-from airan_market.agents.matching.selection import adjusted_utility, cumulative_load, mixed_response
+from airan_market.agents.matching.load import cumulative_load
+from airan_market.agents.matching.response import adjusted_utility, mixed_response
 from airan_market.agents.mechanism.agreement import Agreement
 from airan_market.agents.mechanism.mixed import agree
 from airan_market.agents.primitives.primitives import Primitives

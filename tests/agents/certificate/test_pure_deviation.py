@@ -11,7 +11,7 @@ from airan_market.agents.certificate.pure_deviation import best_pure_deviations,
 from airan_market.agents.contract.menu import Menu
 from airan_market.agents.contract.price import information_rent, priced_menu
 from airan_market.agents.matching.assignment import OUT
-from airan_market.agents.matching.selection import cumulative_load
+from airan_market.agents.matching.load import cumulative_load
 from airan_market.agents.mechanism.ct import assumed_menus
 from airan_market.agents.mechanism.pure import (
     at_induced_load,

@@ -8,7 +8,7 @@ import pytest
 from airan_market.agents.certificate.certificates import check_selection
 from airan_market.agents.contract.design import design_menu
 from airan_market.agents.matching.assignment import OUT
-from airan_market.agents.matching.selection import project
+from airan_market.agents.matching.response import project
 from airan_market.agents.mechanism.ct import agree, assumed_menus
 from airan_market.agents.mechanism.pure import type_utility
 from airan_market.agents.primitives.primitives import Primitives

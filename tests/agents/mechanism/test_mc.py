@@ -8,7 +8,8 @@ import pytest
 from airan_market.agents.contract.design import design_menu
 from airan_market.agents.contract.price import information_rent
 from airan_market.agents.contract.utility import user_utility
-from airan_market.agents.matching.selection import demand_weight, project
+from airan_market.agents.matching.load import demand_weight
+from airan_market.agents.matching.response import project
 from airan_market.agents.mechanism.ct import assumed_menus
 from airan_market.agents.mechanism.mc import agree
 from airan_market.agents.primitives.primitives import Primitives

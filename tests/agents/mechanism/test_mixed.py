@@ -10,12 +10,8 @@ import pytest
 
 from airan_market.agents.contract.design import design_menu, designed_menus
 from airan_market.agents.contract.utility import task_utility
-from airan_market.agents.matching.selection import (
-    adjusted_utility,
-    damp,
-    mixed_response,
-    update_shadow_price,
-)
+from airan_market.agents.matching.response import adjusted_utility, damp, mixed_response
+from airan_market.agents.matching.shadow_price import update_shadow_price
 from airan_market.agents.mechanism.mixed import iterate, respond, start, step
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.scenarios import load_scenario

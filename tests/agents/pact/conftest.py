@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.optimize import linprog, minimize
 
-from airan_market.agents.pact.contract.types import Types
+from airan_market.agents.pact.contract.virtual_types import Types
 
 Oracle = Callable[..., float]
 

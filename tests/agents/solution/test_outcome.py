@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from airan_market.agents.contract.feasibility import check_menu
-from airan_market.agents.matching.selection import cumulative_load
+from airan_market.agents.matching.load import cumulative_load
 from airan_market.agents.mechanism.mixed import agree
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.agents.solution.outcome import Outcome, conclude

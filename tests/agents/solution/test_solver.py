@@ -12,7 +12,7 @@ from airan_market.agents import Market, solve
 from airan_market.agents.certificate import menu_search
 from airan_market.agents.certificate.certificates import check_selection
 from airan_market.agents.contract.utility import task_profit, task_utility
-from airan_market.agents.matching.selection import cumulative_load
+from airan_market.agents.matching.load import cumulative_load
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.agents.solution.outcome import Outcome
 from airan_market.agents.solution.solver import arrive, settle

@@ -13,6 +13,7 @@ from airan_market.agents.pact.contract.contract import (
     Contract,
     continuous_contract,
     continuous_first_best,
+    screening_prices,
 )
 from airan_market.agents.pact.contract.cost_curve import CostCurve
 from airan_market.agents.pact.contract.discrete import (
@@ -20,8 +21,8 @@ from airan_market.agents.pact.contract.discrete import (
     discrete_contract,
     discrete_first_best,
 )
-from airan_market.agents.pact.contract.types import Types
 from airan_market.agents.pact.contract.valuation import Valuation, valuation
+from airan_market.agents.pact.contract.virtual_types import Types
 
 ROOT = valuation("power", 1.0, 0.5)
 drawn = settings(max_examples=40, deadline=None, derandomize=True)
@@ -72,6 +73,8 @@ def test_two_types_by_hand() -> None:
     menu = continuous_contract(types, ROOT, linear(1.0))
     assert menu.quality == pytest.approx([1 / 16, 9 / 16], abs=1e-12)
     assert menu.price_usd == pytest.approx([1 / 4, 1.0], abs=1e-12)
+    binding = screening_prices(types.theta_usd, np.array([1 / 4, 3 / 4]))
+    assert binding == pytest.approx([1 / 4, 1.0], abs=1e-12)
     assert menu.user_utility_usd == pytest.approx([0.0, 1 / 8], abs=1e-12)
     assert menu.provider_utility_usd == pytest.approx(5 / 16, abs=1e-12)
     assert menu.social_welfare_usd == pytest.approx(3 / 8, abs=1e-12)

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from airan_market.agents.matching.selection import mixed_response
+from airan_market.agents.matching.response import mixed_response
 from airan_market.agents.pact.contract.certificates import check_contract
-from airan_market.agents.pact.contract.types import Types
+from airan_market.agents.pact.contract.virtual_types import Types
 from airan_market.agents.pact.market import PactMarket, markets_of
 from airan_market.agents.pact.policy.competition import compete
 from airan_market.scenarios import load_pact

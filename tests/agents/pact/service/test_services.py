@@ -16,7 +16,7 @@ from airan_market.agents.pact.service.latency import (
     transmission_s,
 )
 from airan_market.agents.pact.service.quality import cut, quality
-from airan_market.agents.pact.service.services import services_of
+from airan_market.agents.pact.service.services import latency_of, services_of
 from airan_market.scenarios import ScenarioError, load_pact
 
 PRINTED = [0.531, 0.555, 0.584, 0.655, 0.691, 0.728, 0.814, 0.848]
@@ -69,6 +69,7 @@ def test_a_service_by_its_physics() -> None:
     )  # fmt: skip
     found = services_of(market)
     assert found.latency_s == pytest.approx([0.431000105], abs=1e-12)
+    assert latency_of(market.pact, market.pact.services[0]) == found.latency_s[0]
     assert found.quality == pytest.approx([0.3 * 0.6 + 0.7 * (1 - 0.431000105)], abs=1e-12)
     assert found.base_cost_usd == pytest.approx([0.040000042 + 0.023], abs=1e-12)
     assert found.cost_usd(2.0) == pytest.approx([0.040000042 + 0.823], abs=1e-12)

@@ -6,17 +6,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airan_market.agents.matching.assignment import OUT
-from airan_market.agents.matching.selection import (
+from airan_market.agents.matching.load import cumulative_load, demand_weight
+from airan_market.agents.matching.response import (
     adjusted_utility,
-    cumulative_load,
     damp,
-    demand_weight,
     mixed_response,
     opt_out_probability,
     project,
     temperature,
-    update_shadow_price,
 )
+from airan_market.agents.matching.shadow_price import update_shadow_price
 
 drawn = settings(max_examples=80, deadline=None, derandomize=True)
 UTILITIES = st.lists(st.floats(-1e-2, 1e-2), min_size=1, max_size=6).map(np.array)

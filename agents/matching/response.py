@@ -1,4 +1,4 @@
-"""How users select operators: the mixed response, its damping, shadow prices, the projection.
+"""How users respond to menus: the mixed response, its damping, the projection to one operator.
 
 Matching probabilities are arrays with the operators on the first axis: (M, N) for all types, (M,)
 for the types of one user. What is left up to 1 is the probability of opting out.
@@ -28,49 +28,15 @@ def temperature(iteration: int, iterations: int, start_usd: float, end_usd: floa
     return start_usd * (end_usd / start_usd) ** ((iteration - 1) / (iterations - 1))
 
 
-def cumulative_load(match_probability: FloatArray, demand_per_s: FloatArray) -> FloatArray:
-    """Load that a type can feel, λ_{m,n} = Σ_{j≤n} I_j z_{m,j} δ, eqs. (3), (34).
-
-    Parameters
-    ----------
-    match_probability : array (..., N)
-        z_{m,n}.
-    demand_per_s : array (N,)
-        I_n δ.
-
-    Returns
-    -------
-    array (..., N)
-        Tasks/s; the last entry is the whole load of the operator.
-
-    Examples
-    --------
-    >>> cumulative_load(np.array([[0.5, 0.25]]), np.array([10.0, 20.0])).tolist()
-    [[5.0, 10.0]]
-    """
-    return np.cumsum(match_probability * demand_per_s, axis=-1)
-
-
-def demand_weight(
-    match_probability: FloatArray, demand_per_s: FloatArray, floor: float
-) -> FloatArray:
-    """Weight of a type in the design of a menu, d = I_n δ ((1−ρ) z + ρ), eq. (37), tasks/s.
-
-    Examples
-    --------
-    >>> demand_weight(np.array([[0.5, 0.0]]), np.array([10.0, 20.0]), 0.1).tolist()
-    [[5.5, 2.0]]
-    """
-    return demand_per_s * ((1 - floor) * match_probability + floor)
-
-
 def adjusted_utility(
     user_utility_usd: FloatArray,
     shadow_price_usd: FloatArray,
     demand_per_s: FloatArray | float,
     effective_capacity_per_s: FloatArray,
 ) -> FloatArray:
-    """Utility less the penalty of a loaded operator, û = u − ω_m I_n δ / λ̄_m, eq. (32).
+    """Utility less the penalty of a loaded operator, û = u − ω_m I_n δ / λ̄_m.
+
+    Equation: AI-RAN (32)
 
     Parameters
     ----------
@@ -94,7 +60,9 @@ def adjusted_utility(
 def mixed_response(
     adjusted_utility_usd: FloatArray, opt_out_utility_usd: float, temperature_usd: float
 ) -> FloatArray:
-    """Softmax over opting out and the operators, eq. (33).
+    """Softmax over opting out and the operators.
+
+    Equation: AI-RAN (33)
 
     Parameters
     ----------
@@ -132,7 +100,9 @@ def mixed_response(
 
 
 def damp(previous: FloatArray, response: FloatArray, damping: float) -> FloatArray:
-    """Move part of the way to the response, Z_k = (1 − ϑ) Z_{k−1} + ϑ Ẑ_k, eq. (35).
+    """Move part of the way to the response, Z_k = (1 − ϑ) Z_{k−1} + ϑ Ẑ_k.
+
+    Equation: AI-RAN (35)
 
     Examples
     --------
@@ -140,31 +110,6 @@ def damp(previous: FloatArray, response: FloatArray, damping: float) -> FloatArr
     [0.625]
     """
     return (1 - damping) * previous + damping * response
-
-
-def update_shadow_price(
-    shadow_price_usd: FloatArray,
-    load_per_s: FloatArray,
-    effective_capacity_per_s: FloatArray,
-    step_usd: float,
-) -> FloatArray:
-    """Raise or lower ω_m with the excess load: max(0, ω + v (load − λ̄) / λ̄), eq. (36).
-
-    Parameters
-    ----------
-    shadow_price_usd, load_per_s, effective_capacity_per_s : array (M,) or float
-        ω_m, the whole load Σ_n I_n z_{m,n} δ and λ̄_m.
-    step_usd : float
-        v.
-
-    Examples
-    --------
-    >>> update_shadow_price(np.array([0.0, 0.25]), np.array([5.0, 15.0]), np.array([10.0, 10.0]),
-    ...                     0.5).tolist()
-    [0.0, 0.5]
-    """
-    excess = (load_per_s - effective_capacity_per_s) / effective_capacity_per_s
-    return np.maximum(0.0, shadow_price_usd + step_usd * excess)
 
 
 def opt_out_probability(match_probability: FloatArray) -> FloatArray:
