@@ -168,7 +168,7 @@ class Primitives:
         """min_s c_m^s μ_m^s, what the bottleneck can do, tasks/s, (M,); computed once."""
         return (self.servers * self.service_rate_per_s).min(axis=-1)
 
-    @property
+    @cached_property
     def effective_capacity_per_s(self) -> FloatArray:
         """λ̄_m = χ min_s c_m^s μ_m^s, tasks/s, (M,).
 
