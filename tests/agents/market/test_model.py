@@ -290,3 +290,31 @@ def test_choices_do_not_touch_the_demand(monkeypatch: pytest.MonkeyPatch) -> Non
     assert len(both) > 1000
     assert (both["arrival_s"] == both["arrival_s_b"]).all()
     assert (both["operator"] != both["operator_b"]).any()
+
+
+def test_stations_are_as_full_as_the_tasks_say(market: Market, tables: Tables) -> None:
+    """∫ tasks at a station dt, by their ends alone, is (utilisation · servers + waiting) T."""
+    tasks = tasks_of(tables)
+    for stage, before, column in (("gpu", "uplink_end_s", 1), ("downlink", "gpu_end_s", 2)):
+        for _, row in tables.operators.iterrows():
+            own = tasks[tasks["operator"] == row["operator"]]
+            start = 0.5 + row["round"] - 1
+            came, left = own[before], own[f"{stage}_end_s"].fillna(np.inf)
+            inside = left.clip(upper=start + 1) - came.clip(lower=start)
+            servers = market._servers[int(row["operator"]) - 1, column]
+            mean = row[f"{stage}_utilisation"] * servers + row[f"{stage}_waiting_tasks"]
+            assert mean == pytest.approx(inside.clip(lower=0).sum(), rel=1e-9)
+
+
+def test_what_is_offered_is_counted() -> None:
+    """With recorded requests the rate rises and falls; users × rate stood there in every round."""
+    tables = played(
+        "simulation.arrivals.burst_ratio=8", "simulation.arrivals.burst_share=0.3", seed=2
+    ).tables()
+    tasks = tasks_of(tables)
+    counted = tasks[tasks["round"] > 0].groupby(["round", "operator"]).size()
+    reported = tables.operators.set_index(["round", "operator"])["offered_tasks_per_s"]
+    assert (reported == counted).all()
+    assert (tables.rounds["offered_tasks_per_s"] == tables.rounds["tasks"] / 1.0).all()
+    promised = tables.rounds.groupby("round")["users"].sum() * 24.0
+    assert (reported.groupby("round").sum() / promised - 1).abs().max() > 0.2  # the control
