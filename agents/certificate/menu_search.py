@@ -110,7 +110,7 @@ def search_menu(
 
 
 def utility_of_menu(own: Primitives, share: Share) -> Objective:
-    """Utility (B,), USD/s, of an operator (`own` is its row) over its latencies (B, N), prices (25).
+    """Utility (B,), USD/s, of an operator (its row: `own`) over latencies (B, N), prices (25).
 
     −inf where users do not settle.
     """

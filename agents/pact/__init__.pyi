@@ -1,5 +1,9 @@
 from .market import PactMarket as PactMarket
+from .market import markets_of as markets_of
 from .outcome import PactOutcome as PactOutcome
+from .outcome import SolvedMarket as SolvedMarket
 from .outcome import solve_pact as solve_pact
 from .run.model import PactSimulation as PactSimulation
 from .run.model import PactTables as PactTables
+from .run.provider import ProviderAgent as ProviderAgent
+from .run.user import PactUser as PactUser

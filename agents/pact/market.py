@@ -136,8 +136,7 @@ def markets_of(scenario: PactScenario) -> tuple[PactMarket, ...]:
     >>> markets_of(load_pact("pact", ["pact.cost_curve.form=quadratic"]))
     Traceback (most recent call last):
         ...
-    airan_market.scenarios.fault.ScenarioError: pact: pact.cost_curve.form = "quadratic": the quadratic curve \
-decreases at q = 0 (slope -8.175)
+    airan_market...ScenarioError: pact: pact.cost_curve.form = "quadratic": the quadratic curve ...
     """
     tasks = scenario.pact.tasks or (None,)
     worth = _valuation(scenario, scenario.pact.valuation)

@@ -110,7 +110,7 @@ def load_cost_slope(primitives: Primitives, load_per_s: FloatArray) -> tuple[Loa
 
 
 def around(primitives: Primitives, load_per_s: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Loads (3, ...): these, a step less (0 at least) and a step more, and how far the last two lie.
+    """Loads (3, ...): these, a step less (at least 0) and a step more; distance of the last two.
 
     What a difference quotient takes: central, or forward where the load is next to 0.
     """

@@ -117,7 +117,7 @@ class Primitives:
         Raises
         ------
         airan_market.sim.traffic.trace_file.TraceError
-            When a measured rate cannot be read, or, with a belief that measures, a file of requests.
+            When a measured rate cannot be read, or a file of requests for a belief that measures.
         """
         economics, operators = scenario.economics, scenario.operators
         return cls(

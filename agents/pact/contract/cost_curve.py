@@ -152,7 +152,7 @@ def fit_curve(
     >>> fit_curve(q, [0.1, 0.3, 0.4, 0.45], "quadratic")
     Traceback (most recent call last):
         ...
-    airan_market.agents.pact.contract.cost_curve.CostCurveError: the quadratic curve is not convex at q = 0 (slope 1.513)
+    airan_market...CostCurveError: the quadratic curve is not convex at q = 0 (slope 1.513)
     """
     q, cost = np.asarray(quality, dtype=float), np.asarray(cost_usd, dtype=float)
     needed = 3 if form == "quadratic" else 2

@@ -56,8 +56,7 @@ class Expression:
     >>> Expression("open('x')")
     Traceback (most recent call last):
         ...
-    airan_market.agents.pact.contract.expression.ExpressionError: 'open' is not one of sqrt, log, log1p, exp, expm1, \
-tanh, atan
+    airan_market...ExpressionError: 'open' is not one of sqrt, log, log1p, exp, expm1, tanh, atan
     """
 
     text: str

@@ -44,8 +44,7 @@ class Valuation:
     >>> Valuation(np.expm1, np.exp)
     Traceback (most recent call last):
         ...
-    airan_market.agents.pact.contract.valuation.ValuationError: user-given: must be strictly concave (slope 1 at q = 0, \
-1.001 at q = 0.001)
+    airan_market...ValuationError: user-given: must be strictly concave (slope 1 at q = 0, ...
     """
 
     value: Callable[[ArrayLike], FloatArray]
@@ -109,7 +108,7 @@ def valuation(
     >>> valuation("expression", expression="q**2")
     Traceback (most recent call last):
         ...
-    airan_market.agents.pact.contract.valuation.ValuationError: q**2: must be strictly increasing (found 0 at q = 0)
+    airan_market...ValuationError: q**2: must be strictly increasing (found 0 at q = 0)
     """
     if form == "expression":
         return _written(scale, expression or "")

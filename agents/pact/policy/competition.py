@@ -2,8 +2,8 @@
 
 Algorithm 1 of the AI-RAN market with PACT's contracts in place of its own: in every iteration each
 provider designs the best menu for the users it now expects, users of every type answer with the
-mixed response (33) over the providers and staying out, at a temperature that falls (`matching.response`),
-and a part of the way to that answer is gone (35). A provider expects
+mixed response (33) over the providers and staying out, at a temperature that falls
+(`matching.response`), and a part of the way to that answer is gone (35). A provider expects
 
     P_{m,k} ∝ P_k (z_{m,k} + ρ),
 

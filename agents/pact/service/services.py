@@ -111,7 +111,7 @@ def services_of(scenario: PactScenario, task: PactTask | None = None) -> Service
 
 
 def numbered_services(pact: Pact, task: PactTask | None) -> list[tuple[int, PactService]]:
-    """Services of a task, of all where there is but one, each with its 1-based number in the file."""
+    """Services of a task, all where there is but one, each with its 1-based number in the file."""
     return [
         (place, service)
         for place, service in enumerate(pact.services, start=1)

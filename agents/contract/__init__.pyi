@@ -1,0 +1,14 @@
+from .design import design_menu as design_menu
+from .design import designed_menus as designed_menus
+from .feasibility import Constraint as Constraint
+from .feasibility import Feasibility as Feasibility
+from .feasibility import check_menu as check_menu
+from .menu import Menu as Menu
+from .price import binding_prices as binding_prices
+from .price import binding_utility as binding_utility
+from .price import information_rent as information_rent
+from .price import priced_menu as priced_menu
+from .utility import Accounts as Accounts
+from .utility import task_profit as task_profit
+from .utility import task_utility as task_utility
+from .utility import user_utility as user_utility

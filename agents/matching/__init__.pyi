@@ -1,0 +1,16 @@
+from .assignment import draw as draw
+from .assignment import follow_projection as follow_projection
+from .assignment import split_proportionally as split_proportionally
+from .deferred_acceptance import BlockingPair as BlockingPair
+from .deferred_acceptance import Game as Game
+from .deferred_acceptance import blocking_pair as blocking_pair
+from .deferred_acceptance import match as match
+from .load import cumulative_load as cumulative_load
+from .load import demand_weight as demand_weight
+from .response import adjusted_utility as adjusted_utility
+from .response import damp as damp
+from .response import mixed_response as mixed_response
+from .response import opt_out_probability as opt_out_probability
+from .response import project as project
+from .response import temperature as temperature
+from .shadow_price import update_shadow_price as update_shadow_price

@@ -1,0 +1,14 @@
+from .certificates import Certificate as Certificate
+from .certificates import check_contract as check_contract
+from .contract import Contract as Contract
+from .contract import continuous_contract as continuous_contract
+from .contract import continuous_first_best as continuous_first_best
+from .contract import screening_prices as screening_prices
+from .cost_curve import CostCurve as CostCurve
+from .cost_curve import CostCurveError as CostCurveError
+from .cost_curve import fit_curve as fit_curve
+from .discrete import discrete_contract as discrete_contract
+from .discrete import discrete_first_best as discrete_first_best
+from .valuation import Valuation as Valuation
+from .valuation import ValuationError as ValuationError
+from .virtual_types import Types as Types
