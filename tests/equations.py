@@ -23,8 +23,9 @@ PAPERS = {
 LINE = re.compile(r"^\s*Equations?: (.+?)\.?$", re.MULTILINE)
 HEAD = """# Where is equation (25)?
 
-Every equation of the two papers, the code that computes it and the tests that hold it. Written from the docstrings by
-`python tests/equations.py`; a test says when it is stale. Misprints and how they are read: [DESIGN](../DESIGN.md).
+Every equation of the two papers, the code that computes it and the tests that hold it. Written
+from the docstrings by `python tests/equations.py`; a test says when it is stale. Misprints and how
+they are read: [DESIGN](../DESIGN.md).
 """
 
 

@@ -111,9 +111,10 @@ def test_every_page_can_be_found_from_the_front() -> None:
 )
 def test_the_front_page_shows_what_is_printed(command, said, tmp_path, monkeypatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", shlex.split(command))
+    program = SCRIPT.load()
     with pytest.raises(SystemExit) as end:
-        monkeypatch.setattr(sys, "argv", shlex.split(command))
-        SCRIPT.load()()
+        program()
     assert end.value.code == 0
     assert misses(said, "\n".join(capsys.readouterr())) == []
 

@@ -158,7 +158,7 @@ def test_a_face_has_what_it_shows(path: Path) -> None:
         ("sim.trace", "def late():\n    from airan_market.agents import Market"),
         ("agents.market.model", "if True:\n    import airan_market.analysis as a"),
         ("sim.theory.erlang", "from airan_market.sim.engines.engine import simulate"),
-        ("agents.pact.contract.virtual_types", "from airan_market.agents.pact.market import PactMarket"),
+        ("agents.pact.contract.discrete", "from airan_market.agents.pact.market import PactMarket"),
         ("sim.streams", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n"
          "    from airan_market.sim.engines import engine"),
     ],
