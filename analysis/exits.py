@@ -112,6 +112,8 @@ def end_of(error: BaseException, *, debug: bool = False) -> int:
     if isinstance(error, InputError):
         for line in fault_lines(error):
             say(line)
+        if debug and error.__cause__ is not None:
+            traceback.print_exception(error.__cause__)
         return BAD_INPUT
     hint = "" if debug else " (--debug shows where)"
     say(f"airan-market: {unexpected_line(error)}{hint}")

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from airan_market.scenarios.fault import Fault, ScenarioError, key_text, value_text
 from airan_market.scenarios.override import SOURCE, Overridden
+from airan_market.scenarios.registry import PLAYED
 from airan_market.scenarios.schema.market import Scenario
 from airan_market.scenarios.tables import plain, value_at
 from airan_market.scenarios.validation import Kind, check
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
 
 
 def load_scenario(
-    source: str | Path | Mapping[str, Any] | Scenario, overrides: Sequence[str] = ()
+    source: str | Path | Mapping[str, Any] | Scenario,
+    overrides: Sequence[str] = (),
+    *,
+    played: bool = False,
 ) -> Scenario:
     """Load a scenario, settle its defaults and check all of it.
 
@@ -34,6 +38,8 @@ def load_scenario(
     overrides
         ``dotted.key=value`` each, as after ``--set`` on the command line: applied in order before
         anything is checked; see `scenarios.override.Overridden` for what they may say.
+    played
+        Read to know what was played: mechanisms, beliefs and disciplines may have any names.
 
     Raises
     ------
@@ -56,11 +62,14 @@ from 1 to 10000000
     if _kind_of(tables) == "pact":
         use = "is a PACT scenario, for `airan-market pact` and `run`, and describes no operators"
         raise ScenarioError([Fault(name, "", "", use)])
-    return _settle(name, tables, overrides, Scenario)
+    return _settle(name, tables, overrides, Scenario, played)
 
 
 def load_pact(
-    source: "str | Path | Mapping[str, Any] | PactScenario", overrides: Sequence[str] = ()
+    source: "str | Path | Mapping[str, Any] | PactScenario",
+    overrides: Sequence[str] = (),
+    *,
+    played: bool = False,
 ) -> "PactScenario":
     """Load the scenario of a PACT market, as `load_scenario` does that of an AI-RAN market.
 
@@ -81,7 +90,7 @@ a finite number from 0 to 1
     if "pact" not in tables and {"users", "operators"} & tables.keys():
         use = "is an AI-RAN scenario, without a [pact] table, for `airan-market run` and `solve`"
         raise ScenarioError([Fault(name, "", "", use)])
-    return _settle(name, tables, overrides, PactScenario)
+    return _settle(name, tables, overrides, PactScenario, played)
 
 
 def scenario_kind(source: str | Path | Mapping[str, Any]) -> Literal["market", "pact"]:
@@ -100,9 +109,11 @@ def _kind_of(tables: Mapping[str, Any]) -> Literal["market", "pact"]:
     return "pact" if "pact" in tables and "operators" not in tables else "market"
 
 
-def _settle(name: str, tables: dict[str, Any], overrides: Sequence[str], kind: type[Kind]) -> Kind:
+def _settle(
+    name: str, tables: dict[str, Any], overrides: Sequence[str], kind: type[Kind], played: bool
+) -> Kind:
     changed = Overridden(tables, overrides)
-    scenario, found = check(changed.tables, kind)
+    scenario, found = check(changed.tables, kind, PLAYED if played else None)
     faults = list(changed.faults)
     for path, allowed in found:
         origin = SOURCE if changed.decided(path) else name

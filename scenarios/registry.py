@@ -20,15 +20,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from airan_market.scenarios.fault import InputError, one_line, value_text
+
+if TYPE_CHECKING:
+    from pydantic import ValidationInfo
 
 T = TypeVar("T")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 UNKNOWN: Final = "unknown_name"
 """Pydantic's word for the fault of a name that nothing is registered under."""
+PLAYED: Final = "played"
+"""Pydantic's context for a scenario that is read to know what was played."""
 
 
 class RegistryError(InputError, ValueError):
@@ -114,8 +119,10 @@ registered name (--use); did you mean "plain"?
             if name in self.ours:
                 raise RegistryError(f"{self.noun} {name!r}: the name is taken by one that ships")
             before = self._found.get(name, thing)
-            if before is not thing and _place(before) != _place(thing):
-                places = f"{_place(before)} has the name, {_place(thing)} cannot have it as well"
+            if before is not thing and place_of(before) != place_of(thing):
+                places = (
+                    f"{place_of(before)} has the name, {place_of(thing)} cannot have it as well"
+                )
                 raise RegistryError(f"{self.noun} {name!r}: {places}")
             check_call(f"{self.noun} {name!r}", thing, self._takes)
             self._found[name] = thing
@@ -141,10 +148,14 @@ registered name (--use); did you mean "plain"?
         """Modules whose machine code it needs; none are known of what others bring."""
         return self.ours[name].kernels if name in self.ours else ()
 
-    def known(self, name: str) -> str:
-        """Return a name that there is; for a field of a schema, hence pydantic's error."""
+    def known(self, name: str, info: "ValidationInfo") -> str:
+        """Return a name that there is; for a field of a schema, hence pydantic's error.
+
+        With `PLAYED` for a context every name is taken: of what was played, no code is needed.
+        """
         # an installed package is looked for only when the name is nobody else's
-        if name in self.ours or name in self._found or name in self.names():
+        known = name in self.ours or name in self._found or name in self.names()
+        if known or (info.context == PLAYED and _NAME.fullmatch(name)):
             return name
         from pydantic_core import PydanticCustomError  # `--help` has names, and must be quick
 
@@ -206,7 +217,14 @@ unexpected keyword argument 'size'
         pass  # written in C, without a signature to look at
 
 
-def _place(thing: object) -> str:
+def place_of(thing: object) -> str:
+    """Where something was defined, "module.name"; what it looks like when it does not say.
+
+    Examples
+    --------
+    >>> place_of(difflib.get_close_matches), place_of(3)
+    ('difflib.get_close_matches', '3')
+    """
     name = getattr(thing, "__qualname__", None)
     return f"{thing.__module__}.{name}" if name else repr(thing)
 

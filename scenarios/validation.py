@@ -17,8 +17,10 @@ from airan_market.scenarios.tables import value_at
 Kind = TypeVar("Kind", bound=Described)
 
 
-def check(tables: Mapping[str, Any], kind: type[Kind]) -> tuple[Kind | None, list[Finding]]:
-    """Build the scenario of a kind that plain tables describe.
+def check(
+    tables: Mapping[str, Any], kind: type[Kind], context: str | None = None
+) -> tuple[Kind | None, list[Finding]]:
+    """Build the scenario of a kind that plain tables describe, in a context of `registry`.
 
     Returns
     -------
@@ -31,7 +33,7 @@ def check(tables: Mapping[str, Any], kind: type[Kind]) -> tuple[Kind | None, lis
     (True, ('users',), 'required')
     """
     try:
-        return kind.model_validate(tables), []
+        return kind.model_validate(tables, context=context), []
     except ValidationError as error:
         errors = error.errors(include_url=False, include_context=False, include_input=False)
     single = [e for e in errors if e["type"] != "contradiction"]

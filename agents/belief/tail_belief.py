@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from airan_market.agents.primitives.returned import check_numbers
 from airan_market.agents.screening.envelope import EnvelopePieces, Law
-from airan_market.scenarios.registry import RegistryError, check_call
+from airan_market.scenarios.registry import RegistryError, check_call, place_of
 from airan_market.sim.arrays import FloatArray, IntArray
 from airan_market.sim.theory.domain import arrival_rates
 
@@ -151,7 +151,7 @@ def belief_from_tail(tail: Tail) -> Builder:
     >>> belief.law.density(np.array([0.5]), np.array([0])).round(6).tolist()
     [0.735759]
     """
-    said = f"{tail.__module__}.{tail.__qualname__}"
+    said = place_of(tail)
     check_call(said, tail, "latency_s, servers, service_rate_per_s, load_per_s")
 
     def checked(latency_s: FloatArray, *at: FloatArray) -> FloatArray:

@@ -139,12 +139,14 @@ class EnvelopePieces:
 
     def gap(self, latency_s: FloatArray) -> FloatArray:
         """Σ_n w_n (S_n(L_n) − its envelope), (...): L misses the optimum by at most this."""
-        at_lower = self.law.tail(np.full(self.free.shape, self.lower_s), self.which)
-        line = at_lower - self.steepest_per_s * (latency_s - self.lower_s)
-        above = self.law.tail(latency_s, self.which) - line
         on_line = (latency_s < self.bend_s) & ~self.free
+        which, at = self.which[on_line], latency_s[on_line]
+        at_lower = self.law.tail(np.full(at.shape, self.lower_s), which)
+        line = at_lower - self.steepest_per_s[on_line] * (at - self.lower_s)
+        above = np.zeros(self.free.shape)
         # the line lies below the tail; at its ends rounding may say otherwise
-        return (self.weight * np.where(on_line, np.maximum(above, 0.0), 0.0)).sum(axis=-1)
+        above[on_line] = np.maximum(self.law.tail(at, which) - line, 0.0)
+        return (self.weight * above).sum(axis=-1)
 
     def _steepness(self, latency_s: FloatArray, terms: IntArray) -> FloatArray:
         """Steepness of the envelope of S, 1/s, of the terms with these flat indices."""

@@ -68,7 +68,7 @@ class Stored:
         file = self.path / "scenario.toml"
         try:
             load = load_pact if self.manifest.kind in ("pact", "menu") else load_scenario
-            return cast("Scenario", load(file))
+            return cast("Scenario", load(file, played=True))
         except (ScenarioError, OSError) as error:
             raise RunError(f"{file}: {_first_line(error)}") from error
 

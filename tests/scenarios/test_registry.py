@@ -3,11 +3,14 @@
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from airan_market.scenarios import ScenarioError, load_scenario
+from airan_market.scenarios import ScenarioError, load_pact, load_scenario
 from airan_market.scenarios.registry import Ours, Registry, RegistryError, use
+
+PLAIN = SimpleNamespace(context=None)  # nothing said of what is validated
 
 
 @pytest.fixture
@@ -34,7 +37,7 @@ def test_ours_is_imported_when_it_is_asked_for(hats: Registry) -> None:
     assert hats.get("cap") is math.cos
     hats = Registry("hat", "", {"lost": Ours("no_such_module_of_ours:hat", ("kernel",))})
     assert hats.names() == ["lost"]
-    assert hats.known("lost") == "lost"
+    assert hats.known("lost", PLAIN) == "lost"
     assert hats.kernels("lost") == ("kernel",)
     assert hats.kernels("another") == ()
     with pytest.raises(ModuleNotFoundError):  # the control: a name alone imports nothing
@@ -92,7 +95,7 @@ def test_names_of_entry_points_are_read_without_importing(hats, tmp_path, monkey
     offer(tmp_path, monkeypatch, "fez = hatter_of_tests:fez\ncap = hatter_of_tests:other")
     (tmp_path / "hatter_of_tests.py").write_text("def fez(head, *, size): return 'red'\n")
     assert hats.names() == ["cap", "fez"]
-    assert hats.known("fez") == "fez"
+    assert hats.known("fez", PLAIN) == "fez"
     assert "hatter_of_tests" not in sys.modules
     assert hats.get("fez")(1, size=2) == "red"
     assert "hatter_of_tests" in sys.modules
@@ -153,6 +156,18 @@ def test_a_scenario_cannot_say_where_code_is() -> None:
     for key in ("mechanism.use=os", "use=os", "mechanism.name=os:system", "mechanism.name=os.path"):
         with pytest.raises(ScenarioError):
             load_scenario("teleoperation", [key])
+
+
+def test_of_what_was_played_any_name_is_read() -> None:
+    mine = ["mechanism.name=mine", "mechanism.belief=yours", "simulation.discipline=theirs"]
+    mine.append("simulation.engine=simpy")
+    assert load_scenario("teleoperation", mine, played=True).mechanism.belief == "yours"
+    assert load_pact("pact", mine[2:], played=True).simulation.discipline == "theirs"
+    with pytest.raises(ScenarioError) as error:
+        load_scenario("teleoperation", mine)
+    assert len(error.value.faults) == 3
+    with pytest.raises(ScenarioError):
+        load_scenario("teleoperation", ["mechanism.name=a b"], played=True)
 
 
 def test_loading_a_scenario_reads_no_metadata_of_packages() -> None:

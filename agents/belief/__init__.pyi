@@ -1,0 +1,10 @@
+from .belief import Belief as Belief
+from .belief import ChernoffBelief as ChernoffBelief
+from .belief import believe as believe
+from .belief import operator_belief as operator_belief
+from .fcfs_law import FcfsLaw as FcfsLaw
+from .measured import MeasuredLaw as MeasuredLaw
+from .priority_law import PriorityLaw as PriorityLaw
+from .tail_belief import TailBelief as TailBelief
+from .tail_belief import belief_from_laws as belief_from_laws
+from .tail_belief import belief_from_tail as belief_from_tail

@@ -1,0 +1,15 @@
+from .agreement import Agreement as Agreement
+from .agreement import Iteration as Iteration
+from .ct import assumed_menus as assumed_menus
+from .mc import redesigned as redesigned
+from .mixed import iterate as iterate
+from .mixed import respond as respond
+from .mixed import start as start
+from .mixed import step as step
+from .pure import Selection as Selection
+from .pure import at_induced_load as at_induced_load
+from .pure import by_capacity as by_capacity
+from .pure import choose as choose
+from .pure import in_force as in_force
+from .pure import indicator as indicator
+from .pure import reselect as reselect
