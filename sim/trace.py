@@ -97,7 +97,10 @@ class State(TaskColumns):
         columns = workload.columns()
         if not len(self):
             return columns  # nothing to copy
-        return {name: np.concatenate([getattr(self, name), columns[name]]) for name in columns}
+        joined = {name: np.concatenate([getattr(self, name), columns[name]]) for name in columns}
+        for values in joined.values():
+            values.setflags(write=False)  # as columns are: one kind of array, compiled for once
+        return joined
 
     def _check_tasks(self) -> None:
         """Refuse tasks that no engine could have left like this."""

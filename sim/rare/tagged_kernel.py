@@ -33,6 +33,14 @@ TINY = 1e-12  # what is left of a rate after subtracting it from itself is below
 FIRST_LOOK = 64  # events of the past that are looked at first, see `compose`
 
 
+
+@njit
+def _copy(source: Any, target: Any) -> None:
+    """Write one row at the start of another; a slice compiles its message of shapes, for seconds."""
+    for i in range(source.size):
+        target[i] = source[i]
+
+
 # ---- the chain ----
 
 
@@ -267,12 +275,12 @@ def compose(counts: IntArray, journey: Journey, rng: Any, high_counts: IntArray)
     while True:
         known = event.size
         longer, longer_mark = np.empty(size, np.int8), np.empty(size)
-        longer[:known] = event
-        longer_mark[:known] = mark
+        _copy(event, longer)
+        _copy(mark, longer_mark)
         event, mark = longer, longer_mark
         _extend_past(event, mark, known, start, journey, rng)
         least[:] = 0
-        most[:] = start
+        _copy(start, most)
         _replay(event, mark, start.copy(), servers, high / (high + own), least, most)
         met = True
         for u in range(stages - 1):
@@ -324,8 +332,8 @@ def travel(
     events = 0
     for i in range(paths):
         events += arrive(state, counts, high_counts, start, journey, rng)
-        found[i, 0] = high_counts
-        found[i, 1] = counts - high_counts
+        _copy(high_counts, found[i, 0])
+        _copy(counts - high_counts, found[i, 1])
         latency_s[i], _, more = walk(state, 0.0, until_s, journey, service_tilt, rate, rng)
         events += more
     return latency_s, found, events
@@ -414,7 +422,7 @@ def split(
             _systematic(score, total, rng.random(), parent)
             log_mean = top + log(total / paths)
             for i in range(paths):
-                other[i] = state[parent[i]]
+                _copy(state[parent[i]], other[i])
             state, other = other, state
             for i in range(paths):
                 worth = log_promise(state[i], horizon_s - now_s, servers, promise)

@@ -55,6 +55,9 @@ NUMBERS = 12
 V, V_IM, GAMMA, GAMMA_IM, BETA, BETA_IM, SERVED, SERVED_IM = range(8)
 ROWS = 8
 
+# numbers of nodes; of plain ones Numba would compile `chain_transform` anew for each
+ONE, TWO = np.int64(1), np.int64(2)
+
 # rows of the memory of a law: arguments, counted from the slowest singularity, what the transforms
 # of tail, s, and density are there, and the weights of the contour
 Z, TAIL, DENSITY, WEIGHT = range(4)
@@ -88,7 +91,8 @@ def stationary(c: int, load: float, free: float, weights: FloatArray) -> float:
         weights[j + 1] = weights[j] * load / (j + 1)
     waiting = weights[c - 1] * load / c / free
     total = weights.sum() + waiting
-    weights[:] /= total
+    for j in range(c):  # a slice would compile its message for unequal shapes, for seconds
+        weights[j] /= total
     return waiting / total
 
 
@@ -308,7 +312,7 @@ def underflows(law: Law, slowest: float, t: float, memory: FloatArray, work: Com
     if exponent >= UNDERFLOW:  # the expectation is at least 1
         return False
     work[Z, 0] = -0.1 * slowest
-    chain_transform(law, 1, memory, work)
+    chain_transform(law, ONE, memory, work)
     return exponent + log(work[DENSITY, 0].real) < UNDERFLOW
 
 
@@ -325,7 +329,7 @@ def contour_size(
     while True:
         for k in range(2):
             work[Z, k] = across * size * contour.size_step**k / t
-        chain_transform(law, 2, memory, work)
+        chain_transform(law, TWO, memory, work)
         for k in range(2):
             height = across * size + log(work[TAIL, k].real)
             if not height < least:
@@ -399,6 +403,6 @@ def transform_laws(z: Complexes, laws: Laws) -> Complexes:
         law = Law(laws.numbers[k], laws.offsets[k], laws.weights)
         for i in range(z.size):
             work[Z, 0] = z[i] - laws.slowest[k]
-            chain_transform(law, 1, memory, work)
+            chain_transform(law, ONE, memory, work)
             result[k, i] = work[DENSITY, 0]
     return result
