@@ -33,10 +33,9 @@ TINY = 1e-12  # what is left of a rate after subtracting it from itself is below
 FIRST_LOOK = 64  # events of the past that are looked at first, see `compose`
 
 
-
 @njit
 def _copy(source: Any, target: Any) -> None:
-    """Write one row at the start of another; a slice compiles its message of shapes, for seconds."""
+    """Write a row at the start of another; a slice compiles its message of shapes, for seconds."""
     for i in range(source.size):
         target[i] = source[i]
 
