@@ -47,6 +47,8 @@ from .sim import Station as Station
 from .sim import Trace as Trace
 from .sim import Workload as Workload
 from .sim import occupancy as occupancy
+from .sim import read_rates as read_rates
+from .sim import read_tasks as read_tasks
 from .sim import simulate as simulate
 
 __version__: str

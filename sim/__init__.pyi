@@ -9,4 +9,12 @@ from .engines.station import Station as Station
 from .engines.station import Task as Task
 from .trace import State as State
 from .trace import Trace as Trace
+from .traffic.demand import Demand as Demand
+from .traffic.demand import offer as offer
+from .traffic.demand import trace_demand as trace_demand
+from .traffic.rate_trace import RateTrace as RateTrace
+from .traffic.rate_trace import read_rates as read_rates
+from .traffic.task_trace import TaskTrace as TaskTrace
+from .traffic.task_trace import read_tasks as read_tasks
+from .traffic.trace_file import TraceError as TraceError
 from .workload import Workload as Workload

@@ -58,6 +58,11 @@ def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch) -> None:
         exec(compile(code, f"{page}, block {number + 1}", "exec"), {"__name__": "__main__"})
 
 
+@pytest.mark.parametrize("page", [page for page in pages_with("python") if "how_to" in page])
+def test_what_one_brings_takes_at_most_thirty_lines(page) -> None:
+    assert max(code.count("\n") for code in blocks(page, "python")) <= 30
+
+
 @pytest.mark.parametrize("page", pages_with("toml"))
 def test_the_scenarios_of_a_page_load(page) -> None:
     for text in blocks(page, "toml"):

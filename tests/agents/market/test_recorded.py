@@ -43,6 +43,7 @@ def recorded(tmp_path: Path, *settings: str):
     return load_scenario("teleoperation", [*SHORT, *trace, *settings])
 
 
+IRELAND = Path(__file__).resolve().parents[4] / "shared" / "data" / "irish_5g_2020"
 WORK = ["input_bits", "work_flop", "output_bits"]
 
 
@@ -149,6 +150,25 @@ def test_operators_reckon_with_the_mean_of_one_over_the_rate(rates) -> None:
     assert np.array_equal(found.menu.price_usd, wanted.menu.price_usd)
     arithmetic = solve(load_scenario("teleoperation", ["operators[1].uplink.rate_bps=62.5e6"]))
     assert not np.array_equal(found.menu.price_usd, arithmetic.menu.price_usd)
+
+
+def test_a_drive_through_ireland_is_played() -> None:
+    drive = IRELAND / "driving_2020.01.16_07.26.43.csv"
+    if not drive.exists():
+        pytest.skip(f"{drive.name} is not here")
+    key = "operators[1].downlink.rate_bps"
+    measured = {"trace": drive, "column": "DL_bitrate", "unit_bps": 1e3, "time": "Timestamp",
+                "time_format": "%Y.%m.%d_%H.%M.%S", "least_bps": 1e6}  # fmt: skip
+    market = Market(
+        load_scenario("teleoperation", [*SHORT, *(f"{key}.{k}={v}" for k, v in measured.items())])
+    )
+    tasks = market.run().tasks
+    first = tasks[tasks["operator"] == 1]
+    # the first two seconds that were measured: 1, 0 and 1 kbit/s are left out at their head
+    assert len(first) > 100
+    assert market.scenario.operators[0].downlink.rate_bps.least_bps == 1e6
+    (note,) = (note for note in market.notes if "downlink" in note)
+    assert "of its 1981 rows are left out" in note
 
 
 def test_a_rate_that_cannot_be_read_is_one_line(rates, tmp_path) -> None:
