@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
+
+from airan_market.sim.arrays import FloatArray
 
 BATCH = 5
 LEAST_BATCHES = 4  # below, the first half is one truncation point and no choice
-
-
-class NotSettled(ValueError):  # noqa: N818 - a property of the series, no error of the caller
-    """MSER found no settled remainder: its minimum lies at the end of the first half."""
 
 
 @dataclass(frozen=True)
@@ -89,30 +87,6 @@ def truncation(series: ArrayLike, batch: int = BATCH) -> Truncation:
     return Truncation(cut * batch, float(statistic[cut]), cut < last)
 
 
-def mser5(series: ArrayLike) -> int:
-    """Number of leading observations to drop by MSER-5; see `truncation`.
-
-    Raises
-    ------
-    NotSettled
-        If the minimum lies at the end of the first half, its name for a series that is too short.
-    ValueError
-        Naming argument and value.
-
-    Examples
-    --------
-    >>> mser5([9.0] * 10 + [1.0, 2.0] * 45)
-    10
-    """
-    found = truncation(series)
-    if not found.settled:
-        raise NotSettled(
-            f"series of {np.size(series)} observations: MSER-5 has its minimum at the end of the "
-            "first half; a longer series is needed"
-        )
-    return found.observations
-
-
 @dataclass(frozen=True)
 class WarmUp:
     """A warm-up and where it comes from.
@@ -128,13 +102,13 @@ class WarmUp:
     """
 
     warm_up_s: float
-    type_warm_up_s: NDArray[np.float64]
+    type_warm_up_s: FloatArray
     notes: tuple[str, ...] = ()
 
 
 def warm_up_of(
-    arrival_s: Sequence[Sequence[NDArray[np.float64]]],
-    latency_s: Sequence[Sequence[NDArray[np.float64]]],
+    arrival_s: Sequence[Sequence[FloatArray]],
+    latency_s: Sequence[Sequence[FloatArray]],
     horizon_s: float,
 ) -> WarmUp:
     """Warm-up of pilot replications by MSER-5: the longest that any type asks for.
@@ -183,7 +157,7 @@ def warm_up_of(
     return WarmUp(float(known.max(initial=0.0)), wanted_s, tuple(notes))
 
 
-def _batch_means(series: ArrayLike, batch: int) -> NDArray[np.float64]:
+def _batch_means(series: ArrayLike, batch: int) -> FloatArray:
     x = np.asarray(series, dtype=float)
     if batch < 1:
         raise ValueError(f"batch = {batch}: allowed at least 1")

@@ -41,7 +41,7 @@ class Decay(NamedTuple):
     power: FloatArray
 
 
-def first_come_decay(
+def fcfs_decay(
     servers: npt.ArrayLike, service_rate_per_s: npt.ArrayLike, arrival_rate_per_s: npt.ArrayLike
 ) -> Decay:
     r"""Decay of eq. (9), the sum of independent first-come M/M/c sojourns: θ = min_s min(μ^s, r^s).
@@ -72,7 +72,7 @@ def first_come_decay(
 
     Examples
     --------
-    >>> first_come_decay([1, 1], [7.0, 7.0], [3.0, 7.0])  # (1 + 4t) exp(-4t); saturated
+    >>> fcfs_decay([1, 1], [7.0, 7.0], [3.0, 7.0])  # (1 + 4t) exp(-4t); saturated
     Decay(rate_per_s=array([4., 0.]), power=array([1., 0.]))
     """
     c, mu, _, r = stage_laws(servers, service_rate_per_s, arrival_rate_per_s)
@@ -152,7 +152,7 @@ def _station_poles(c: float, mu: float, branch: float, above: float, load: float
     if load > 0 and load > np.sqrt(c * mu) * np.sqrt(above):
         poles.append((load - above) * (c * mu - load) / load)
     if above == 0:
-        # one server that never idles between its customers: no service pole, see first_come_decay
+        # one server that never idles between its customers: no service pole, see fcfs_decay
         return [*poles, mu] if c > 1 or load == 0 else poles
     low, high = 0.0, min(branch, mu)
     # every task survives with the chance that it has with a server of its own: if the branch point

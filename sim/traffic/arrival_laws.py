@@ -26,14 +26,8 @@ class Intensity(Protocol):
         ...
 
 
-class ArrivalLaw(Protocol):
-    """Law of a stationary point process, up to its rate."""
-
-    def arrivals(
-        self, rng: np.random.Generator, rate_per_s: float, start_s: float, duration_s: float
-    ) -> FloatArray:
-        """Times in [start_s, start_s + duration_s), in no particular order, s."""
-        ...
+class ArrivalLaw(Intensity, Protocol):
+    """Law of a stationary point process, up to its rate; `arrivals` draws one of its own."""
 
     def dispersion(self, rate_per_s: float, window_s: float) -> float:
         """Variance over mean of the number of arrivals in a window; 1 for Poisson."""

@@ -19,18 +19,6 @@ Shape = int | tuple[int, ...]
 GREATEST_CV = 1e100  # its square is still a number
 
 
-class WorkLaw(Protocol):
-    """Law of one non-negative number of mean 1."""
-
-    def draw(self, rng: np.random.Generator, shape: Shape) -> FloatArray:
-        """Independent values."""
-        ...
-
-    def moment(self, order: int) -> float:
-        """E[X^order], order >= 1."""
-        ...
-
-
 class TaskLaw(Protocol):
     """Law of the demands of one task at the three stages, each of mean 1."""
 
@@ -38,13 +26,13 @@ class TaskLaw(Protocol):
         """Demands of independent tasks, (tasks, 3)."""
         ...
 
-    def stage(self, stage: int) -> WorkLaw:
+    def stage(self, stage: int) -> "WorkLaw":
         """Law of the demand at one stage, 0, 1 or 2."""
         ...
 
 
-class _SameEverywhere(ABC):
-    """A law of one number as a law of a task: the same at every stage, independently."""
+class WorkLaw(ABC):
+    """Law of one non-negative number of mean 1; as a `TaskLaw`, each stage draws its own."""
 
     @abstractmethod
     def draw(self, rng: np.random.Generator, shape: Shape) -> FloatArray:
@@ -58,13 +46,13 @@ class _SameEverywhere(ABC):
         """Demands of independent tasks, (tasks, 3), independent of each other."""
         return self.draw(rng, (tasks, len(STAGES)))
 
-    def stage(self, stage: int) -> WorkLaw:
+    def stage(self, stage: int) -> "WorkLaw":
         """Return the law itself."""
         return self
 
 
 @dataclass(frozen=True)
-class Exponential(_SameEverywhere):
+class Exponential(WorkLaw):
     """P(X > x) = e^(-x): the law of the paper and of all closed forms here.
 
     Examples
@@ -83,7 +71,7 @@ class Exponential(_SameEverywhere):
 
 
 @dataclass(frozen=True)
-class Deterministic(_SameEverywhere):
+class Deterministic(WorkLaw):
     """Always 1; drawing takes nothing from the generator.
 
     Examples
@@ -102,7 +90,7 @@ class Deterministic(_SameEverywhere):
 
 
 @dataclass(frozen=True)
-class Lognormal(_SameEverywhere):
+class Lognormal(WorkLaw):
     """ln X normal with variance s² = ln(1 + cv²) and mean -s²/2, so that E[X] = 1.
 
     Heavier than any exponential: no moment generating function, hence no Chernoff bound.
@@ -136,7 +124,7 @@ class Lognormal(_SameEverywhere):
 
 
 @dataclass(frozen=True, eq=False)
-class Empirical(_SameEverywhere):
+class Empirical(WorkLaw):
     """Values that were observed, drawn with replacement and divided by their mean.
 
     Parameters

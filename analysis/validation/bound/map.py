@@ -75,7 +75,7 @@ def bound_map(
     [(1, 1, 1.33), (1, 8, -1.3), (16, 1, 20.55), (16, 8, 3.05)]
     """
     from airan_market.sim.theory.chernoff import chernoff_coefficients
-    from airan_market.sim.theory.preemptive import sojourn_laws
+    from airan_market.sim.theory.preemptive import SojournLaws
 
     c, rho, position = (
         axis.ravel() for axis in np.meshgrid(servers, loads, positions, indexing="ij")
@@ -87,7 +87,7 @@ def bound_map(
     log_gain, exponent = chernoff_coefficients(c[:, np.newaxis], one, load, zeta)
     level = np.asarray(levels, dtype=float)
     latency = (log_gain[:, np.newaxis] - np.log(level)) / exponent[:, np.newaxis]
-    exact, _ = sojourn_laws(latency, c[:, np.newaxis], one, load, above)
+    exact, _ = SojournLaws(c[:, np.newaxis], one, load, above)(latency)
     with np.errstate(divide="ignore"):
         decades = np.where(exact > 1e-300, np.log10(level) - np.log10(exact), np.nan)
     cells = c.size

@@ -9,7 +9,7 @@ from airan_market.agents.belief.measured import GREATEST, PROBES, STEP, measured
 from airan_market.agents.screening.envelope import EnvelopePieces
 from airan_market.agents.screening.monotone import maximise_monotone
 from airan_market.sim.estimation.pilot import PilotRun
-from airan_market.sim.theory.preemptive import class_end_to_end_tail, class_sojourn_tail
+from airan_market.sim.theory.preemptive import class_end_to_end_tail, class_end_to_end_tail
 from airan_market.sim.traffic.arrival_laws import Bursts
 from airan_market.sim.traffic.work_laws import Deterministic, Lognormal
 
@@ -44,11 +44,11 @@ def test_at_a_node_operators_believe_the_exact_law_on_average():
     """
     loads = load_at(AT_NODES)
     mean, error = mean_and_error(loads, AT)
-    exact = np.diag(class_sojourn_tail(AT, 4, 110.0, np.diff(loads, prepend=0.0)))
+    exact = np.diag(class_end_to_end_tail(AT, 4, 110.0, np.diff(loads, prepend=0.0)))
     assert (exact > 0.005).all()
     assert (np.abs(mean - exact) < 7 * error + 0.02 * exact).all()
     first_come = np.array(
-        [class_sojourn_tail(t, 4, 110.0, [load])[0, 0] for t, load in zip(AT, loads, strict=True)]
+        [class_end_to_end_tail(t, 4, 110.0, [load])[0, 0] for t, load in zip(AT, loads, strict=True)]
     )
     assert (np.abs(mean - first_come) > 7 * error + 0.02 * first_come).any()
 
@@ -71,7 +71,7 @@ def test_a_type_without_tasks_is_measured_by_probes():
     assert none == pytest.approx(probes, rel=1e-12)
     more = believed([300.0, 300.0 + 6 * PROBES * spare], at)[1]
     assert more > 1.1 * none
-    exact = class_sojourn_tail(0.03, 4, 110.0, [300.0, PROBES * spare])[1, 0]
+    exact = class_end_to_end_tail(0.03, 4, 110.0, [300.0, PROBES * spare])[1, 0]
     assert none == pytest.approx(exact, rel=0.25)
 
 
@@ -100,7 +100,7 @@ def test_near_saturation_latencies_grow_as_in_heavy_traffic():
     around = [believed([load_at(GREATEST + e)], [0.2])[0] for e in (-1e-7, 1e-7)]
     assert around[1] == pytest.approx(around[0], rel=1e-4)
     # against the exact law: latencies within 30 %, what one pilot run of this length can tell
-    allowed = class_sojourn_tail([0.3 * 1.3, 0.3 / 1.3], 4, 110.0, [load_at(depth[1])])[0]
+    allowed = class_end_to_end_tail([0.3 * 1.3, 0.3 / 1.3], 4, 110.0, [load_at(depth[1])])[0]
     assert allowed[0] < tails[1].probability(np.array([0.3]))[0] < allowed[1]
 
 

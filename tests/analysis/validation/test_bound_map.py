@@ -9,7 +9,7 @@ from airan_market.analysis.validation.bound.map import (
 )
 from airan_market.sim.theory.chernoff import chernoff_coefficients, chernoff_tail
 from airan_market.sim.theory.decay import preemptive_decay
-from airan_market.sim.theory.preemptive import class_sojourn_tail
+from airan_market.sim.theory.preemptive import class_end_to_end_tail
 
 LEVELS = 10.0 ** -np.arange(1.0, 13.0)
 
@@ -23,7 +23,7 @@ def test_a_row_is_what_the_two_laws_say(rows):
     row = rows[(rows["servers"] == 3) & (rows["load"] == 0.8) & (rows["position"] == 4)].iloc[2]
     own = 0.8 * 3 / 4  # mean service time 1
     believed = chernoff_tail(row["latency_s"], *chernoff_coefficients([3], [1.0], 0.8 * 3, 0.9))
-    exact = class_sojourn_tail(row["latency_s"], 3, 1.0, [3 * own, own])[1, 0]
+    exact = class_end_to_end_tail(row["latency_s"], 3, 1.0, [3 * own, own])[1, 0]
     assert believed == pytest.approx(row["belief"], rel=1e-9)
     assert row["exact"] == pytest.approx(exact, rel=1e-9)
     assert row["decades"] == pytest.approx(np.log10(row["belief"] / exact), abs=1e-9)

@@ -19,7 +19,7 @@ from airan_market.sim.engines.station import Station
 from airan_market.sim.estimation.experiment import Replications, replicate, until_precise
 from airan_market.sim.estimation.intervals import clopper_pearson, cluster_proportion
 from airan_market.sim.estimation.tandem import TandemModel
-from airan_market.sim.theory.preemptive import class_sojourn_tail
+from airan_market.sim.theory.preemptive import class_end_to_end_tail
 from airan_market.sim.theory.priority import class_sojourn_mean, tandem_class_sojourn_mean
 from airan_market.sim.theory.sojourn import sojourn_tail
 
@@ -42,7 +42,7 @@ def exact_latencies(servers, load, shares, probabilities):
     rates = load * servers * np.array(shares)
 
     def excess(t, n, p):
-        return float(class_sojourn_tail(t, servers, 1.0, rates)[n, 0]) - p
+        return float(class_end_to_end_tail(t, servers, 1.0, rates)[n, 0]) - p
 
     latency_s = np.zeros((len(shares), len(probabilities)))
     for n, row in enumerate(latency_s):

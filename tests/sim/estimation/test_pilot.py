@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from airan_market.sim.estimation.pilot import GREATEST_TASKS, PilotRun
-from airan_market.sim.theory.preemptive import class_sojourn_tail
+from airan_market.sim.theory.preemptive import class_end_to_end_tail
 from airan_market.sim.traffic.arrival_laws import Bursts, Recorded
 from airan_market.sim.traffic.work_laws import Deterministic, Lognormal
 
@@ -38,9 +38,9 @@ def test_latencies_of_the_lower_type_follow_the_exact_law():
     """
     shares = shares_beyond()
     limit = stats.t.isf(0.5e-5, TRIALS - 1)
-    exact = class_sojourn_tail(AT, 4, 110.0, [ABOVE, OWN])[1]
+    exact = class_end_to_end_tail(AT, 4, 110.0, [ABOVE, OWN])[1]
     assert (np.abs(t_values(shares, exact)) < limit).all()
-    first_come = class_sojourn_tail(AT, 4, 110.0, [ABOVE + OWN])[0]
+    first_come = class_end_to_end_tail(AT, 4, 110.0, [ABOVE + OWN])[0]
     assert (np.abs(t_values(shares, first_come)) > limit).any()
 
 

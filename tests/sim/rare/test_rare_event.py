@@ -16,7 +16,7 @@ from airan_market.sim.rare.rare_event import BATCHES, rare_tail
 from airan_market.sim.rare.stationary_law import StationaryLaw
 from airan_market.sim.streams import stream
 from airan_market.sim.theory.end_to_end import end_to_end_tail
-from airan_market.sim.theory.preemptive import class_sojourn_tail
+from airan_market.sim.theory.preemptive import class_end_to_end_tail
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
 from rival_methods import METHODS, importance_factors
@@ -51,7 +51,7 @@ def exact_tail(case, t, slower=1.0):
     servers, mu, rates, type_ = {**EXACT, **LONG}[case]
     mu = np.array(mu) / slower
     if len(servers) == 1:
-        return class_sojourn_tail(t, servers[0], mu[0], rates)[type_]
+        return class_end_to_end_tail(t, servers[0], mu[0], rates)[type_]
     return end_to_end_tail(t, servers, mu, sum(rates[: type_ + 1]))
 
 
@@ -159,7 +159,7 @@ def test_what_no_path_has_seen_is_in_no_error():
     t = np.array([18.0])
     where = [20], [1.0], [4.0, 3.0], 1
     tail = rare_tail(t, *where, seed=1)
-    exact = class_sojourn_tail(t, *(part[0] for part in where[:2]), where[2])[1]
+    exact = class_end_to_end_tail(t, *(part[0] for part in where[:2]), where[2])[1]
     assert tail.standard_error[0] < 1e-4 * exact[0]
     assert abs(tail.probability[0] / exact[0] - 1) < 1e-4
 

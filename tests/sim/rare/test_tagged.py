@@ -17,7 +17,7 @@ from airan_market.sim.rare.tagged import tagged_tasks
 from airan_market.sim.rare.tilt import log_stationary, station_tilt
 from airan_market.sim.streams import stream
 from airan_market.sim.theory.end_to_end import end_to_end_tail
-from airan_market.sim.theory.preemptive import class_sojourn_tail
+from airan_market.sim.theory.preemptive import class_end_to_end_tail
 from airan_market.sim.theory.priority import tandem_class_sojourn_mean
 from airan_market.sim.theory.sojourn import sojourn_tail
 from airan_market.sim.workload import Workload
@@ -149,7 +149,7 @@ def test_one_station(type_):
     """Four tail probabilities of each type of a station against the exact preemptive law."""
     t = np.array([0.1, 0.4, 1.0, 2.0])
     latency_s = tagged_latencies([3], [4.0], ARRIVAL_RATE_PER_S, type_, seed=7, paths=PATHS)
-    exact = class_sojourn_tail(t, 3, 4.0, ARRIVAL_RATE_PER_S)
+    exact = class_end_to_end_tail(t, 3, 4.0, ARRIVAL_RATE_PER_S)
     assert tail_distance(latency_s, t, exact[type_]).max() < normal_limit(12)
     other = exact[(type_ + 1) % 3]
     assert tail_distance(latency_s, t, other).max() > 2 * normal_limit(12)

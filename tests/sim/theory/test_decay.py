@@ -5,12 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airan_market.sim.theory.decay import BRANCH_POWER, first_come_decay, preemptive_decay
+from airan_market.sim.theory.decay import BRANCH_POWER, fcfs_decay, preemptive_decay
 from airan_market.sim.theory.end_to_end import end_to_end_tail
 from airan_market.sim.theory.preemptive import (
     SojournLaws,
     class_end_to_end_tail,
-    class_sojourn_tail,
 )
 
 property_test = settings(max_examples=60, deadline=None, derandomize=True)
@@ -36,17 +35,17 @@ def slope(tail, rate, power, depth=(400.0, 600.0)):
     ],
 )
 def test_first_come_rate_and_power(servers, rates, load):
-    rate, power = first_come_decay(servers, rates, load)
+    rate, power = fcfs_decay(servers, rates, load)
     found = slope(lambda t: end_to_end_tail(t, servers, rates, load), rate, power)
     assert found == pytest.approx(1, abs=2e-5)
 
 
 def test_first_come_powers_count_coinciding_poles():
-    assert first_come_decay([3, 3], [1.0, 1.0], 1.0).power == 1.0  # μ twice
-    assert first_come_decay([2], [1.0], 1.0) == (1.0, 1.0)  # μ and r = 2 - 1
-    assert first_come_decay([1, 1, 1], [3.0] * 3, 2.0) == (1.0, 2.0)  # r three times
-    assert first_come_decay([1], [3.0], 0.0) == (3.0, 0.0)
-    assert first_come_decay([2, 9], [1.0, 1.0], [1.0, 2.0]).rate_per_s.tolist() == [1.0, 0.0]
+    assert fcfs_decay([3, 3], [1.0, 1.0], 1.0).power == 1.0  # μ twice
+    assert fcfs_decay([2], [1.0], 1.0) == (1.0, 1.0)  # μ and r = 2 - 1
+    assert fcfs_decay([1, 1, 1], [3.0] * 3, 2.0) == (1.0, 2.0)  # r three times
+    assert fcfs_decay([1], [3.0], 0.0) == (3.0, 0.0)
+    assert fcfs_decay([2, 9], [1.0, 1.0], [1.0, 2.0]).rate_per_s.tolist() == [1.0, 0.0]
 
 
 # own rates and the kind that the last type has
@@ -86,19 +85,19 @@ def test_another_power_or_rate_is_seen():
 
     assert abs(slope(tail, rate, BRANCH_POWER) - 1) < 2e-3
     assert abs(slope(tail, rate, 0.0) - 1) > 2e-3
-    first = first_come_decay(servers, rates, sum(own)).rate_per_s
+    first = fcfs_decay(servers, rates, sum(own)).rate_per_s
     assert abs(slope(tail, first, BRANCH_POWER) - 1) > 0.1
 
 
 def test_first_come_decays_faster_than_the_truth_for_low_types():
     """Why the belief of eq. (4) must fail far out: 0.6 of μ against 0.075."""
     own = np.full(8, 0.95 * 12 / 8)
-    first = first_come_decay([12], [1.0], own.cumsum()).rate_per_s
+    first = fcfs_decay([12], [1.0], own.cumsum()).rate_per_s
     exact = preemptive_decay(12, 1.0, own).rate_per_s
     assert first[0] == pytest.approx(exact[0])
     assert (exact[6:] < 0.5 * first[6:]).all()
     t = 300.0
-    assert class_sojourn_tail(t, 12, 1.0, own)[7, 0] > 1e6 * end_to_end_tail(
+    assert class_end_to_end_tail(t, 12, 1.0, own)[7, 0] > 1e6 * end_to_end_tail(
         t, [12], [1.0], own.sum()
     )
 
