@@ -11,7 +11,6 @@ from .agents import UserAgent as UserAgent
 from .agents import plan as plan
 from .agents import solve as solve
 from .agents.belief import belief_from_tail as belief_from_tail
-from .agents.mechanism import Agreement as Agreement
 from .agents.pact import PactOutcome as PactOutcome
 from .agents.pact import PactSimulation as PactSimulation
 from .agents.pact import PactTables as PactTables

@@ -7,8 +7,15 @@ from .engines.occupancy import Occupancy as Occupancy
 from .engines.occupancy import occupancy as occupancy
 from .engines.station import Station as Station
 from .engines.station import Task as Task
+from .estimation.experiment import replicate as replicate
+from .estimation.experiment import until_precise as until_precise
+from .estimation.replications import Replications as Replications
+from .estimation.tandem import TandemModel as TandemModel
 from .trace import State as State
 from .trace import Trace as Trace
+from .traffic.arrival_laws import Bursts as Bursts
+from .traffic.arrival_laws import Poisson as Poisson
+from .traffic.arrival_laws import Recorded as Recorded
 from .traffic.demand import Demand as Demand
 from .traffic.demand import offer as offer
 from .traffic.demand import trace_demand as trace_demand
@@ -17,4 +24,8 @@ from .traffic.rate_trace import read_rates as read_rates
 from .traffic.task_trace import TaskTrace as TaskTrace
 from .traffic.task_trace import read_tasks as read_tasks
 from .traffic.trace_file import TraceError as TraceError
+from .traffic.work_laws import Deterministic as Deterministic
+from .traffic.work_laws import EmpiricalTasks as EmpiricalTasks
+from .traffic.work_laws import Exponential as Exponential
+from .traffic.work_laws import Lognormal as Lognormal
 from .workload import Workload as Workload

@@ -6,8 +6,6 @@ other, but a face (the `__init__` of a folder) may show what stands in the rooms
 """
 
 import ast
-import importlib
-from inspect import ismodule
 from pathlib import Path
 
 import pytest
@@ -136,19 +134,6 @@ def test_no_room_is_crowded() -> None:
         if path.suffix == ".py":
             counts[path.parent] = counts.get(path.parent, 0) + 1
     assert {str(room): n for room, n in counts.items() if n > MOST_FILES} == {}
-
-
-FACES = [path for path in modules() if path.suffix == ".pyi"]
-
-
-@pytest.mark.parametrize("path", FACES, ids=lambda path: name_of(path) or PACKAGE)
-def test_a_face_has_what_it_shows(path: Path) -> None:
-    """Every name is there, and none is that of a module, which would take its place."""
-    face = importlib.import_module(f"{PACKAGE}.{name_of(path)}")
-    shown = {name: getattr(face, name) for name in face.__all__}
-    modules_beside = {other.stem for other in path.parent.glob("*.py")}
-    taken = {name for name in shown if name in modules_beside and not ismodule(shown[name])}
-    assert taken == set()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,9 @@
+from .capacity import CapacityChanges as CapacityChanges
+from .disciplines import FirstComeFirstServed as FirstComeFirstServed
+from .disciplines import NonPreemptive as NonPreemptive
+from .engine import EngineUnavailable as EngineUnavailable
+from .engine import simulate as simulate
+from .network import Network as Network
+from .occupancy import Occupancy as Occupancy
+from .station import Station as Station
+from .station import Task as Task
