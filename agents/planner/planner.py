@@ -262,6 +262,7 @@ def climb(
     welfare_usd_per_s : float
     """
     from scipy.optimize import LinearConstraint, minimize
+    from threadpoolctl import threadpool_limits
 
     shape, types = start.shape, start.shape[1]
     start = feasible(start)
@@ -273,15 +274,17 @@ def climb(
         value, slope = welfare(np.clip(point, 0.0, 1.0).reshape(shape))
         return -value / scale, -slope.ravel() / scale
 
-    found = minimize(
-        negative,
-        start.ravel(),
-        jac=True,
-        bounds=[(0.0, 1.0)] * start.size,
-        constraints=LinearConstraint(everyone, -np.inf, 1.0),
-        method="SLSQP",
-        options={"maxiter": 500, "ftol": 1e-13},
-    )
+    # threads make matrices this small several times as slow, and their number moves the last digits
+    with threadpool_limits(1, "blas"):
+        found = minimize(
+            negative,
+            start.ravel(),
+            jac=True,
+            bounds=[(0.0, 1.0)] * start.size,
+            constraints=LinearConstraint(everyone, -np.inf, 1.0),
+            method="SLSQP",
+            options={"maxiter": 500, "ftol": 1e-13},
+        )
     end = feasible(found.x.reshape(shape))
     value = welfare(end)[0]
     # SLSQP may stop at a kink below its start

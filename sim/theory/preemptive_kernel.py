@@ -56,7 +56,7 @@ V, V_IM, GAMMA, GAMMA_IM, BETA, BETA_IM, SERVED, SERVED_IM = range(8)
 ROWS = 8
 
 # numbers of nodes; of plain ones Numba would compile `chain_transform` anew for each
-ONE, TWO = np.int64(1), np.int64(2)
+ONE, TWO = np.arange(1, 3)
 
 # rows of the memory of a law: arguments, counted from the slowest singularity, what the transforms
 # of tail, s, and density are there, and the weights of the contour
