@@ -18,13 +18,14 @@ import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from airan_market.scenarios.fault import InputError, one_line, value_text
 
 if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint, EntryPoints
+
     from pydantic import ValidationInfo
 
 T = TypeVar("T")
@@ -97,7 +98,7 @@ registered name (--use); did you mean "plain"?
 
     def names(self) -> list[str]:
         """Every name there is: ours first, then the others; nothing is imported."""
-        others = {*self._found, *(point.name for point in entry_points(group=self.group))}
+        others = {*self._found, *(point.name for point in _points(group=self.group))}
         return [*self.ours, *sorted(others - self.ours.keys())]
 
     def register(self, name: str) -> Callable[[T], T]:
@@ -173,7 +174,7 @@ registered name (--use); did you mean "plain"?
         return f"must be {self.allowed(names)}{hint}"
 
     def _offered(self, name: str) -> Any:
-        points = list(entry_points(group=self.group, name=name))
+        points = list(_points(group=self.group, name=name))
         if not points:
             raise RegistryError(f"{self.noun} {name!r}: {self._must_be(name)}")
         said = f"{self.noun} {name!r} of {' and of '.join(map(_source, points))}"
@@ -229,7 +230,13 @@ def place_of(thing: object) -> str:
     return f"{thing.__module__}.{name}" if name else repr(thing)
 
 
-def _source(point: EntryPoint) -> str:
+def _points(**which: str) -> "EntryPoints":
+    from importlib.metadata import entry_points  # slow to import, and most names are ours
+
+    return entry_points(**which)
+
+
+def _source(point: "EntryPoint") -> str:
     return f"{point.dist.name} {point.dist.version}" if point.dist else point.value
 
 

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 from typer.main import get_command
 
+from airan_market import __version__
 from airan_market.analysis.cli.calibrate import calibrate
 from airan_market.analysis.cli.pact import pact
 from airan_market.analysis.cli.questions import questions
@@ -53,9 +54,7 @@ def _program(
 
 def _version(shown: bool) -> None:
     if shown:
-        from importlib.metadata import version
-
-        emit(f"{NAME} {version(NAME)}")
+        emit(f"{NAME} {__version__}")
         raise typer.Exit(DONE)
 
 

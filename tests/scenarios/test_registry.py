@@ -172,9 +172,9 @@ def test_of_what_was_played_any_name_is_read() -> None:
 
 def test_loading_a_scenario_reads_no_metadata_of_packages() -> None:
     program = (
-        "from airan_market.scenarios import load_scenario, registry\n"
+        "import importlib.metadata; from airan_market.scenarios import load_scenario\n"
         "def no(**_): raise SystemExit('looked')\n"
-        "registry.entry_points = no\n"
+        "importlib.metadata.entry_points = no\n"
         "load_scenario('teleoperation', ['mechanism.name={}'])\n"
     )
     for name, status in (("ct", 0), ("cta", 1)):  # the second is the control
