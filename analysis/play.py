@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from airan_market.analysis.exits import is_interruption
 from airan_market.analysis.runs.summary import summarise
@@ -18,24 +17,10 @@ from airan_market.analysis.store.reader import PactRun, load_run
 from airan_market.analysis.store.writer import RunWriter
 from airan_market.scenarios import Fault, PactScenario, Scenario, ScenarioError
 
+if TYPE_CHECKING:
+    from airan_market.agents.rounds.model import RoundModel
+
 NO_UNDER_WAY = "Tasks under way when the run failed are missing from tasks.parquet."
-
-
-class PlayableMarket(Protocol):
-    """What a market has to offer to be played; `agents.Market` does."""
-
-    rounds_planned: int
-    round: int
-    notes: list[str]
-
-    def step(self) -> None:
-        """Play one round; `round` counts it when all of it is done."""
-
-    def close(self) -> None:
-        """Hand the tasks still under way to the task sink; a second call does nothing."""
-
-    def tables(self) -> Any:
-        """Frames of the rounds finished, by name (`analysis.store.layout` says which)."""
 
 
 def play(
@@ -44,10 +29,10 @@ def play(
     out: Path | None = None,
     *,
     force: bool = False,
-    on_start: Callable[[PlayableMarket], None] = lambda market: None,
-    on_round: Callable[[PlayableMarket], None] = lambda market: None,
+    on_start: Callable[[RoundModel], None] = lambda market: None,
+    on_round: Callable[[RoundModel], None] = lambda market: None,
     on_draw: Callable[[], None] = lambda: None,
-    make_market: Callable[..., PlayableMarket] | None = None,
+    make_market: Callable[..., RoundModel] | None = None,
     interruptible: Callable[..., Any] | None = None,
 ) -> Ended:
     """Play a scenario and leave a run directory with tables, summary, figures and report.
@@ -103,7 +88,7 @@ def play(
         return session.play(make_market or _market_of(scenario), scenario, seed)
 
 
-def _market_of(scenario: Scenario | PactScenario) -> Callable[..., PlayableMarket]:
+def _market_of(scenario: Scenario | PactScenario) -> Callable[..., RoundModel]:
     """What plays a scenario, imported only now: Mesa and SciPy are not for those who read runs."""
     if isinstance(scenario, Scenario):
         from airan_market.agents.market.model import Market
@@ -114,25 +99,20 @@ def _market_of(scenario: Scenario | PactScenario) -> Callable[..., PlayableMarke
     return PactSimulation
 
 
+@dataclass
 class _Session:
     """One run from the market's first round to the directory's final name."""
 
-    def __init__(
-        self,
-        writer: RunWriter,
-        interruption: Interruption,
-        interruptible: Callable[..., Any],
-        on_start: Callable[[PlayableMarket], None],
-        on_round: Callable[[PlayableMarket], None],
-        on_draw: Callable[[], None],
-    ) -> None:
-        self.writer, self.interruption = writer, interruption
-        self.interruptible = interruptible
-        self.on_start, self.on_round, self.on_draw = on_start, on_round, on_draw
-        self.market: PlayableMarket | None = None
+    writer: RunWriter
+    interruption: Interruption
+    interruptible: Callable[..., Any]
+    on_start: Callable[[RoundModel], None]
+    on_round: Callable[[RoundModel], None]
+    on_draw: Callable[[], None]
+    market: RoundModel | None = None
 
     def play(
-        self, make: Callable[..., PlayableMarket], scenario: Scenario | PactScenario, seed: int
+        self, make: Callable[..., RoundModel], scenario: Scenario | PactScenario, seed: int
     ) -> Ended:
         status, error = self._play_rounds(make, scenario, seed)
         if status == "complete":
@@ -141,7 +121,7 @@ class _Session:
             return self._end_early(status, error)
 
     def _play_rounds(
-        self, make: Callable[..., PlayableMarket], scenario: Scenario | PactScenario, seed: int
+        self, make: Callable[..., RoundModel], scenario: Scenario | PactScenario, seed: int
     ) -> tuple[str, Exception | None]:
         try:
             market = self.market = make(scenario, seed=seed, task_sink=self.writer.take)
@@ -172,7 +152,9 @@ class _Session:
         error, undrawn = drawn(summed_up, self.on_draw, lambda: draw(place))
         with self.interruption.shield(swallow=True):
             path = self.writer.publish()
-        return self._ended("complete", path, summary or None, error, undrawn)
+        told = tuple(self.writer.messages)
+        rounds = self.writer.rounds
+        return Ended("complete", rounds, path, summary or None, told, error, undrawn)
 
     def _end_early(self, status: str, error: Exception | None) -> Ended:
         writer, market = self.writer, self.market
@@ -181,7 +163,7 @@ class _Session:
             writer.discard()
             if error:
                 raise error
-            return self._ended(status)
+            return Ended(status, messages=tuple(writer.messages))
         notes = []
         try:
             market.close()
@@ -192,33 +174,19 @@ class _Session:
         text = None if error is None else f"{type(error).__name__}: {error}"
         self._write_tables(status, notes, text)
         summary = write_summary(writer.partial)
-        return self._ended(status, writer.publish(), summary, error)
-
-    def _ended(
-        self,
-        status: str,
-        path: Path | None = None,
-        summary: dict[str, Any] | None = None,
-        error: Exception | None = None,
-        undrawn: bool = False,
-    ) -> Ended:
-        messages = tuple(self.writer.messages)
-        return Ended(status, self.writer.rounds, path, summary, messages, error, undrawn)
+        path = writer.publish()
+        return Ended(status, writer.rounds, path, summary, tuple(writer.messages), error)
 
     def _write_tables(
         self, status: str, notes: list[str] | None = None, error: str | None = None
     ) -> None:
         assert self.market is not None
-        tables = self.market.tables()
-        frames = {
-            name: _finished_rounds(getattr(tables, name), self.writer.rounds)
-            for name in self.writer.layout.frames
-        }
+        tables, frames = self.market.tables(), {}
+        for name in self.writer.layout.frames:
+            frame = getattr(tables, name)
+            finished = frame["round"] <= self.writer.rounds if "round" in frame else slice(None)
+            frames[name] = frame[finished]
         self.writer.finish(status, frames, [*self.market.notes, *(notes or [])], error)
-
-
-def _finished_rounds(frame: pd.DataFrame, rounds: int) -> pd.DataFrame:
-    return frame[frame["round"] <= rounds] if "round" in frame else frame
 
 
 def write_summary(directory: Path) -> dict[str, Any]:
@@ -235,18 +203,16 @@ def write_summary(directory: Path) -> dict[str, Any]:
 
 
 def draw(directory: Path) -> None:
-    """Write figures and report of a run directory."""
+    """Write figures and report of a run directory; Matplotlib takes a second to import."""
     run = load_run(directory)
     if isinstance(run, PactRun):
-        from airan_market.analysis.pact_run.report import write_report as write_pact_report
+        from airan_market.analysis.pact_run import report as pact_report
 
-        write_pact_report(run)
-        return
-    from airan_market.analysis.runs.report import (
-        write_report,  # matplotlib takes a second to import
-    )
+        pact_report.write_report(run)
+    else:
+        from airan_market.analysis.runs import report
 
-    write_report(run)
+        report.write_report(run)
 
 
 def headline(summary: dict[str, Any]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import Protocol, Self
+from typing import Any, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn
@@ -12,22 +12,6 @@ from rich.progress import Progress as Bar
 from rich.progress import TimeElapsedColumn as Elapsed
 
 COMPILING = "compiling for this machine, once: this takes some ten seconds"
-
-
-class Counted(Protocol):
-    """A market as far as progress looks at it."""
-
-    round: int
-    rounds_planned: int
-
-
-class Named(Protocol):
-    """A cell as far as progress looks at it."""
-
-    @property
-    def name(self) -> str:
-        """What it is called."""
-        ...
 
 
 class Progress:
@@ -82,8 +66,8 @@ class Progress:
         """A piece was finished: what it is, how many are, of how many."""
         self._show(f"{done} of {of}: {what}", what, done, of)
 
-    def cell(self, cell: Named, done: int, of: int) -> None:
-        """A cell was finished."""
+    def cell(self, cell: Any, done: int, of: int) -> None:
+        """A cell was finished; it has a `name`."""
         self._show(f"cell {done} of {of}: {cell.name}", cell.name, done, of)
 
     def reading(self, done: int, of: int) -> None:
@@ -91,12 +75,12 @@ class Progress:
         if self._bar or done % max(1, of // 10) == 0:
             self._show(f"reading {done} of {of}", "readings", done, of)
 
-    def begun(self, market: Counted) -> None:
-        """Everything is loaded, the first round begins."""
+    def begun(self, market: Any) -> None:
+        """Everything is loaded, the first of `rounds_planned` rounds begins."""
         self._show(f"playing {market.rounds_planned} rounds", "round 1, with the warm-up")
 
-    def round(self, market: Counted) -> None:
-        """A round was finished."""
+    def round(self, market: Any) -> None:
+        """A round was finished, the market's `round`."""
         done, of = market.round, market.rounds_planned
         self._show(f"round {done} of {of}", f"round {min(done + 1, of)}", done, of)
 

@@ -126,11 +126,8 @@ def keep(directory: Path, scenario: Scenario, account: Account, *, force: bool =
 def write_report(directory: Path, manifest: Manifest) -> dict[str, Any]:
     """Write the page of a calibration from its tables; what `calibrate --json` prints."""
     fields = json.loads((directory / "account.json").read_text(encoding="utf-8"))
-    write_page(
-        directory, manifest, "calibration", [], [], figures=".",
-        again="airan-market calibrate DIR/scenario.toml --out again",
-        sections=[Section.of(name, pd.DataFrame(rows)) for name, rows in fields.items()],
-    )  # fmt: skip
+    sections = [Section.of(name, pd.DataFrame(rows)) for name, rows in fields.items()]
+    write_page(directory, manifest, "calibration/page.html.j2", {}, place=".", sections=sections)
     return fields
 
 

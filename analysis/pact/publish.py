@@ -27,7 +27,7 @@ from airan_market.analysis.store.directory import (
     default_directory,
     manifest_there,
 )
-from airan_market.analysis.store.manifest import Manifest, package_versions, sealed
+from airan_market.analysis.store.manifest import Manifest, package_versions, read_manifest, sealed
 from airan_market.scenarios import PactScenario, scenario_hash
 
 KIND = "menu"
@@ -81,7 +81,7 @@ def publish(
     elif not claims or (directory / CLAIMS).is_file():
         progress.note(f"{directory} holds this result already; --force computes it again")
     if claims and not (directory / CLAIMS).is_file():
-        _add_claims(directory, there if kept and there else begun, outcome, progress)
+        _add_claims(directory, outcome, progress)
     return directory
 
 
@@ -106,9 +106,7 @@ def _write_tables(directory: Path, scenario: PactScenario, outcome: PactOutcome)
     (directory / "pact.json").write_text(text + "\n", encoding="utf-8")
 
 
-def _add_claims(
-    directory: Path, manifest: Manifest, outcome: PactOutcome, progress: Progress
-) -> None:
+def _add_claims(directory: Path, outcome: PactOutcome, progress: Progress) -> None:
     """Judge every reading; claims.md comes last."""
     each = pact_claims.count_readings()
     every = each * len(outcome.markets)
@@ -129,7 +127,7 @@ def _add_claims(
     except KeyboardInterrupt:
         say(f"tables and figures are kept in {directory}; the same command goes on from there")
         raise
-    write_report(directory, sealed(directory, manifest), outcome)
+    write_report(directory, sealed(directory, read_manifest(directory)), outcome)
     (directory / CLAIMS).write_text("\n".join(pages), encoding="utf-8")
 
 

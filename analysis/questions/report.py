@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from airan_market.agents.primitives.primitives import Primitives
-from airan_market.analysis.page import Picture, write_page
+from airan_market.analysis.page import write_page
 from airan_market.analysis.questions import beliefs
 from airan_market.analysis.questions import figures as question_figures
 from airan_market.analysis.questions.cells import (
@@ -263,35 +263,10 @@ def draw(directory: Path) -> dict[str, Any]:
     kept = {cell: stored(directory, cell) for cell in wanted}
     found = tables({cell: answer for cell, answer in kept.items() if answer is not None})
     sentences = findings(found)
-    pictures = [Picture(name, *_SAID[name], figure) for name, figure in drawable(found).items()]
-    shown = ("rent_best", "rent_own", "anarchy")
+    shown = [name for name in ("rent_best", "rent_own", "anarchy") if name in found]
     write_page(
-        directory, manifest, "beyond the paper", pictures, sentences, figures=".",
-        again="airan-market questions DIR/scenario.toml --out again",
-        sections=[Section.of(name, found[name], f"{name}.csv") for name in shown if name in found],
+        directory, manifest, "questions/page.html.j2", drawable(found), sentences, place=".",
+        sections=[Section.of(name, found[name], f"{name}.csv") for name in shown],
     )  # fmt: skip
     rows = {name: frame.to_dict("records") for name, frame in found.items()}
     return {"findings": sentences, "tables": plain(rows)}
-
-
-#: Title, caption and alternative text of each figure.
-_SAID = {
-    "rent": (
-        "A small rent for users",
-        "What a margin brings when all operators give the same one, when one alone does, and when "
-        "each takes the one that is best for itself, round by round.",
-        "Utilities over the margin, and over rounds of best responses.",
-    ),
-    "anarchy": (
-        "The price of anarchy",
-        "Welfare of every mechanism against a central planner's, over draws of the users' types, "
-        "and what the planner does otherwise.",
-        "Bars of welfare, points over draws, loads and agreed latencies.",
-    ),
-    "beliefs": (
-        "What a better belief is worth",
-        "Expected by operators (diamonds) and realised in simulation (dots, 95 % intervals) under "
-        "every belief; below by type, whether promises were kept.",
-        "Utilities and violations by belief and by type.",
-    ),
-}

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from airan_market.analysis.page import Picture, write_page
+from airan_market.analysis.page import write_page
 from airan_market.analysis.reproduction.cells import (
     DRAWS,
     SCENARIO,
@@ -35,10 +35,6 @@ from airan_market.analysis.store.cell_store import growing, stored
 from airan_market.analysis.store.reader import opened
 from airan_market.scenarios import load_scenario
 
-CAPTION = (
-    "Lines are medians over draws of the users' types, bands the 90 % range, stars what the paper "
-    "prints. Lines that coincide lie on each other, the thinner on the thicker."
-)
 ASSUMED = (
     "Assumed where the paper is silent: with N other than 8 types the latency sensitivity falls "
     "linearly from 8e-4 to 1e-4; user counts are whole, by largest remainder; draw d takes its "
@@ -102,13 +98,9 @@ def draw(directory: Path) -> list[Row]:
     wanted = cells(manifest.settings["only"], manifest.settings["draws"])
     frame = totals([answer for cell in wanted if (answer := stored(directory, cell))])
     rows = verdict_rows(frame)
-    pictures = [
-        Picture(name, f"Figure {name[-1]} of the paper", CAPTION, "Lines over settings.", figure)
-        for name, figure in drawable(frame).items()
-    ]
     write_page(
-        directory, manifest, "reproduction", pictures, headline(rows), notes=[ASSUMED],
-        again="airan-market reproduce --out again", sections=[section(rows)], figures=".",
+        directory, manifest, "reproduction/page.html.j2", drawable(frame), headline(rows),
+        place=".", notes=[ASSUMED], sections=[section(rows)],
     )  # fmt: skip
     return rows
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from math import fsum
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from airan_market.analysis.runs.violations import WORDS, violation_table
-from airan_market.analysis.store.manifest import Manifest
+from airan_market.analysis.store.reader import Run
 from airan_market.scenarios import Scenario
 from airan_market.sim.estimation.intervals import mean_interval
 
@@ -17,41 +17,13 @@ SCHEMA_VERSION = 1
 LEVEL = 0.95
 
 
-class Results(Protocol):
-    """What a summary is made of; an opened run has all of it."""
-
-    @property
-    def manifest(self) -> Manifest:
-        """Names, seed, status and notes."""
-
-    @property
-    def scenario(self) -> Scenario:
-        """What was played."""
-
-    @property
-    def rounds(self) -> pd.DataFrame:
-        """Columns of `rounds.parquet`."""
-
-    @property
-    def market(self) -> pd.DataFrame:
-        """Columns of `market.parquet`."""
-
-    @property
-    def operators(self) -> pd.DataFrame:
-        """Columns of `operators.parquet`."""
-
-    @property
-    def tally(self) -> pd.DataFrame:
-        """As `analysis.store.tally.tally` gives it."""
-
-
-def summarise(run: Results, level: float = LEVEL) -> dict[str, Any]:
+def summarise(run: Run, level: float = LEVEL) -> dict[str, Any]:
     """Summarise a run.
 
     Parameters
     ----------
     run : Run
-        An opened run directory, or anything with its manifest, scenario, frames and tally.
+        An opened run directory.
     level : float
         Confidence level of every interval, in (0, 1).
 
@@ -123,7 +95,7 @@ def _both(frame: pd.DataFrame, what: str, level: float) -> dict[str, dict[str, f
     }
 
 
-def _operators(run: Results, level: float) -> list[dict[str, Any]]:
+def _operators(run: Run, level: float) -> list[dict[str, Any]]:
     violated = violation_table(run.rounds, run.tally, by=("operator",), level=level)
     by_operator = {record["operator"]: record for record in _records(violated)}
     entries = []

@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from airan_market.analysis.store.directory import manifest_there
-from airan_market.analysis.store.manifest import FILE_NAME, Manifest, sealed, write_manifest
-from airan_market.scenarios import Scenario, dump_toml
+from airan_market.analysis.store.manifest import FILE_NAME, Manifest, begin, sealed
+from airan_market.scenarios import Scenario
 from airan_market.scenarios.registry import use, used
 from airan_market.sim.processors import processors
 
@@ -108,8 +108,7 @@ def growing(
     manifest_there(directory, kind)
     begun, new = Manifest.begun(kind, scenario, settings=settings), not directory.exists()
     (directory / CELLS).mkdir(parents=True, exist_ok=True)
-    (directory / "scenario.toml").write_text(dump_toml(scenario), encoding="utf-8")
-    write_manifest(directory, begun)
+    begun = begin(directory, scenario, begun)
     try:
         yield
     except BaseException as error:

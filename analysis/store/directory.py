@@ -30,11 +30,11 @@ from airan_market.analysis.store.manifest import (
     KINDS,
     Manifest,
     RunError,
+    begin,
     read_manifest,
     sealed,
-    write_manifest,
 )
-from airan_market.scenarios import PactScenario, Scenario, dump_toml, scenario_hash
+from airan_market.scenarios import PactScenario, Scenario, scenario_hash
 
 
 def default_directory(
@@ -133,8 +133,7 @@ class DirectoryWriter:
         except BaseException:
             os.close(self._lock)
             raise
-        (self.partial / "scenario.toml").write_text(dump_toml(scenario), encoding="utf-8")
-        write_manifest(self.partial, self.manifest)
+        self.manifest = begin(self.partial, scenario, manifest)
 
     def seal(self, status: str, tables: Iterable[str] | None = None, **changes: Any) -> Manifest:
         """Write the final manifest, with the hashes of the tables; files stay in `partial`.

@@ -18,6 +18,7 @@ from airan_market.scenarios import (
     PactScenario,
     Scenario,
     ScenarioError,
+    dump_toml,
     scenario_hash,
     scenario_kind,
 )
@@ -60,7 +61,8 @@ class Manifest:
 
     Start and wall time live here and in no other file, which is why two runs of one scenario and
     seed have equal tables. `settings` is what else the result depends on, `tables` maps a file
-    name to its bytes and SHA-256 (and rows, of a run); `engine`, `rounds_planned` and `rounds`,
+    name to its bytes and SHA-256 (and rows, of Parquet); `scenario_sha256` is that of
+    scenario.toml, `scenario_hash` that of what it says. `engine`, `rounds_planned` and `rounds`,
     those finished, are of runs.
     """
 
@@ -77,6 +79,7 @@ class Manifest:
     wall_s: float = 0.0
     versions: Mapping[str, str] = field(default_factory=dict)
     tables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    scenario_sha256: str = ""
     notes: tuple[str, ...] = ()
     error: str | None = None
     schema_version: int = SCHEMA_VERSION
@@ -138,6 +141,15 @@ def write_text(path: Path, content: str) -> None:
 def write_manifest(directory: Path, manifest: Manifest) -> None:
     """Write `manifest.json` into a directory."""
     write_json(directory / FILE_NAME, asdict(manifest))
+
+
+def begin(directory: Path, scenario: Scenario | PactScenario, manifest: Manifest) -> Manifest:
+    """Write scenario and manifest of what is begun into a directory; the manifest."""
+    file = directory / "scenario.toml"
+    file.write_text(dump_toml(scenario), encoding="utf-8")
+    manifest = replace(manifest, scenario_sha256=sha256(file))
+    write_manifest(directory, manifest)
+    return manifest
 
 
 def sealed(
@@ -211,5 +223,5 @@ def _of_old(directory: Path, content: dict[str, Any]) -> dict[str, Any]:
     except (ScenarioError, OSError):
         kind = "market"
     tables = content.pop("files", content.get("tables", {}))
-    today = {"settings": {}, "engine": "", "rounds_planned": 0, "rounds": 0}
+    today = {"settings": {}, "engine": "", "rounds_planned": 0, "rounds": 0, "scenario_sha256": ""}
     return today | content | {"kind": kind, "tables": tables, "schema_version": SCHEMA_VERSION}

@@ -21,7 +21,6 @@ from airan_market.scenarios import (
     ScenarioError,
     load_pact,
     load_scenario,
-    scenario_hash,
 )
 
 __all__ = ["PactRun", "Run", "RunError", "Stored", "Table", "load_run", "opened"]
@@ -97,14 +96,15 @@ class Stored:
         RunError
             Naming the first file that is missing or of another hash than recorded.
         """
-        for name, recorded in self.manifest.tables.items():
+        for name, record in self.manifest.tables.items():
             path = self.path / name
             if not path.is_file():
                 raise RunError(f"{path}: missing")
-            if sha256(path) != recorded["sha256"]:
+            if sha256(path) != record["sha256"]:
                 raise RunError(f"{path}: SHA-256 differs from the manifest: the file was changed")
-        if scenario_hash(self.scenario) != self.manifest.scenario_hash:
-            raise RunError(f"{self.path / 'scenario.toml'}: not the scenario that was played")
+        file, recorded = self.path / "scenario.toml", self.manifest.scenario_sha256
+        if recorded and (not file.is_file() or sha256(file) != recorded):
+            raise RunError(f"{file}: not the scenario that was played")
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -14,6 +15,7 @@ from airan_market.analysis.store.ended import Ended, drawn
 from airan_market.analysis.store.interruption import Interruption
 from airan_market.analysis.store.manifest import Manifest, write_json, write_text
 from airan_market.analysis.validation.findings import COMPLETE, Findings
+from airan_market.analysis.validation.report.summary import sentences
 from airan_market.analysis.validation.stored import (
     APPROXIMATIONS,
     BEYOND,
@@ -117,8 +119,15 @@ def _write_table(path: Path, frame: pd.DataFrame) -> None:
     pq.write_table(table, path)
 
 
-def draw(directory: Path) -> None:
-    """Write figures and report of a validation directory."""
-    from airan_market.analysis.validation.report.page import write_report
+def draw(directory: Path) -> dict[str, Any]:
+    """Write figures and report of a validation directory; its summary."""
+    from airan_market.analysis.page import write_page
+    from airan_market.analysis.validation.report.figures import drawable
+    from airan_market.analysis.validation.report.text import sections
 
-    write_report(load_validation(directory))
+    found = load_validation(directory)
+    write_page(
+        directory, found.manifest, "validation/report/page.html.j2", drawable(found),
+        sentences(found.summary), notes=found.summary["notes"], sections=sections(found),
+    )  # fmt: skip
+    return found.summary

@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
+from airan_market.agents.primitives.primitives import Primitives
 from airan_market.analysis.figure_style import (
     MARKERS,
     colours,
@@ -24,7 +25,7 @@ from airan_market.analysis.figure_style import (
     whole_ticks,
 )
 from airan_market.analysis.validation.bound.figure import bound_map_figure
-from airan_market.analysis.validation.findings import Reported, places_on_map
+from airan_market.analysis.validation.findings import Findings
 from airan_market.analysis.validation.ladder import (
     CHERNOFF,
     FIRST_COME,
@@ -33,6 +34,8 @@ from airan_market.analysis.validation.ladder import (
     SIMULATED,
     THEORIES,
 )
+from airan_market.analysis.validation.stored import Validation
+from airan_market.analysis.validation.verdicts import IDLE, SATURATED
 
 #: How a method is called in a legend.
 SAID = {
@@ -53,7 +56,7 @@ _ROOM = 1.6  # the log axis reaches this factor past 1
 _LEAST_SHOWN = 1e-10
 
 
-def drawable(found: Reported) -> dict[str, Figure]:
+def drawable(found: Findings | Validation) -> dict[str, Figure]:
     """All figures of a validation by file name, without the ending; those without data left out.
 
     Parameters
@@ -74,6 +77,21 @@ def drawable(found: Reported) -> dict[str, Figure]:
         zeta = found.scenario.mechanism.chernoff_zeta
         figures["map"] = bound_map_figure(found.map, zeta, places_on_map(found))
     return figures
+
+
+def places_on_map(found: Findings | Validation) -> pd.DataFrame:
+    """Where the types of the market stand on the map: operator, type, servers, load, position.
+
+    Servers are those of the bottleneck; types without traffic or a stationary law are left out.
+    """
+    paper = found.verdicts[found.verdicts["method"] == CHERNOFF]
+    there = paper[~paper["verdict"].isin([SATURATED, IDLE])]
+    market = Primitives.from_scenario(found.scenario, found.summary["seed"])
+    bottleneck = (market.servers * market.service_rate_per_s).argmin(axis=1)
+    servers = np.take_along_axis(market.servers, bottleneck[:, np.newaxis], axis=1)[:, 0]
+    return there[["operator", "type", "load"]].assign(
+        servers=servers[there["operator"] - 1].astype(int), position=1 / there["own_share"]
+    )
 
 
 def tails(approximations: pd.DataFrame, names: Sequence[str] | None = None) -> Figure:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from airan_market.analysis.validation.findings import Reported
+from airan_market.analysis.validation.findings import Findings
 from airan_market.analysis.validation.ladder import CHERNOFF, FIRST_COME, OPTIMISED, PRIORITY
 from airan_market.analysis.validation.report.summary import sentences
+from airan_market.analysis.validation.stored import Validation
 from airan_market.analysis.validation.verdicts import CAUSES
 from airan_market.analysis.verdict import TOO_LITTLE
 from airan_market.analysis.wording import Section, formatted
@@ -26,7 +27,7 @@ bound is too low at every latency that is long enough, agreed or not.
 """
 
 
-def verdicts_text(found: Reported) -> str:
+def verdicts_text(found: Findings | Validation) -> str:
     """Headline, the table of verdicts, other laws, map and markets where there are any."""
     parts = [
         f"# Do the beliefs hold? {found.scenario.name}, seed {found.summary['seed']}",
@@ -40,7 +41,7 @@ def verdicts_text(found: Reported) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def sections(found: Reported) -> list[Section]:
+def sections(found: Findings | Validation) -> list[Section]:
     """The table of verdicts; other laws, map and variants of the market where there are any."""
     about = ABOUT.format(level=found.summary["level"]).strip()
     answer = [Section("", _HEAD, _verdicts(found.verdicts), about)]

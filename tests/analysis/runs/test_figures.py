@@ -47,7 +47,7 @@ def test_every_axis_is_labelled_with_its_unit(run, name):
 def test_same_frames_same_picture_to_the_byte(run, name, tmp_path):
     save({"first": drawn(name, run)}, tmp_path)
     first = (tmp_path / "first.png").read_bytes()
-    assert first == drawn(name, run)._repr_png_()  # what a notebook shows
+    assert first == png(drawn(name, run))
     assert b"Software" not in first
 
 

@@ -7,13 +7,13 @@ from airan_market.analysis.figure_style import png
 from airan_market.analysis.validation.beyond import beyond_table, laws
 from airan_market.analysis.validation.bound.figure import _COLOURS, bound_map_figure
 from airan_market.analysis.validation.bound.map import bound_map
-from airan_market.analysis.validation.findings import places_on_map
 from airan_market.analysis.validation.ladder import THEORIES
 from airan_market.analysis.validation.report.figures import (
     SAID,
     decomposition,
     drawable,
     other_laws,
+    places_on_map,
     tails,
 )
 
