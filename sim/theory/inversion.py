@@ -48,7 +48,7 @@ class Contour(NamedTuple):
         """
         return size * (self.a / self.b - self.c)
 
-    def nodes(self, size: float) -> tuple[NDArray[np.complex128], NDArray[np.complex128]]:
+    def nodes(self, size: float) -> tuple[NDArray, NDArray]:
         """Nodes z_k on the upper half and weights w_k: f(1) = Im Σ w_k F(z_k) if F is real.
 
         Examples

@@ -34,6 +34,7 @@ from airan_market.sim.arrays import FloatArray, IntArray
 from airan_market.sim.theory.inversion import Contour
 
 Complexes = NDArray[np.complex128]
+Count = int | np.int64
 
 # Rounding: with min_s μ^s t below this, no task is done by t but for less than half a unit in the
 # last place of 1. The product bounds 1 - P(T > t), because a task is served at rate μ at most.
@@ -188,7 +189,7 @@ def reciprocal(value: complex) -> complex:
 
 
 @njit(error_model="numpy")
-def sweep(c: int, alpha: float, weights: FloatArray, memory: FloatArray, nodes: int) -> None:
+def sweep(c: int, alpha: float, weights: FloatArray, memory: FloatArray, nodes: Count) -> None:
     """γ, β and Σ_j Pr(j ahead) β_j ⋯ β_{c-1} at j = c - 1, from v, for all nodes."""
     memory[GAMMA:, :nodes] = 0.0
     for j in range(c):
@@ -209,7 +210,7 @@ def sweep(c: int, alpha: float, weights: FloatArray, memory: FloatArray, nodes: 
 
 @njit(error_model="numpy")
 def station_transform(
-    numbers: FloatArray, weights: FloatArray, nodes: int, memory: FloatArray, work: Complexes
+    numbers: FloatArray, weights: FloatArray, nodes: Count, memory: FloatArray, work: Complexes
 ) -> None:
     """Add one stage to the transforms of tail and density.
 
@@ -251,7 +252,7 @@ def station_transform(
 
 
 @njit(error_model="numpy")
-def chain_transform(law: Law, nodes: int, memory: FloatArray, work: Complexes) -> None:
+def chain_transform(law: Law, nodes: Count, memory: FloatArray, work: Complexes) -> None:
     """Transforms of tail and density of a sum of stages, from the arguments in `work`, into it."""
     work[TAIL, :nodes], work[DENSITY, :nodes] = 0.0, 1.0
     for s in range(law.numbers.shape[0]):

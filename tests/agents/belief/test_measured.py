@@ -9,7 +9,7 @@ from airan_market.agents.belief.measured import GREATEST, PROBES, STEP, measured
 from airan_market.agents.screening.envelope import EnvelopePieces
 from airan_market.agents.screening.monotone import maximise_monotone
 from airan_market.sim.estimation.pilot import PilotRun
-from airan_market.sim.theory.preemptive import class_end_to_end_tail, class_end_to_end_tail
+from airan_market.sim.theory.preemptive import class_end_to_end_tail
 from airan_market.sim.traffic.arrival_laws import Bursts
 from airan_market.sim.traffic.work_laws import Deterministic, Lognormal
 
@@ -47,9 +47,8 @@ def test_at_a_node_operators_believe_the_exact_law_on_average():
     exact = np.diag(class_end_to_end_tail(AT, 4, 110.0, np.diff(loads, prepend=0.0)))
     assert (exact > 0.005).all()
     assert (np.abs(mean - exact) < 7 * error + 0.02 * exact).all()
-    first_come = np.array(
-        [class_end_to_end_tail(t, 4, 110.0, [load])[0, 0] for t, load in zip(AT, loads, strict=True)]
-    )
+    pairs = zip(AT, loads, strict=True)
+    first_come = np.array([class_end_to_end_tail(t, 4, 110.0, [load])[0, 0] for t, load in pairs])
     assert (np.abs(mean - first_come) > 7 * error + 0.02 * first_come).any()
 
 
