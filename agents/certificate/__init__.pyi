@@ -1,7 +1,6 @@
 from .certificates import Blocking as Blocking
 from .certificates import Certificates as Certificates
 from .certificates import certify as certify
-from .certificates import check_occupied as check_occupied
 from .certificates import check_selection as check_selection
 from .deviation import best_deviation as best_deviation
 from .menu_search import CompassSearch as CompassSearch

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from airan_market.agents.certificate.deviation import best_deviation, posted_utility
 from airan_market.agents.certificate.menu_search import Deviation
@@ -17,8 +16,9 @@ from airan_market.agents.contract.utility import tie_usd
 from airan_market.agents.matching.assignment import OUT
 from airan_market.agents.matching.response import TIE, opt_out_probability, project
 from airan_market.agents.mechanism.agreement import Agreement
+from airan_market.agents.mechanism.pure import indicator
 from airan_market.agents.primitives.primitives import Primitives
-from airan_market.sim.arrays import FloatArray
+from airan_market.sim.arrays import FloatArray, IntArray
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,9 @@ class Blocking:
     equilibrium: bool
 
 
-def check_selection(primitives: Primitives, menu: Menu, matching: NDArray[np.int64]) -> Blocking:
+def check_selection(
+    primitives: Primitives, menu: Menu, matching: IntArray | FloatArray
+) -> Blocking:
     """Check Definition 1, the congestion-dependent selection equilibrium, of a matching.
 
     Equation: AI-RAN (28)
@@ -53,21 +55,22 @@ def check_selection(primitives: Primitives, menu: Menu, matching: NDArray[np.int
     operators, as Definition 1 prints them: a type that compares another operator does not count
     the load it would bring there. Menus are taken as posted. The alternatives are every other
     operator and opting out (utility u_0). A type that is out is checked as well, although the
-    definition does not ask for it: it must not prefer an operator to u_0. Types without users
-    are left aside.
+    definition does not ask for it: it must not prefer an operator to u_0. Where a type is split,
+    its users must be content at every place where they are; what is left of a type up to
+    `response.TIE` is rounding. Types without users are left aside.
 
     Parameters
     ----------
     primitives : Primitives
     menu : Menu
         Arrays (M, N).
-    matching : array (N,) of int
-        0-based operator of each type, −1 for out.
+    matching : array (N,) of int, or (M, N)
+        0-based operator of each type, −1 for out; or the part of each type at each operator.
 
     Returns
     -------
     Blocking
-        The type with the largest gain.
+        The type, and its place, with the largest gain.
 
     Examples
     --------
@@ -79,28 +82,9 @@ def check_selection(primitives: Primitives, menu: Menu, matching: NDArray[np.int
     >>> witness.gain_usd > 0, witness.equilibrium
     (True, False)
     """
-    chosen = (matching == np.arange(primitives.operators)[:, np.newaxis]).astype(float)
-    return check_occupied(primitives, menu, chosen)
-
-
-def check_occupied(primitives: Primitives, menu: Menu, match_probability: FloatArray) -> Blocking:
-    """Check Definition 1 wherever users are, when those of a type may be at several operators.
-
-    As `check_selection`, at the loads of the split itself: users of a type at any operator, or out,
-    must not prefer another one. What is left of a type up to `response.TIE` is rounding.
-
-    Parameters
-    ----------
-    primitives : Primitives
-    menu : Menu
-        Arrays (M, N).
-    match_probability : array (M, N)
-
-    Returns
-    -------
-    Blocking
-        The type and place with the largest gain.
-    """
+    match_probability = matching.astype(float)
+    if matching.ndim == 1:
+        match_probability = indicator(matching.astype(np.int64), primitives.operators)
     utility = posted_utility(primitives, menu, match_probability)
     # opting out as the last row, so that index −1 is OUT
     utility = np.vstack([utility, np.full(primitives.types, primitives.opt_out_utility_usd)])
@@ -182,7 +166,7 @@ def certify(primitives: Primitives, agreement: Agreement) -> Certificates:
     menu, matching = agreement.menu, agreement.match_probability
     feasibility = check_menu(primitives, menu)
     if agreement.temperature_usd is None:
-        selection = check_occupied(primitives, menu, matching)
+        selection = check_selection(primitives, menu, matching)
         deviations = best_pure_deviations(primitives, menu)
         return Certificates(feasibility, selection, deviations, projected=False)
     projected = project(matching, primitives.effective_capacity_per_s)

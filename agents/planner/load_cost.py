@@ -91,7 +91,7 @@ def load_cost(primitives: Primitives, load_per_s: FloatArray) -> LoadCost:
     lower, upper = settings.latency_min_s, settings.latency_max_s
     slope = np.broadcast_to(sensitivity, load_per_s.shape)
     weight = np.broadcast_to(outside, load_per_s.shape)
-    kept = np.clip(belief.pieces(slope, weight, lower, upper).singles(), lower, upper)
+    kept = np.clip(belief.pieces(slope, weight, lower, upper).maximisers(), lower, upper)
     shortest = np.full(load_per_s.shape, lower)
     costs = [sensitivity * L + outside * belief.probability(L) for L in (kept, shortest)]
     keeps = costs[0] <= costs[1]

@@ -22,6 +22,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from airan_market.agents.screening.monotone import falling_root
 from airan_market.sim.arrays import FloatArray, IntArray
 
 HALVINGS = 30  # of the interval in which a bend is sought; a shorter line is none
@@ -100,7 +101,7 @@ class EnvelopePieces:
             which=self.which[index],
         )
 
-    def singles(self) -> FloatArray:
+    def maximisers(self) -> FloatArray:
         """Root of w · steepness = a, or the bound where there is none; +inf where free."""
         slope, weight = self.slope.reshape(-1), self.weight.reshape(-1)
         steepest, free = self.steepest_per_s.reshape(-1), self.free.reshape(-1)
@@ -129,13 +130,7 @@ class EnvelopePieces:
             steepness = self._steepness(np.full(terms.size, latency_s), terms)
             return float((self.weight[terms] * steepness - self.slope[terms]).sum())
 
-        if marginal(self.lower_s) <= 0:
-            return self.lower_s
-        if marginal(self.upper_s) > 0:
-            return self.upper_s
-        from scipy.optimize import brentq
-
-        return float(brentq(marginal, self.lower_s, self.upper_s, xtol=1e-14, rtol=1e-14))
+        return falling_root(marginal, self.lower_s, self.upper_s)
 
     def gap(self, latency_s: FloatArray) -> FloatArray:
         """Σ_n w_n (S_n(L_n) − its envelope), (...): L misses the optimum by at most this."""

@@ -37,7 +37,7 @@ EPSILON = float(np.finfo(float).eps)
 class Pieces(Protocol):
     """Concave terms f_1, …, f_N of one or many objectives (last axis = terms)."""
 
-    def singles(self) -> FloatArray:
+    def maximisers(self) -> FloatArray:
         """Smallest maximiser of every term alone, shape (..., N); ±inf where f_n is monotone."""
         ...
 
@@ -75,14 +75,14 @@ def maximise_monotone(pieces: Pieces, lower: float, upper: float) -> FloatArray:
     Examples
     --------
     >>> terms = ExponentialPieces(np.array([1.0, 4.0]), np.zeros(2), np.ones(2))
-    >>> terms.singles().round(4).tolist()  # −ln a_n: out of order
+    >>> terms.maximisers().round(4).tolist()  # −ln a_n: out of order
     [0.0, -1.3863]
     >>> maximise_monotone(terms, -9.0, 9.0).round(4).tolist()  # both at −ln(5/2)
     [-0.9163, -0.9163]
     """
     if not (np.isfinite(lower) and np.isfinite(upper) and lower <= upper):
         raise ValueError(f"bounds = [{lower}, {upper}]: must be finite and in order")
-    solution = np.clip(pieces.singles(), lower, upper)
+    solution = np.clip(pieces.maximisers(), lower, upper)
     out_of_order = (solution[..., 1:] < solution[..., :-1]).any(axis=-1)
     for index in zip(*np.nonzero(np.atleast_1d(out_of_order)), strict=True):
         leading = tuple(int(i) for i in index) if solution.ndim > 1 else ()
@@ -90,30 +90,30 @@ def maximise_monotone(pieces: Pieces, lower: float, upper: float) -> FloatArray:
     return solution
 
 
-def pool(pieces: Pieces, singles: FloatArray, lower: float, upper: float) -> FloatArray:
+def pool(pieces: Pieces, maximisers: FloatArray, lower: float, upper: float) -> FloatArray:
     """Pool adjacent violators of one objective.
 
     Parameters
     ----------
     pieces : Pieces
         Terms of one objective.
-    singles : array (N,)
+    maximisers : array (N,)
         Maximisers of the single terms, clipped to [lower, upper].
 
     Returns
     -------
     array (N,)
-        Non-decreasing. At most N − 1 pools are made, whatever the order of `singles`.
+        Non-decreasing. At most N − 1 pools are made, whatever the order of `maximisers`.
 
     Examples
     --------
     >>> terms = ExponentialPieces(np.array([4.0, 1.0]), np.zeros(2), np.ones(2))
-    >>> pool(terms, terms.singles(), -9.0, 9.0).round(4).tolist()  # already in order
+    >>> pool(terms, terms.maximisers(), -9.0, 9.0).round(4).tolist()  # already in order
     [-1.3863, 0.0]
     """
     starts: list[int] = []
     values: list[float] = []
-    for n, single in enumerate(singles.tolist()):
+    for n, single in enumerate(maximisers.tolist()):
         start, value = n, single
         while values and values[-1] > value:
             start = starts.pop()
@@ -121,7 +121,7 @@ def pool(pieces: Pieces, singles: FloatArray, lower: float, upper: float) -> Flo
             value = min(max(pieces.argmax(start, n + 1), lower), upper)
         starts.append(start)
         values.append(value)
-    return np.repeat(values, np.diff([*starts, singles.size]))
+    return np.repeat(values, np.diff([*starts, maximisers.size]))
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ class ExponentialPieces:
 
     Examples
     --------
-    >>> ExponentialPieces(np.array([2.0]), np.array([1.0]), np.array([0.5])).singles().tolist()
+    >>> ExponentialPieces(np.array([2.0]), np.array([1.0]), np.array([0.5])).maximisers().tolist()
     [-0.7725887222397811]
     """
 
@@ -147,7 +147,7 @@ class ExponentialPieces:
     log_weight: FloatArray
     rate: FloatArray
 
-    def singles(self) -> FloatArray:
+    def maximisers(self) -> FloatArray:
         """x_n = (b_n + ln η_n − ln a_n) / η_n; −inf without risk, else +inf when a_n = 0."""
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             # ln 0 = −inf and overflow to ±inf are the wanted limits; −inf + inf is replaced
@@ -244,7 +244,7 @@ class DerivativePieces:
     lower: float
     upper: float
 
-    def singles(self) -> FloatArray:
+    def maximisers(self) -> FloatArray:
         """Maximiser of every term alone, in [lower, upper]."""
         return np.array([self.argmax(n, n + 1) for n in range(self.size)])
 
@@ -256,14 +256,21 @@ class DerivativePieces:
 
     def argmax(self, first: int, last: int) -> float:
         """Where the derivative of the block changes sign: Brent's method, or a bound."""
-        if self.derivative(self.lower, first, last) <= 0:
-            return self.lower
-        if self.derivative(self.upper, first, last) > 0:
-            return self.upper
-        from scipy.optimize import brentq  # here: closed-form terms never wait for this import
+        return falling_root(lambda x: self.derivative(x, first, last), self.lower, self.upper)
 
-        return float(
-            brentq(
-                self.derivative, self.lower, self.upper, args=(first, last), xtol=1e-14, rtol=1e-14
-            )
-        )
+
+def falling_root(derivative: Callable[[float], float], lower: float, upper: float) -> float:
+    """Where a non-increasing function becomes negative: Brent's method, or a bound.
+
+    Examples
+    --------
+    >>> falling_root(lambda x: 0.25 - x, 0.0, 1.0), falling_root(lambda x: -x, 0.0, 1.0)
+    (0.25, 0.0)
+    """
+    if derivative(lower) <= 0:
+        return lower
+    if derivative(upper) > 0:
+        return upper
+    from scipy.optimize import brentq  # here: closed-form terms never wait for this import
+
+    return float(brentq(derivative, lower, upper, xtol=1e-14, rtol=1e-14))

@@ -55,30 +55,19 @@ class Play:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain lists."""
+        arrays = {**vars(self.menu), **vars(self)}
         return {
-            "belief": self.belief,
-            "latency_s": self.menu.latency_s.tolist(),
-            "price_usd": self.menu.price_usd.tolist(),
-            "violation_probability": self.menu.violation_probability.tolist(),
-            "match_probability": self.match_probability.tolist(),
-            "violation_rates": self.violation_rates.tolist(),
+            name: held.tolist() if isinstance(held, np.ndarray) else held
+            for name, held in arrays.items()
+            if name != "menu"
         }
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> Play:
         """Play of what `to_json` returned."""
-        menu = Menu(
-            *(
-                np.array(fields[name])
-                for name in ("latency_s", "price_usd", "violation_probability")
-            )
-        )
-        return cls(
-            fields["belief"],
-            menu,
-            np.array(fields["match_probability"]),
-            np.array(fields["violation_rates"]),
-        )
+        held = {name: np.array(value) for name, value in fields.items() if name != "belief"}
+        menu = Menu(held["latency_s"], held["price_usd"], held["violation_probability"])
+        return cls(fields["belief"], menu, held["match_probability"], held["violation_rates"])
 
 
 def play_belief(

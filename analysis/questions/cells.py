@@ -149,12 +149,12 @@ def _rent(primitives: Primitives, part: str) -> Any:
         return _best(primitives, most)
     (goal,) = (goal for goal in rent.GOALS if part.endswith(goal.replace(" ", "-")))
     margins, _ = rent.best_margins(primitives, OWN_PART * most, goal, rent.EVALUATIONS)
-    found = rent.totals(primitives, margins)
+    found = rent.accounts(primitives, margins)
     return {
         "goal": goal,
         "margins_usd": margins.tolist(),
-        "operators_usd_per_s": found.operators_usd_per_s.tolist(),
-        "welfare_usd_per_s": found.welfare_usd_per_s,
+        "operators_usd_per_s": found.operator_utility_usd_per_s.tolist(),
+        "welfare_usd_per_s": rent.total_of(found, rent.WELFARE),
     }
 
 
@@ -171,7 +171,7 @@ def _best(primitives: Primitives, most: float) -> list[dict[str, Any]]:
         rows.append((m + 1, "own utility", best, alone))
     answer = []
     for who, goal, best, margins in rows:
-        found = rent.totals(primitives, margins)
+        found = rent.accounts(primitives, margins)
         answer.append(
             {
                 "who": who,
@@ -179,9 +179,9 @@ def _best(primitives: Primitives, most: float) -> list[dict[str, Any]]:
                 "margin_usd": best.margin_usd,
                 "without_usd_per_s": best.without_usd_per_s,
                 "with_usd_per_s": best.value_usd_per_s,
-                "operator_utility_usd_per_s": found.of(rent.OPERATORS),
-                "social_welfare_usd_per_s": found.of(rent.WELFARE),
-                "opt_out_type_1": float(found.opt_out[0]),
+                "operator_utility_usd_per_s": rent.total_of(found, rent.OPERATORS),
+                "social_welfare_usd_per_s": rent.total_of(found, rent.WELFARE),
+                "opt_out_type_1": rent.out_of_type_1(found),
             }
         )
     return answer

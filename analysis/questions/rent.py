@@ -28,30 +28,6 @@ OPERATORS, WELFARE = "operator utility", "social welfare"
 GOALS = (OPERATORS, WELFARE)
 
 
-@dataclass(frozen=True, eq=False)
-class Totals:
-    """What a market comes to: expected utilities at the end of its mechanism.
-
-    Attributes
-    ----------
-    operators_usd_per_s : array (M,)
-    welfare_usd_per_s : float
-    opt_out : array (N,)
-        Part of each type that stays out.
-    load_per_s : array (M,)
-    """
-
-    operators_usd_per_s: FloatArray
-    welfare_usd_per_s: float
-    opt_out: FloatArray
-    load_per_s: FloatArray
-
-    def of(self, goal: str) -> float:
-        """Total operator utility, or social welfare, USD/s."""
-        total = self.operators_usd_per_s.sum() if goal == OPERATORS else self.welfare_usd_per_s
-        return float(total)
-
-
 @dataclass(frozen=True)
 class BestMargin:
     """A margin, and what it brings, USD/s, against none."""
@@ -66,27 +42,33 @@ class BestMargin:
         return self.value_usd_per_s - self.without_usd_per_s
 
 
-def totals(primitives: Primitives, margins_usd: FloatArray | None = None) -> Totals:
-    """Totals of a market, with margins (M,) of its operators in place of its own.
+def accounts(primitives: Primitives, margins_usd: FloatArray | None = None) -> Accounts:
+    """What a market comes to, with margins (M,) of its operators in place of its own.
 
     Examples
     --------
     >>> from airan_market.scenarios import load_scenario
     >>> market = Primitives.from_scenario(load_scenario("teleoperation"))
-    >>> one, other = totals(market), totals(market, np.full(3, 2e-6))
-    >>> bool(other.opt_out[0] < one.opt_out[0])
+    >>> one, other = accounts(market), accounts(market, np.full(3, 2e-6))
+    >>> bool(other.match_probability[:, 0].sum() > one.match_probability[:, 0].sum())
     True
     """
     if margins_usd is not None:
         primitives = replace(primitives, own_margin_usd=np.asarray(margins_usd, dtype=float))
     found = arrive(primitives)
-    accounts = Accounts(primitives, found.menu, found.match_probability)
-    return Totals(
-        accounts.operator_utility_usd_per_s,
-        float(accounts.social_welfare_usd_per_s),
-        opt_out_probability(found.match_probability),
-        accounts.tasks_per_s.sum(axis=-1),
-    )
+    return Accounts(primitives, found.menu, found.match_probability)
+
+
+def total_of(found: Accounts, goal: str) -> float:
+    """Total operator utility, or social welfare, USD/s."""
+    if goal == OPERATORS:
+        return float(found.operator_utility_usd_per_s.sum())
+    return float(found.social_welfare_usd_per_s)
+
+
+def out_of_type_1(found: Accounts) -> float:
+    """Part of type 1 that stays out."""
+    return float(opt_out_probability(found.match_probability)[0])
 
 
 def rent_curve(primitives: Primitives, margins_usd: Sequence[float] | FloatArray) -> pd.DataFrame:
@@ -110,19 +92,19 @@ def rent_curve(primitives: Primitives, margins_usd: Sequence[float] | FloatArray
     rows = []
     for who in range(primitives.operators + 1):
         for margin in margins_usd:
-            found = totals(primitives, _margins(primitives, who, float(margin)))
-            own = found.operators_usd_per_s[who - 1] if who else np.nan
+            found = accounts(primitives, _margins(primitives, who, float(margin)))
+            own = found.operator_utility_usd_per_s[who - 1] if who else np.nan
             rows.append(
                 {
                     "who": who,
                     "margin_usd": float(margin),
-                    "operator_utility_usd_per_s": found.of(OPERATORS),
-                    "social_welfare_usd_per_s": found.of(WELFARE),
+                    "operator_utility_usd_per_s": total_of(found, OPERATORS),
+                    "social_welfare_usd_per_s": total_of(found, WELFARE),
                     "own_utility_usd_per_s": float(own),
-                    "opt_out_type_1": float(found.opt_out[0]),
+                    "opt_out_type_1": out_of_type_1(found),
                     **{
                         f"utility_{m}_usd_per_s": float(value)
-                        for m, value in enumerate(found.operators_usd_per_s, start=1)
+                        for m, value in enumerate(found.operator_utility_usd_per_s, start=1)
                     },
                 }
             )
@@ -132,7 +114,7 @@ def rent_curve(primitives: Primitives, margins_usd: Sequence[float] | FloatArray
 def best_common_margin(primitives: Primitives, upper_usd: float, goal: str) -> BestMargin:
     """Margin of all operators that is best for their total utility, or for welfare."""
     return best_margin(
-        lambda margin: totals(primitives, _margins(primitives, 0, margin)).of(goal),
+        lambda margin: total_of(accounts(primitives, _margins(primitives, 0, margin)), goal),
         upper_usd,
         POINTS,
     )
@@ -149,7 +131,7 @@ def best_own_margin(
     def own(margin: float) -> float:
         tried = margins_usd.copy()
         tried[operator] = margin
-        return float(totals(primitives, tried).operators_usd_per_s[operator])
+        return float(accounts(primitives, tried).operator_utility_usd_per_s[operator])
 
     here = own(float(margins_usd[operator]))
     found = best_margin(own, upper_usd, POINTS)
@@ -201,7 +183,7 @@ def best_margins(
     from scipy.optimize import direct, minimize
 
     def loss(share: FloatArray) -> float:
-        return -totals(primitives, np.asarray(share) * upper_usd).of(goal)
+        return -total_of(accounts(primitives, np.asarray(share) * upper_usd), goal)
 
     box = [(0.0, 1.0)] * primitives.operators
     found = direct(loss, box, maxfun=evaluations, maxiter=evaluations, locally_biased=True)
@@ -246,15 +228,15 @@ def margin_play(
 def _play_rows(
     round_: int, primitives: Primitives, margins: FloatArray, gains: FloatArray
 ) -> list[dict[str, float]]:
-    found = totals(primitives, margins)
+    found = accounts(primitives, margins)
     return [
         {
             "round": round_,
             "operator": m + 1,
             "margin_usd": float(margins[m]),
-            "utility_usd_per_s": float(found.operators_usd_per_s[m]),
+            "utility_usd_per_s": float(found.operator_utility_usd_per_s[m]),
             "gain_usd_per_s": float(gains[m]),
-            "social_welfare_usd_per_s": found.welfare_usd_per_s,
+            "social_welfare_usd_per_s": total_of(found, WELFARE),
         }
         for m in range(primitives.operators)
     ]

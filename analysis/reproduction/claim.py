@@ -76,29 +76,37 @@ class Row:
     whole_verdict: str = ""
 
 
+@dataclass(frozen=True)
+class Claim:
+    """What the paper says, how it prints it, and when that holds."""
+
+    text: str
+    published: str
+    criterion: str
+    in_sample: bool = False
+
+    def row(self, ours: str, holds: bool, why: str = "", *, direction: bool = False) -> Row:
+        """Row of a claim that holds, or does not although its `direction` is right."""
+        verdict = HOLDS if holds else DIRECTION if direction else FAILS
+        return Row(self.text, self.published, ours, self.in_sample, verdict, self.criterion, why)
+
+    def missing(self) -> Row:
+        """Row of a claim whose cells were not computed."""
+        return replace(self.row("–", holds=False), verdict=MISSING)
+
+
 def in_both_readings(make: Callable[[tuple[str, ...]], Row]) -> Row:
     """The row of a claim about the benchmarks, judged in both readings of GSMC.
 
     Examples
     --------
-    >>> def make(names):
-    ...     verdict = HOLDS if "gsmc" in names else FAILS
-    ...     return Row("c", "1", "2", False, verdict, "k")
-    >>> in_both_readings(make).verdict, in_both_readings(make).whole_verdict
+    >>> claim = Claim("c", "1", "k")
+    >>> found = in_both_readings(lambda names: claim.row("2", "gsmc" in names))
+    >>> found.verdict, found.whole_verdict
     ('holds', 'does not hold')
     """
     split, whole = make(SPLIT), make(WHOLE)
     return replace(split, whole=whole.ours, whole_verdict=whole.verdict)
-
-
-def judge(holds: bool, direction: bool = False) -> str:
-    """The verdict on a claim that holds, or whose direction at least is right."""
-    return HOLDS if holds else DIRECTION if direction else FAILS
-
-
-def missing(claim: str, printed: str, criterion: str, *, in_sample: bool = False) -> Row:
-    """The row of a claim whose cells were not computed."""
-    return Row(claim, printed, "–", in_sample, MISSING, criterion)
 
 
 def table(rows: Iterable[Row]) -> pd.DataFrame:

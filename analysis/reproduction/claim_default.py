@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from airan_market.analysis.reproduction import published
-from airan_market.analysis.reproduction.claim import NAMES, Row, judge, missing
+from airan_market.analysis.reproduction.claim import NAMES, Claim, Row
 from airan_market.analysis.reproduction.claim_draws import spread
 from airan_market.analysis.reproduction.published import (
     PROPOSED,
@@ -33,10 +33,10 @@ def table_rows(frame: pd.DataFrame) -> list[Row]:
     fitted, drawn = cell_of(frame, "fitted", PROPOSED), cell_of(frame, "default", PROPOSED)
     rows = []
     for n, entries in enumerate(published.table_i()):
-        claim = f"Table I: type {n + 1}, proposed"
         printed = " ".join(f"{p:g}" for p in entries)
+        claim = Claim(f"Table I: type {n + 1}, proposed", printed, criterion, in_sample=True)
         if fitted.empty:
-            rows.append(missing(claim, printed, criterion, in_sample=True))
+            rows.append(claim.missing())
             continue
         ours = np.array(fitted["match_probability"].iloc[0])[:, n]
         text = " ".join(f"{p:.3f}" for p in ours)
@@ -44,51 +44,44 @@ def table_rows(frame: pd.DataFrame) -> list[Row]:
             over = np.array(drawn["match_probability"].to_list())[:, :, n]
             text += "; drawn " + ", ".join(spread(column) for column in over.T)
         worst = np.abs(ours - entries).max()
-        # the tolerance is printed to two digits, and so read
-        verdict = judge(bool(round(worst, 3) <= TABLE_TOLERANCE))
         why = "" if worst <= TABLE_TOLERANCE else f"largest difference {worst:.4f}"
-        rows.append(Row(claim, printed, text, True, verdict, criterion, why))
+        # the tolerance is printed to two digits, and so read
+        rows.append(claim.row(text, bool(round(worst, 3) <= TABLE_TOLERANCE), why))
     return rows
 
 
 def benchmark_rows(frame: pd.DataFrame) -> list[Row]:
     """Table I, benchmarks, a row each; out of sample."""
-    criterion = "Table I, benchmarks: all eight types at the published operator, fitted market"
     rows = []
-    for name, places in TABLE_I_BENCHMARKS.items():
-        row = _benchmark_row(frame, name, name, places, criterion)
+    for name in TABLE_I_BENCHMARKS:
+        row = _benchmark_row(frame, name, name)
         if name == "gsmc":
-            whole = _benchmark_row(frame, WHOLE_TYPES, name, places, criterion)
-            row = _with_whole(row, whole)
+            whole = _benchmark_row(frame, WHOLE_TYPES, name)
+            whys = (row.why, f"with whole types {whole.why}" if whole.why else "")
+            why = "; ".join(text for text in whys if text)
+            row = replace(row, whole=whole.ours, whole_verdict=whole.verdict, why=why)
         rows.append(row)
     return rows
 
 
-def _with_whole(split: Row, whole: Row) -> Row:
-    why = "; ".join(
-        text for text in (split.why, f"with whole types {whole.why}" if whole.why else "") if text
+def _benchmark_row(frame: pd.DataFrame, mechanism: str, name: str) -> Row:
+    places = np.array(TABLE_I_BENCHMARKS[name])
+    claim = Claim(
+        f"Table I: operator of types 1 to 8, {NAMES[name]}",
+        " ".join(map(str, places)),
+        "Table I, benchmarks: all eight types at the published operator, fitted market",
     )
-    return replace(split, whole=whole.ours, whole_verdict=whole.verdict, why=why)
-
-
-def _benchmark_row(
-    frame: pd.DataFrame, mechanism: str, name: str, places: tuple[int, ...], criterion: str
-) -> Row:
-    claim = f"Table I: operator of types 1 to 8, {NAMES[name]}"
-    printed = " ".join(map(str, places))
     fitted, drawn = cell_of(frame, "fitted", mechanism), cell_of(frame, "default", mechanism)
     if fitted.empty:
-        return missing(claim, printed, criterion)
+        return claim.missing()
     ours = _operators(np.array(fitted["match_probability"].iloc[0]))
-    met = int((ours == np.array(places)).sum())
+    met = int((ours == places).sum())
     text = " ".join(map(str, ours))
     if not drawn.empty:
-        same = [
-            (_operators(np.array(z)) == np.array(places)).mean() for z in drawn["match_probability"]
-        ]
+        same = [(_operators(np.array(z)) == places).mean() for z in drawn["match_probability"]]
         text += f"; drawn, part of the types: {spread(np.array(same), '{:.2f}')}"
-    why = "" if met == len(places) else _column_why(name, ours, met)
-    return Row(claim, printed, text, False, judge(met == len(places)), criterion, why)
+    why = "" if met == places.size else _column_why(name, ours, met)
+    return claim.row(text, met == places.size, why)
 
 
 def _column_why(name: str, ours: np.ndarray, met: int) -> str:
@@ -116,27 +109,29 @@ def total_rows(frame: pd.DataFrame) -> list[Row]:
     fitted, drawn = cell_of(frame, "fitted", PROPOSED), cell_of(frame, "default", PROPOSED)
     rows = []
     for total, value in zip(TOTALS, published.default_totals(), strict=True):
-        claim = f"default market: {total}, proposed"
+        text = f"default market: {total}, proposed"
+        claim = Claim(text, f"{value:.2f}", criterion, in_sample=True)
         if fitted.empty:
-            rows.append(missing(claim, f"{value:.2f}", criterion, in_sample=True))
+            rows.append(claim.missing())
             continue
         ours = float(fitted[total].iloc[0])
         text = f"{ours:.3f}" + ("" if drawn.empty else f"; drawn {spread(drawn[total])}")
         off = ours / value - 1
-        verdict = judge(bool(abs(off) <= TOTAL_TOLERANCE))
-        why = "" if abs(off) <= TOTAL_TOLERANCE else f"{off:+.1%}"
-        rows.append(Row(claim, f"{value:.2f}", text, True, verdict, criterion, why))
+        holds = bool(abs(off) <= TOTAL_TOLERANCE)
+        rows.append(claim.row(text, holds, "" if holds else f"{off:+.1%}"))
     return rows
 
 
 def menu_row(frame: pd.DataFrame) -> Row:
     """Figure 3: agreements increase with the type."""
-    claim = "Fig. 3: latency agreements increase with the type, every operator and method"
-    criterion = "Fig. 3: no agreement shorter than that of the type before, in any draw"
+    claim = Claim(
+        "Fig. 3: latency agreements increase with the type, every operator and method",
+        "all",
+        "Fig. 3: no agreement shorter than that of the type before, in any draw",
+    )
     cells = frame[frame["sweep"].isin(["fitted", "default"])] if len(frame) else frame
     if cells.empty:
-        return missing(claim, "all", criterion)
+        return claim.missing()
     # pooled types have equal agreements up to rounding
     ordered = [bool((np.diff(np.array(menu)) >= -1e-12).all()) for menu in cells["latency_s"]]
-    text = f"{sum(ordered)} of {len(ordered)} outcomes"
-    return Row(claim, "all", text, False, judge(all(ordered)), criterion)
+    return claim.row(f"{sum(ordered)} of {len(ordered)} outcomes", all(ordered))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
 
-from airan_market.analysis.reproduction.claim import NAMES, SPLIT
+from airan_market.analysis.reproduction.claim import NAMES, SPLIT, Claim, Row, in_both_readings
 from airan_market.analysis.reproduction.published import PROPOSED
 
 RANGE = (5.0, 95.0)
@@ -44,6 +44,16 @@ def draws_of(frame: pd.DataFrame, sweep: str, setting: float, total: str) -> pd.
         return pd.DataFrame()
     cell = frame[(frame["sweep"] == sweep) & (frame["setting"] == setting)]
     return cell.pivot(index="draw", columns="mechanism", values=total)
+
+
+def against(claim: Claim, draws: pd.DataFrame, find: Callable[[Sequence[str]], Row]) -> Row:
+    """Row of a claim about the proposed method and the benchmarks, in both readings of GSMC."""
+
+    def make(benchmarks: Sequence[str]) -> Row:
+        there = {PROPOSED, *benchmarks} <= set(draws.columns)
+        return find(benchmarks) if there else claim.missing()
+
+    return in_both_readings(make)
 
 
 def gains(draws: pd.DataFrame, benchmarks: Sequence[str] = SPLIT) -> np.ndarray:

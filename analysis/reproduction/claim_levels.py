@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -9,12 +11,17 @@ from airan_market.analysis.reproduction import published
 from airan_market.analysis.reproduction.claim import (
     NAMES,
     SWEEP_NAMES,
+    Claim,
     Row,
     in_both_readings,
-    judge,
-    missing,
 )
-from airan_market.analysis.reproduction.claim_draws import draws_of, points, spread, strongest
+from airan_market.analysis.reproduction.claim_draws import (
+    against,
+    draws_of,
+    points,
+    spread,
+    strongest,
+)
 from airan_market.analysis.reproduction.published import OPERATOR, PROPOSED, WELFARE, WHOLE_TYPES
 
 CRITERION = "levels: the published number within our 90 % range over draws"
@@ -23,29 +30,26 @@ CRITERION = "levels: the published number within our 90 % range over draws"
 def level_row(frame: pd.DataFrame, level: published.Level) -> Row:
     """A published total of a method at a setting."""
     where = SWEEP_NAMES[level.sweep].format(level.setting)
-    claim = f"{where}: {level.total}, {NAMES[level.mechanism]}"
+    text = f"{where}: {level.total}, {NAMES[level.mechanism]}"
+    claim = Claim(text, f"{level.usd_per_s:g}", CRITERION)
     draws = draws_of(frame, level.sweep, level.setting, level.total)
 
     def make(benchmarks: tuple[str, ...]) -> Row:
-        name = WHOLE_TYPES if level.mechanism == "gsmc" and WHOLE_TYPES in benchmarks else ""
-        name = name or level.mechanism
+        whole = level.mechanism == "gsmc" and WHOLE_TYPES in benchmarks
+        name = WHOLE_TYPES if whole else level.mechanism
         if name not in draws:
-            return missing(claim, f"{level.usd_per_s:g}", CRITERION)
+            return claim.missing()
         known = (_whole_users_why(frame, level), _unrest_why(frame, level))
-        why = "; ".join(text for text in known if text)
-        return _level(claim, level.usd_per_s, draws[name], why)
+        return _level(claim, level.usd_per_s, draws[name], *known)
 
     return in_both_readings(make) if level.mechanism == "gsmc" else make(())
 
 
-def _level(claim: str, value: float, ours: pd.Series, why: str = "") -> Row:
+def _level(claim: Claim, value: float, ours: pd.Series, *known: str) -> Row:
     low, median, high = points(ours)
     holds = bool(low <= value <= high)
-    if holds:
-        why = ""
-    else:
-        why = "; ".join(part for part in (f"our median is {median - value:+.3f} off", why) if part)
-    return Row(claim, f"{value:g}", spread(ours), False, judge(holds), CRITERION, why)
+    parts = () if holds else (f"our median is {median - value:+.3f} off", *known)
+    return claim.row(spread(ours), holds, "; ".join(part for part in parts if part))
 
 
 def _whole_users_why(frame: pd.DataFrame, level: published.Level) -> str:
@@ -83,42 +87,43 @@ def _unrest_why(frame: pd.DataFrame, level: published.Level) -> str:
 
 def ten_types_row(frame: pd.DataFrame) -> Row:
     """The best benchmark with ten types."""
-    claim = "10 types: operator utility, best benchmark"
     value = published.BEST_BENCHMARK_AT_TEN_TYPES
+    claim = Claim("10 types: operator utility, best benchmark", f"{value:g}", CRITERION)
     draws = draws_of(frame, "types", 10.0, OPERATOR)
 
-    def make(benchmarks: tuple[str, ...]) -> Row:
-        if not {PROPOSED, *benchmarks} <= set(draws.columns):
-            return missing(claim, f"{value:g}", CRITERION)
+    def find(benchmarks: Sequence[str]) -> Row:
         best = draws[list(benchmarks)].max(axis=1)
         return _level(claim, value, best, strongest(draws, benchmarks))
 
-    return in_both_readings(make)
+    return against(claim, draws, find)
 
 
 def refund_rows(frame: pd.DataFrame) -> list[Row]:
     """The proposed totals over all refunds: their range and their course."""
     rows = []
     for total, (low, high) in published.REFUND_RANGES.items():
-        claim = f"refund × 0.5 to 1.5: {total}, proposed, stays in its range"
-        criterion = "refund range: our medians at all factors lie in the published range"
-        printed = f"{low:g} to {high:g}"
+        claim = Claim(
+            f"refund × 0.5 to 1.5: {total}, proposed, stays in its range",
+            f"{low:g} to {high:g}",
+            "refund range: our medians at all factors lie in the published range",
+        )
         medians = _medians(frame, "refund", total)
         if medians.empty:
-            rows.append(missing(claim, printed, criterion))
+            rows.append(claim.missing())
             continue
         inside = bool(((medians >= low) & (medians <= high)).all())
         text = f"medians {medians.min():.3f} to {medians.max():.3f}"
-        why = "" if inside else _range_why(medians, low, high)
-        rows.append(Row(claim, printed, text, False, judge(inside), criterion, why))
-    claim = "refund × 0.5 to 1.5: social welfare, proposed, increases"
-    criterion = "refund trend: our median welfare increases from each factor to the next"
+        rows.append(claim.row(text, inside, _range_why(medians, low, high)))
+    claim = Claim(
+        "refund × 0.5 to 1.5: social welfare, proposed, increases",
+        "increases slightly",
+        "refund trend: our median welfare increases from each factor to the next",
+    )
     medians = _medians(frame, "refund", WELFARE)
     if medians.empty:
-        return [*rows, missing(claim, "increases slightly", criterion)]
+        return [*rows, claim.missing()]
     rises = bool((np.diff(medians) > 0).all())
-    text = ", ".join(f"{value:.3f}" for value in medians)
-    return [*rows, Row(claim, "increases slightly", text, False, judge(rises), criterion)]
+    return [*rows, claim.row(", ".join(f"{value:.3f}" for value in medians), rises)]
 
 
 def _range_why(medians: pd.Series, low: float, high: float) -> str:

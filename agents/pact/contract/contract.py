@@ -197,12 +197,12 @@ def continuous_contract(
     [0.0, 0.366025, 0.822876]
     """
     virtual, probability = types.virtual_usd(), types.probability
-    singles = _pieces(virtual, probability, valuation, curve, lower, upper).singles()
+    maximisers = _pieces(virtual, probability, valuation, curve, lower, upper).maximisers()
     found = []
     for left_out in range(1 if serve_all else types.size + 1):
         rest = slice(left_out, None)
         terms = _pieces(virtual[rest], probability[rest], valuation, curve, lower, upper)
-        pooled = pool(terms, singles[rest], lower, upper)
+        pooled = pool(terms, maximisers[rest], lower, upper)
         quality = np.concatenate([np.zeros(left_out), pooled])
         served = np.arange(types.size) >= left_out
         value, cost = valuation.value(quality), curve.value(quality)
@@ -252,7 +252,7 @@ def continuous_first_best(
     ([0.366025, 0.618034], [0.0, 0.0])
     """
     alone = _pieces(types.theta_usd, np.ones(types.size), valuation, curve, lower, upper)
-    quality = alone.singles()
+    quality = alone.maximisers()
     value, cost = valuation.value(quality), curve.value(quality)
     served = np.full(types.size, True) if serve_all else types.theta_usd * value >= cost
     return contract_at(types, quality, value, cost, served, first_best=True)

@@ -188,7 +188,7 @@ def test_pooling_without_bounds() -> None:
     none = -np.inf
     slope = np.array([1.0, 1.0, 0.0, 0.0, 2.0, 0.0])
     terms = ExponentialPieces(slope, np.array([1.0, none, none, 1.0, 2.0, 3.0]), np.ones(6))
-    expected = reference_pool(terms, terms.singles(), none, np.inf)
+    expected = reference_pool(terms, terms.maximisers(), none, np.inf)
     assert compiled_pool(terms, none, np.inf) == pytest.approx(expected, abs=TOLERANCE)
 
 

@@ -149,7 +149,7 @@ def test_terms_of_a_design_are_solved_on_the_measured_tail():
     slope, weight = np.array([9.0, 1.0, 2.0]), np.array([2.0, 1.0, 3.0])
     pieces = belief.pieces(slope, weight, 1e-3, 2.0)
     assert isinstance(pieces, EnvelopePieces)
-    best = pieces.singles()
+    best = pieces.maximisers()
     objective = -slope * best - weight * belief.raw(best)
     for t in np.geomspace(1e-3, 2.0, 400):
         at = np.full(3, t)

@@ -8,7 +8,6 @@ import pytest
 from airan_market.agents.certificate.certificates import (
     Certificates,
     certify,
-    check_occupied,
     check_selection,
 )
 from airan_market.agents.contract.design import designed_menus
@@ -149,15 +148,15 @@ def test_certificates_of_one_type_and_no_users(market: Market) -> None:
 def test_a_split_type_must_be_content_wherever_it_is(primitives: Primitives) -> None:
     """Type 1: 0.4 at operator 1, 0.3 at 2, 0 outside; type 2: 0.65, 0.7 and 0."""
     menu = flat_menu([[0.1, 0.1], [0.1, -0.05]])
-    fine = check_occupied(primitives, menu, np.array([[1.0, 0.0], [0.0, 1.0]]))
+    fine = check_selection(primitives, menu, np.array([[1.0, 0.0], [0.0, 1.0]]))
     assert fine == check_selection(primitives, menu, np.array([0, 1]))
-    split = check_occupied(primitives, menu, np.array([[0.7, 0.0], [0.3, 1.0]]))
+    split = check_selection(primitives, menu, np.array([[0.7, 0.0], [0.3, 1.0]]))
     assert (split.type, split.operator, split.better) == (0, 1, 0)
     assert split.gain_usd == pytest.approx(0.1)
-    partly_out = check_occupied(primitives, menu, np.array([[1.0, 0.0], [0.0, 0.5]]))
+    partly_out = check_selection(primitives, menu, np.array([[1.0, 0.0], [0.0, 0.5]]))
     assert (partly_out.type, partly_out.operator, partly_out.better) == (1, OUT, 1)
     assert partly_out.gain_usd == pytest.approx(0.7)
-    dust = check_occupied(primitives, menu, np.array([[1.0, 0.0], [0.0, 1 - 1e-12]]))
+    dust = check_selection(primitives, menu, np.array([[1.0, 0.0], [0.0, 1 - 1e-12]]))
     assert dust.equilibrium  # what rounding leaves of a type is nobody
 
 
@@ -172,8 +171,8 @@ def test_a_split_is_checked_at_its_own_load(market: Market) -> None:
     )
     menu = flat_menu([[0.1, 0.1], [0.1, 0.1]])
     halves = np.array([[1.0, 0.5], [0.0, 0.5]])
-    assert check_occupied(crowded, menu, halves).equilibrium
-    lopsided = check_occupied(crowded, menu, np.array([[1.0, 0.9], [0.0, 0.1]]))
+    assert check_selection(crowded, menu, halves).equilibrium
+    lopsided = check_selection(crowded, menu, np.array([[1.0, 0.9], [0.0, 0.1]]))
     # 432 + 60 tasks/s saturate operator 1: its refund is certain, which the others lack
     assert (lopsided.type, lopsided.operator, lopsided.better) == (1, 1, 0)
     assert lopsided.gain_usd == pytest.approx(0.3)
@@ -183,7 +182,7 @@ def test_an_operator_without_a_comparison_has_no_number(primitives: Primitives) 
     menu = flat_menu([[0.1, 0.1], [0.1, 0.1]])
     found = Certificates(
         check_menu(primitives, menu),
-        check_occupied(primitives, menu, np.zeros((2, 2))),
+        check_selection(primitives, menu, np.zeros((2, 2))),
         (None, None),
         projected=False,
     )

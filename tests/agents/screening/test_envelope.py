@@ -78,14 +78,14 @@ def test_no_bend_where_the_tail_is_concave_throughout() -> None:
     )
     chord = [(tail(LOWER, n) - tail(5e-3, n)) / 4e-3 for n in ALL]
     assert short.steepest_per_s == pytest.approx(chord, rel=1e-9)
-    assert short.singles().tolist() == [5e-3] * 4  # 1 · chord > 0.1
+    assert short.maximisers().tolist() == [5e-3] * 4  # 1 · chord > 0.1
 
 
 @pytest.mark.parametrize("slope", [0.0, 1e-3, 1.0, 20.0, 39.0, 60.0, 500.0])
 def test_singles_are_global_maxima(slope: float) -> None:
     grid = np.geomspace(LOWER, UPPER, 4000)
     terms = pieces([slope] * 4, [1.5] * 4)
-    single = terms.singles()
+    single = terms.maximisers()
     for n in ALL:
         values = -slope * grid - 1.5 * end_to_end_tail(grid, SERVERS[n], RATES[n], LOADS[n])
         mine = -slope * single[n] - 1.5 * tail(single[n], n)

@@ -80,7 +80,7 @@ def test_solution_meets_the_optimality_conditions(terms: ExponentialPieces) -> N
 def test_ironing_by_running_maxima_fails_the_conditions() -> None:
     """Negative control: pushing items up until they are in order is monotone, but not optimal."""
     terms = ExponentialPieces(np.array([1.0, 4.0]), np.array([1.0, 1.0]), np.ones(2))
-    wrong = np.maximum.accumulate(np.clip(terms.singles(), LOWER, UPPER))
+    wrong = np.maximum.accumulate(np.clip(terms.maximisers(), LOWER, UPPER))
     assert optimality_error(terms, wrong, LOWER, UPPER) > 0.1
 
 
@@ -88,7 +88,7 @@ def test_ironing_by_running_maxima_fails_the_conditions() -> None:
 @given(exponential_terms(least=2, most=5, fastest=3.0))
 def test_agrees_with_a_general_constrained_optimiser(terms: ExponentialPieces) -> None:
     """SLSQP knows nothing of pooling. Slow rates only: it gets lost on numbers like e^90."""
-    assume((np.diff(np.clip(terms.singles(), LOWER, UPPER)) < 0).any())  # there is ironing to do
+    assume((np.diff(np.clip(terms.maximisers(), LOWER, UPPER)) < 0).any())  # there is ironing to do
     x = maximise_monotone(terms, LOWER, UPPER)
     scale = abs(objective(terms, x)) + terms.slope.max()
     size = x.size
@@ -124,7 +124,7 @@ def test_no_point_of_a_grid_is_better(terms: ExponentialPieces) -> None:
 @drawn
 @given(exponential_terms(least=2))
 def test_clipping_at_the_end_is_the_same_as_clipping_every_block(terms: ExponentialPieces) -> None:
-    unbounded = pool(terms, terms.singles(), -np.inf, np.inf)
+    unbounded = pool(terms, terms.maximisers(), -np.inf, np.inf)
     clipped = maximise_monotone(terms, LOWER, UPPER)
     assert np.clip(unbounded, LOWER, UPPER) == pytest.approx(clipped, rel=1e-13, abs=1e-13)
 
@@ -195,8 +195,8 @@ class Counted:
     terms: ExponentialPieces
     calls: list[tuple[int, int]] = field(default_factory=list)
 
-    def singles(self) -> np.ndarray:
-        return self.terms.singles()
+    def maximisers(self) -> np.ndarray:
+        return self.terms.maximisers()
 
     def row(self, index: tuple[int, ...]) -> "Counted":
         return self

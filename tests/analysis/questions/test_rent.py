@@ -12,13 +12,15 @@ from airan_market.analysis.questions.rent import (
     GOALS,
     OPERATORS,
     WELFARE,
+    accounts,
     best_common_margin,
     best_margin,
     best_margins,
     best_own_margin,
     margin_play,
+    out_of_type_1,
     rent_curve,
-    totals,
+    total_of,
 )
 from airan_market.scenarios import Mechanism
 
@@ -55,13 +57,15 @@ def market(operators: int = 2, **mechanism: float) -> Primitives:
 
 def test_totals_are_those_of_the_outcome() -> None:
     primitives = market(participation_margin_usd=2e-5, max_iterations=20)
-    outcome, found = settle(primitives), totals(primitives)
-    assert found.operators_usd_per_s == pytest.approx(outcome.operator_utility_usd_per_s)
-    assert found.of(WELFARE) == pytest.approx(outcome.social_welfare_usd_per_s)
-    assert found.of(OPERATORS) == pytest.approx(outcome.operator_utility_usd_per_s.sum())
-    assert found.load_per_s == pytest.approx(outcome.load_per_s[:, -1])
-    none = totals(primitives, np.zeros(2))
-    assert none.of(OPERATORS) == pytest.approx(totals(market(max_iterations=20)).of(OPERATORS))
+    outcome, found = settle(primitives), accounts(primitives)
+    assert found.operator_utility_usd_per_s == pytest.approx(outcome.operator_utility_usd_per_s)
+    assert total_of(found, WELFARE) == pytest.approx(outcome.social_welfare_usd_per_s)
+    assert total_of(found, OPERATORS) == pytest.approx(outcome.operator_utility_usd_per_s.sum())
+    assert found.tasks_per_s.sum(axis=-1) == pytest.approx(outcome.load_per_s[:, -1])
+    none = accounts(primitives, np.zeros(2))
+    assert total_of(none, OPERATORS) == pytest.approx(
+        total_of(accounts(market(max_iterations=20)), OPERATORS)
+    )
 
 
 @pytest.mark.parametrize("peak", [0.0, 3e-4, 0.02, 0.4, 1.0])
@@ -100,10 +104,10 @@ def test_a_monopolist_s_margin_by_hand() -> None:
         latency_sensitivity_usd_per_s=np.array([5e-4]),
     )
     found = best_common_margin(primitives, 7e-4, OPERATORS)
-    at = totals(primitives, np.array([found.margin_usd]))
-    taken = float(1 - at.opt_out[0])
+    at = accounts(primitives, np.array([found.margin_usd]))
+    taken = 1 - out_of_type_1(at)
     served = taken * 30.0
-    profit = float(at.operators_usd_per_s[0]) / served
+    profit = float(at.operator_utility_usd_per_s[0]) / served
     assert found.margin_usd > 5e-5
     assert profit * (1 - taken) == pytest.approx(5e-5, rel=1e-2)
     # for welfare everybody should be in: a margin is a transfer, staying out is a loss
@@ -117,9 +121,9 @@ def test_a_curve_has_all_and_each_alone() -> None:
     without = curve[curve["margin_usd"] == 0]
     assert without["operator_utility_usd_per_s"].nunique() == 1
     alone = curve[(curve["who"] == 2) & (curve["margin_usd"] > 0)].iloc[0]
-    expected = totals(primitives, np.array([0.0, 2e-5]))
-    assert alone["own_utility_usd_per_s"] == pytest.approx(expected.operators_usd_per_s[1])
-    assert alone["opt_out_type_1"] == pytest.approx(expected.opt_out[0])
+    expected = accounts(primitives, np.array([0.0, 2e-5]))
+    assert alone["own_utility_usd_per_s"] == pytest.approx(expected.operator_utility_usd_per_s[1])
+    assert alone["opt_out_type_1"] == pytest.approx(out_of_type_1(expected))
     both = curve[(curve["who"] == 0) & (curve["margin_usd"] > 0)].iloc[0]
     assert both["opt_out_type_1"] < alone["opt_out_type_1"] < without["opt_out_type_1"].iloc[0]
 
@@ -130,7 +134,7 @@ def test_own_margins_beat_one_for_all(goal: str) -> None:
     common = best_common_margin(primitives, 3e-4, goal)
     margins, value = best_margins(primitives, 3e-4, goal, evaluations=200)
     assert value >= common.value_usd_per_s * (1 - 1e-6)
-    assert totals(primitives, margins).of(goal) == pytest.approx(value, rel=1e-12)
+    assert total_of(accounts(primitives, margins), goal) == pytest.approx(value, rel=1e-12)
 
 
 def test_play_ends_where_nobody_gains_alone() -> None:
