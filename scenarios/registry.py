@@ -98,7 +98,7 @@ registered name (--use); did you mean "plain"?
 
     def names(self) -> list[str]:
         """Every name there is: ours first, then the others; nothing is imported."""
-        others = {*self._found, *(point.name for point in _points(group=self.group))}
+        others = {*self._found, *(point.name for point in _points(self.group))}
         return [*self.ours, *sorted(others - self.ours.keys())]
 
     def register(self, name: str) -> Callable[[T], T]:
@@ -174,7 +174,7 @@ registered name (--use); did you mean "plain"?
         return f"must be {self.allowed(names)}{hint}"
 
     def _offered(self, name: str) -> Any:
-        points = list(_points(group=self.group, name=name))
+        points = list(_points(self.group).select(name=name))
         if not points:
             raise RegistryError(f"{self.noun} {name!r}: {self._must_be(name)}")
         said = f"{self.noun} {name!r} of {' and of '.join(map(_source, points))}"
@@ -230,10 +230,10 @@ def place_of(thing: object) -> str:
     return f"{thing.__module__}.{name}" if name else repr(thing)
 
 
-def _points(**which: str) -> "EntryPoints":
+def _points(group: str) -> "EntryPoints":
     from importlib.metadata import entry_points  # slow to import, and most names are ours
 
-    return entry_points(**which)
+    return entry_points(group=group)
 
 
 def _source(point: "EntryPoint") -> str:

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from typer.main import get_command
 
-from airan_market import __version__
+import airan_market
 from airan_market.analysis.cli.calibrate import calibrate
 from airan_market.analysis.cli.pact import pact
 from airan_market.analysis.cli.questions import questions
@@ -54,7 +54,7 @@ def _program(
 
 def _version(shown: bool) -> None:
     if shown:
-        emit(f"{NAME} {__version__}")
+        emit(f"{NAME} {airan_market.__version__}")
         raise typer.Exit(DONE)
 
 

@@ -18,7 +18,7 @@ def setting(unit: str, meaning: str, *, default_text: str = "", **default: Any) 
 
     `default_text` says in words what no value can: where the default comes from.
     """
-    extra = {"unit": unit, "default_text": default_text}
+    extra: dict[str, Any] = {"unit": unit, "default_text": default_text}
     return Field(description=meaning, json_schema_extra=extra, **default)
 
 
@@ -58,7 +58,7 @@ class Described(Table):
     )
     name: Slug = setting("-", "name of the scenario, part of a run's directory")
 
-    contradictions: ClassVar[Callable[[Settings], Iterator[Finding]]]
+    contradictions: ClassVar[Callable[..., Iterator[Finding]]]  # of `Settings`; a static method
     filled: ClassVar[Mapping[str, type[Table]]]
 
     @model_validator(mode="after")
