@@ -8,5 +8,5 @@
 
 import lazy_loader
 
-__version__ = "0.3.0"  # said here alone: pyproject.toml reads it
+__version__ = "0.4.0"  # said here alone: pyproject.toml reads it
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
