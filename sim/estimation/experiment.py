@@ -8,7 +8,7 @@ never end are later than every latency asked for and count as that.
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from functools import partial
 from typing import Any, Literal, TypeVar
@@ -94,7 +94,7 @@ def replicate(
     """
     experiment = _experiment(model, latency_s, seed, horizon_s, engine, keep_latencies)
     _at_least_one("replications", replications)
-    workers = _workers(workers)
+    workers = _at_least_one("workers", processors() if workers is None else workers)
     experiment = _with_warm_up(experiment, warmup, workers)
     return _extended(experiment, None, replications, workers, on_replication, of=replications)
 
@@ -172,7 +172,7 @@ def until_precise(
     looked_at = np.broadcast_to(
         np.asarray(True if wanted is None else wanted, dtype=bool), experiment.latency_s.shape
     )
-    workers = _workers(workers)
+    workers = _at_least_one("workers", processors() if workers is None else workers)
     experiment = _with_warm_up(experiment, warmup, workers)
     found, count = None, first
     while True:
@@ -234,14 +234,10 @@ def _at_once(
     with ThreadPoolExecutor(workers) as threads:
         futures = [threads.submit(call, number) for number in numbers]
         try:
-            waiting, done = set(futures), 0
-            while waiting:
-                ended, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                for future in ended:
-                    future.result()  # raises what the call raised
-                    done += 1
-                    if on_done is not None:
-                        on_done(done)
+            for done, future in enumerate(as_completed(futures), start=1):
+                future.result()  # raises what the call raised
+                if on_done is not None:
+                    on_done(done)
         except KeyboardInterrupt:
             interrupted = True
         finally:
@@ -308,11 +304,7 @@ def _with_references(experiment: Experiment, found: Replications | None) -> Expe
     return replace(experiment, reference_s=np.array(reference_s))
 
 
-def _workers(workers: int | None) -> int:
-    _at_least_one("workers", 1 if workers is None else workers)
-    return processors() if workers is None else workers
-
-
-def _at_least_one(name: str, value: int) -> None:
+def _at_least_one(name: str, value: int) -> int:
     if value < 1:
         raise ValueError(f"{name} = {value}: allowed at least 1")
+    return value

@@ -29,10 +29,6 @@ class Intensity(Protocol):
 class ArrivalLaw(Intensity, Protocol):
     """Law of a stationary point process, up to its rate; `arrivals` draws one of its own."""
 
-    def dispersion(self, rate_per_s: float, window_s: float) -> float:
-        """Variance over mean of the number of arrivals in a window; 1 for Poisson."""
-        ...
-
 
 @dataclass(frozen=True)
 class Poisson:
@@ -54,10 +50,6 @@ class Poisson:
         """Times in [start_s, start_s + duration_s), in no particular order, s."""
         tasks = rng.poisson(rate_per_s * duration_s)
         return before_end(start_s + duration_s * rng.random(tasks), start_s, duration_s)
-
-    def dispersion(self, rate_per_s: float, window_s: float) -> float:
-        """1."""
-        return 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -267,23 +259,6 @@ class Recorded:
         unrolled = (turns[:, np.newaxis] + place).reshape(-1)
         met = unrolled[(unrolled >= begin) & (unrolled < end)]
         return before_end(start_s + (met - begin) / rate_per_s, start_s, duration_s)
-
-    def dispersion(self, rate_per_s: float, window_s: float) -> float:
-        """Variance over mean of the arrivals in a window laid at a uniform place of the ring."""
-        tasks, window = len(self.arrival_s), rate_per_s * window_s
-        if window == 0:
-            return 1.0  # arrivals one by one: the limit of short windows
-        # seen from the start of the window: one enters at place - window, and leaves at place
-        enters, leaves = (self.place - window) % tasks, self.place
-        moments = np.concatenate([enters, leaves])
-        order = np.argsort(moments, kind="stable")
-        change = np.repeat([1.0, -1.0], tasks)[order]
-        whole_turns = window // tasks * tasks
-        first = ((self.place < window % tasks) * 1.0).sum() + whole_turns
-        count = first + np.concatenate([[0.0], np.cumsum(change)])
-        lasts = np.diff(np.concatenate([[0.0], moments[order], [float(tasks)]]))
-        mean = (count * lasts).sum() / tasks
-        return float((count**2 * lasts).sum() / tasks - mean**2) / mean
 
 
 def marked_arrivals(

@@ -26,10 +26,6 @@ class TaskLaw(Protocol):
         """Demands of independent tasks, (tasks, 3)."""
         ...
 
-    def stage(self, stage: int) -> "WorkLaw":
-        """Law of the demand at one stage, 0, 1 or 2."""
-        ...
-
 
 class WorkLaw(ABC):
     """Law of one non-negative number of mean 1; as a `TaskLaw`, each stage draws its own."""
@@ -45,10 +41,6 @@ class WorkLaw(ABC):
     def work(self, rng: np.random.Generator, tasks: int) -> FloatArray:
         """Demands of independent tasks, (tasks, 3), independent of each other."""
         return self.draw(rng, (tasks, len(STAGES)))
-
-    def stage(self, stage: int) -> "WorkLaw":
-        """Return the law itself."""
-        return self
 
 
 @dataclass(frozen=True)
@@ -169,8 +161,6 @@ class EmpiricalTasks:
     >>> law.rows
     array([[0.5 , 0.25, 0.  ],
            [1.5 , 1.75, 2.  ]])
-    >>> law.stage(2).moment(2)
-    2.0
     """
 
     rows: FloatArray
@@ -184,10 +174,6 @@ class EmpiricalTasks:
     def work(self, rng: np.random.Generator, tasks: int) -> FloatArray:
         """Demands of independent tasks, (tasks, 3)."""
         return self.rows[rng.integers(len(self.rows), size=tasks)]
-
-    def stage(self, stage: int) -> Empirical:
-        """Law of the demand at one stage."""
-        return Empirical(self.rows[:, stage])
 
 
 @dataclass(frozen=True)
@@ -209,10 +195,6 @@ class StageLaws:
         """Demands of independent tasks, (tasks, 3), drawn stage after stage."""
         stages = (self.uplink, self.gpu, self.downlink)
         return np.column_stack([law.draw(rng, tasks) for law in stages])
-
-    def stage(self, stage: int) -> WorkLaw:
-        """Law of the demand at one stage."""
-        return (self.uplink, self.gpu, self.downlink)[stage]
 
 
 def _order(order: int) -> int:

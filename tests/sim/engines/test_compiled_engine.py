@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sim_controls import EldestStation, TailStation
 
 from airan_market.sim.engines.capacity import CapacityChanges
 from airan_market.sim.engines.compiled_engine import run_compiled
 from airan_market.sim.engines.engine import simulate
 from airan_market.sim.engines.simpy_engine import run_simpy
-from airan_market.sim.engines.station import Station
 from airan_market.sim.streams import stream
 from airan_market.sim.trace import State
 from airan_market.sim.workload import Workload
@@ -106,22 +106,6 @@ def test_both_engines_are_equal_on_long_busy_runs(seed):
     compiled = in_spans(run_compiled, work, servers, changes, ends_s)
     assert equal(in_spans(run_simpy, work, servers, changes, ends_s), compiled)
     assert sum(trace.preemptions.sum() for trace, _ in compiled) > 1000
-
-
-class TailStation(Station):
-    """Wrong on purpose: an interrupted task goes to the tail of its type."""
-
-    def interrupt(self, task):
-        super().interrupt(task)
-        queue = self.waiting[task.type]
-        queue.append(queue.popleft())
-
-
-class EldestStation(Station):
-    """Wrong on purpose: of the lowest type in service the earliest task makes room."""
-
-    def _last_of_type(self, type_):
-        return next(iter(self.in_service[type_].values()))
 
 
 @pytest.mark.parametrize("wrong", [TailStation, EldestStation])

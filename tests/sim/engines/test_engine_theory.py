@@ -10,6 +10,7 @@ from functools import cache
 import numpy as np
 import pytest
 from scipy import stats
+from sim_controls import TailStation
 
 from airan_market.sim.engines.capacity import CapacityChanges
 from airan_market.sim.engines.disciplines import FirstComeFirstServed, NonPreemptive
@@ -150,15 +151,6 @@ def test_the_means_see_a_service_rate_that_is_off_by_five_percent():
     faster = np.array([class_sojourn_mean(3, 4.2, ARRIVAL_RATE_PER_S)])
     tasks, total_s = replications()
     assert distance(tasks, total_s[:, :1], faster).max() > 1
-
-
-class TailStation(Station):
-    """Wrong on purpose: an interrupted task goes behind its type."""
-
-    def interrupt(self, task):
-        super().interrupt(task)
-        queue = self.waiting[task.type]
-        queue.append(queue.popleft())
 
 
 def test_the_means_cannot_see_the_order_inside_a_type():

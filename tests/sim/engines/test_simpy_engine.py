@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from sim_controls import EldestStation, ForgetfulStation, TailStation
 
 from airan_market.sim.engines import engine
 from airan_market.sim.engines.capacity import CapacityChanges
@@ -289,30 +290,6 @@ def test_the_engine_equals_the_naive_implementation_on_busy_networks(station, se
     assert same(outcome(*result), naive(work, servers, changes, 1e4, station))
     # without preemption only servers that are taken away interrupt
     assert result[0].preemptions.sum() > (100 if station is Station else 1)
-
-
-class TailStation(Station):
-    """Wrong on purpose: an interrupted task goes behind its type (SimPy's PreemptiveResource)."""
-
-    def interrupt(self, task):
-        super().interrupt(task)
-        queue = self.waiting[task.type]
-        queue.append(queue.popleft())
-
-
-class EldestStation(Station):
-    """Wrong on purpose: of the lowest type the earliest task makes room."""
-
-    def _last_of_type(self, type_):
-        return next(iter(self.in_service[type_].values()))
-
-
-class ForgetfulStation(Station):
-    """Wrong on purpose: an interrupted task starts from the beginning."""
-
-    def interrupt(self, task):
-        super().interrupt(task)
-        task.remaining_s = task.service_s[self.stage]
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from functools import cache
 import numpy as np
 import pytest
 from scipy import optimize, stats
+from sim_controls import LastStation, TailStation
 
 import airan_market.sim.estimation.replication as module
 from airan_market.sim.engines.capacity import CapacityChanges
@@ -221,23 +222,6 @@ def test_design_effects_have_to_be_carried_to_rare_events():
     assert hits[0, 0] >= fewest(count)
     count, hits = probability_hits(groups(found, 10), 1e-3, own)
     assert hits < fewest(count)
-
-
-class TailStation(Station):
-    """Wrong on purpose: an interrupted task goes behind its type."""
-
-    def interrupt(self, task):
-        super().interrupt(task)
-        queue = self.waiting[task.type]
-        queue.append(queue.popleft())
-
-
-class LastStation(Station):
-    """Wrong on purpose: of the tasks of a type that wait the last is served first."""
-
-    def next_waiting(self):
-        queue = next(queue for queue in self.waiting if queue)
-        return queue.pop()
 
 
 def disciplined(monkeypatch, station_class, rates, probabilities, replications, tasks):

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from scipy import stats
+from sim_controls import dispersion
 
 from airan_market.sim.estimation.tandem import TandemModel
 from airan_market.sim.streams import stream
@@ -159,7 +160,7 @@ def test_other_laws_of_arrival_keep_the_rates_and_play_on_where_they_were_cut(la
         assert ((part.arrival_s >= start_s) & (part.arrival_s < end_s)).all()
     whole = Workload.concat(*parts)
     expected = 9.0 * 2000.0
-    spread = np.sqrt(expected * law.dispersion(9.0, 2000.0)) + 1
+    spread = np.sqrt(expected * dispersion(law, 9.0, 2000.0)) + 1
     assert abs(len(whole) - expected) < 5 * spread
     share = np.bincount(whole.type, minlength=3) / len(whole)
     np.testing.assert_allclose(share, np.array([2.5, 3.5, 3.0]) / 9.0, atol=0.03)
@@ -187,9 +188,6 @@ def test_a_law_that_cannot_be_continued_is_refused():
     class Forgetful:
         def arrivals(self, rng, rate_per_s, start_s, duration_s):
             return start_s + duration_s * rng.random(rng.poisson(rate_per_s * duration_s))
-
-        def dispersion(self, rate_per_s, window_s):
-            return 1.0
 
     model = TandemModel([3, 2, 5], [4.0, 6.0, 2.5], [2.5], arrival_law=Forgetful())
     tasks = model.arrivals(1, 0)

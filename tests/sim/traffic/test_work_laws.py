@@ -94,7 +94,7 @@ def test_whole_tasks_keep_their_stages_together():
     assert law.rows.mean(axis=0) == pytest.approx(np.ones(3), rel=1e-15)
     rows = {tuple(row) for row in law.work(named(), 100)}
     assert rows == {tuple(row) for row in law.rows}
-    assert law.stage(1).values.tolist() == law.rows[:, 1].tolist()
+    assert Empirical(law.rows[:, 1]).values.tolist() == law.rows[:, 1].tolist()
 
 
 def test_each_stage_may_have_its_own_law():
@@ -103,7 +103,7 @@ def test_each_stage_may_have_its_own_law():
     assert work.shape == (1000, 3)
     assert (work[:, 1] == 1.0).all()
     assert np.array_equal(work[:, 0], Exponential().draw(named(), 1000))
-    assert law.stage(2) == Lognormal(2.0)
+    assert law.downlink == Lognormal(2.0)
 
 
 @pytest.mark.parametrize("cv", [0.0, -1.0, np.nan, np.inf])
