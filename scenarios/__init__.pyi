@@ -3,6 +3,7 @@ from .dump import scenario_hash as scenario_hash
 from .fault import Fault as Fault
 from .fault import InputError as InputError
 from .fault import ScenarioError as ScenarioError
+from .fault import ScenarioWarning as ScenarioWarning
 from .keys import KeyDescription as KeyDescription
 from .keys import describe_keys as describe_keys
 from .keys import keys_markdown as keys_markdown

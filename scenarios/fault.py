@@ -49,6 +49,10 @@ class InputError(Exception):
     """What was asked for cannot be had; the text is for the user, a line for each reason."""
 
 
+class ScenarioWarning(UserWarning):
+    """A scenario can be used, and yet is hardly what was meant; one line, as of a `Fault`."""
+
+
 class ScenarioError(InputError, ValueError):
     """A scenario cannot be used; ``faults`` holds every reason, ``str`` one line for each.
 

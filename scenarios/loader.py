@@ -3,6 +3,7 @@
 import difflib
 import re
 import tomllib
+import warnings
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -10,9 +11,18 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel
 
-from airan_market.scenarios.fault import Fault, ScenarioError, key_text, value_text
+from airan_market.scenarios.fault import (
+    Fault,
+    KeyPath,
+    ScenarioError,
+    ScenarioWarning,
+    key_text,
+    value_text,
+)
 from airan_market.scenarios.override import SOURCE, Overridden
 from airan_market.scenarios.registry import PLAYED
+from airan_market.scenarios.schema.consistency import Settings
+from airan_market.scenarios.schema.doubts import doubts
 from airan_market.scenarios.schema.market import Scenario
 from airan_market.scenarios.tables import plain, value_at
 from airan_market.scenarios.validation import Kind, check
@@ -45,6 +55,11 @@ def load_scenario(
     ------
     ScenarioError
         With every fault found, in the order of the file.
+
+    Warns
+    -----
+    ScenarioWarning
+        Of units that were probably mixed up, and of rounds with very many tasks.
 
     Examples
     --------
@@ -114,14 +129,19 @@ def _settle(
 ) -> Kind:
     changed = Overridden(tables, overrides)
     scenario, found = check(changed.tables, kind, PLAYED if played else None)
-    faults = list(changed.faults)
-    for path, allowed in found:
+
+    def told(path: KeyPath, allowed: str) -> Fault:
         origin = SOURCE if changed.decided(path) else name
         value = value_at(changed.tables, path)
         shown = "" if value is None else value_text(value)
-        faults.append(Fault(origin, key_text(path), shown, allowed))
+        return Fault(origin, key_text(path), shown, allowed)
+
+    faults = [*changed.faults, *(told(*finding) for finding in found)]
     if faults or scenario is None:
         raise ScenarioError(faults)
+    if not played:
+        for finding in doubts(Settings(scenario.model_dump())):
+            warnings.warn(str(told(*finding)), ScenarioWarning, stacklevel=3)
     return scenario
 
 

@@ -15,6 +15,7 @@ from mesa.agent import AgentSet
 from mesa.datacollection import DataCollector
 
 from airan_market.agents.primitives.traffic import Traffic, discipline_notes, engine_of
+from airan_market.scenarios.schema.doubts import require_playable
 from airan_market.sim.arrays import IntArray
 from airan_market.sim.engines.engine import simulate
 from airan_market.sim.engines.occupancy import Occupancy, occupancy
@@ -47,6 +48,11 @@ class RoundModel(mesa.Model, ABC):
         Takes the rows of `tasks.parquet` that are final, round after round; without it they are
         kept in memory and stand in `tables().tasks`.
 
+    Raises
+    ------
+    ScenarioError
+        For a round whose tasks no machine can hold.
+
     Attributes
     ----------
     round : int
@@ -67,6 +73,7 @@ class RoundModel(mesa.Model, ABC):
     def __init__(
         self, scenario: Any, seed: int | None, servers: IntArray, task_sink: TaskSink | None
     ) -> None:
+        require_playable(scenario)
         root = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
         super().__init__(rng=root)
         self.scenario, self.seed = scenario, root

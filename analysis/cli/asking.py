@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -9,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from airan_market.scenarios import Fault, ScenarioError
+from airan_market.analysis.exits import say
+from airan_market.scenarios import Fault, ScenarioError, ScenarioWarning
 from airan_market.scenarios.registry import BELIEFS, MECHANISMS, use
 
 if TYPE_CHECKING:
@@ -112,24 +114,34 @@ def only_option(names: str) -> typer.models.OptionInfo:
     return typer.Option("--only", metavar="NAME", help=f"{names}; may be given repeatedly.")
 
 
-def load(source: str, settings: list[str] | None, short: Mapping[str, str | None]) -> Scenario:
-    """Load a scenario with `--set` and then the short options applied.
+def load(
+    source: str,
+    settings: list[str] | None,
+    short: Mapping[str, str | None],
+    *,
+    quiet: bool = False,
+) -> Scenario:
+    """Load a scenario with `--set` and then the short options applied; tell what is doubtful in it.
 
     A fault of a setting that has a short option, when that was used, names the option.
     """
     from airan_market.scenarios import load_scenario
 
-    return _with_short_options(load_scenario, source, settings, short)
+    return _with_short_options(load_scenario, source, settings, short, quiet)
 
 
 def load_any(
-    source: str, settings: list[str] | None, short: Mapping[str, str | None]
+    source: str,
+    settings: list[str] | None,
+    short: Mapping[str, str | None],
+    *,
+    quiet: bool = False,
 ) -> Scenario | PactScenario:
     """`load` of either kind of market; options that a PACT market has no use for are refused."""
     from airan_market.scenarios import load_pact, scenario_kind
 
     if scenario_kind(source) != "pact":
-        return load(source, settings, short)
+        return load(source, settings, short, quiet=quiet)
     reason = "is for AI-RAN scenarios, this is a PACT scenario"
     refused = {
         option: value
@@ -141,7 +153,7 @@ def load_any(
             Fault(option, SHORT_FOR[option], f'"{value}"', reason)
             for option, value in refused.items()
         )
-    return _with_short_options(load_pact, source, settings, short)
+    return _with_short_options(load_pact, source, settings, short, quiet)
 
 
 def _with_short_options(
@@ -149,11 +161,14 @@ def _with_short_options(
     source: str,
     settings: list[str] | None,
     short: Mapping[str, str | None],
+    quiet: bool,
 ) -> Loaded:
     used = {SHORT_FOR[option]: option for option, value in short.items() if value is not None}
     overrides = [f"{key}={short[option]}" for key, option in used.items()]
     try:
-        return load(source, [*(settings or []), *overrides])
+        with warnings.catch_warnings(record=True) as doubts:
+            warnings.simplefilter("always", ScenarioWarning)
+            loaded = load(source, [*(settings or []), *overrides])
     except ScenarioError as error:
         raise ScenarioError(
             replace(fault, source=used[fault.key])
@@ -161,6 +176,9 @@ def _with_short_options(
             else fault
             for fault in error.faults
         ) from error
+    for doubt in () if quiet else doubts:
+        say(f"warning: {doubt.message}")
+    return loaded
 
 
 @contextmanager

@@ -26,7 +26,7 @@ def calibrate(
     Prints the account; it takes some two minutes. The scenario gives what is not fitted, and where
     the search begins.
     """
-    loaded = ask.load(scenario, settings, {})
+    loaded = ask.load(scenario, settings, {}, quiet=quiet)
     from airan_market.analysis.calibration.account import calibrate as calibrated
     from airan_market.analysis.calibration.text import account_fields, account_text, keep
     from airan_market.analysis.progress import Progress

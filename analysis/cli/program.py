@@ -7,6 +7,7 @@ holds the result and nothing else; progress, notes and faults go to standard err
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -24,6 +25,7 @@ from airan_market.analysis.cli.scenarios import scenarios
 from airan_market.analysis.cli.solve import solve
 from airan_market.analysis.cli.validate import validate
 from airan_market.analysis.exits import DONE, emit, end_of
+from airan_market.scenarios import ScenarioWarning
 
 NAME = "airan-market"
 
@@ -68,7 +70,10 @@ def invoke(arguments: Sequence[str]) -> int:
     0
     """
     try:
-        status = get_command(app)(args=list(arguments), prog_name=NAME, standalone_mode=False)
+        with warnings.catch_warnings():
+            # a command tells the doubts of its scenario once, however often it loads it
+            warnings.simplefilter("ignore", ScenarioWarning)
+            status = get_command(app)(args=list(arguments), prog_name=NAME, standalone_mode=False)
     except (Exception, KeyboardInterrupt) as error:
         return end_of(error, debug="--debug" in arguments)
     if status == 130:  # how typer reports Ctrl-C

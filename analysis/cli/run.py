@@ -36,7 +36,7 @@ def run(
     """
     short = {"--engine": engine, "--rounds": rounds, "--horizon": horizon}
     short |= {"--mechanism": mechanism, "--belief": belief}
-    loaded = ask.load_any(scenario, settings, short)
+    loaded = ask.load_any(scenario, settings, short, quiet=quiet)
     from airan_market.analysis.play import headline, play
     from airan_market.analysis.progress import COMPILING, Progress
 

@@ -19,7 +19,9 @@ def solve(
     debug: ask.Debug = False,
 ) -> None:
     """Solve the mechanism alone, no traffic: menus, matching, welfare, certificates."""
-    loaded = ask.load(scenario, settings, {"--mechanism": mechanism, "--belief": belief})
+    loaded = ask.load(
+        scenario, settings, {"--mechanism": mechanism, "--belief": belief}, quiet=quiet
+    )
     from airan_market.agents.solution import solver
     from airan_market.analysis.progress import COMPILING
     from airan_market.analysis.solve_text import outcome_text

@@ -62,7 +62,9 @@ def validate(
     Leaves approximations.parquet, verdicts (csv, md), summary.json, figures and report.html in a
     directory, whose path is the last line of standard output.
     """
-    loaded = ask.load(scenario, settings, {"--mechanism": mechanism, "--belief": belief})
+    loaded = ask.load(
+        scenario, settings, {"--mechanism": mechanism, "--belief": belief}, quiet=quiet
+    )
     from airan_market.analysis.progress import COMPILING, Progress
     from airan_market.analysis.validation.report.summary import sentences
     from airan_market.analysis.validation.session import validate_into

@@ -13,6 +13,7 @@ import multiprocessing
 import os
 import shutil
 import signal
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -23,7 +24,7 @@ from typing import Any, Protocol, TypeVar
 
 from airan_market.analysis.store.directory import manifest_there
 from airan_market.analysis.store.manifest import FILE_NAME, Manifest, begin, sealed
-from airan_market.scenarios import Scenario
+from airan_market.scenarios import Scenario, ScenarioWarning
 from airan_market.scenarios.registry import use, used
 from airan_market.sim.processors import processors
 
@@ -186,6 +187,7 @@ def _computed(
 def _prepare(modules: Sequence[str]) -> None:
     """Leave Ctrl-C to the parent, and know by name what it has imported with `--use`."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    warnings.simplefilter("ignore", ScenarioWarning)
     for module in modules:
         use(module)
 

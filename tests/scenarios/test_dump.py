@@ -4,10 +4,14 @@ import json
 import tomllib
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airan_market.scenarios import Scenario, dump_toml, load_scenario, scenario_hash
+
+# sizes and rates of these scenarios are anything that is allowed
+pytestmark = pytest.mark.filterwarnings("ignore::airan_market.scenarios.ScenarioWarning")
 
 TINY = {
     "name": "tiny",

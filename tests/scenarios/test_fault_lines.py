@@ -330,6 +330,7 @@ def test_line_of_a_single_fault(case: str, small_text: str, write: Callable[[str
     assert lines(source) == [f"m.toml: {line}" for line in expected]
 
 
+@pytest.mark.filterwarnings("ignore::airan_market.scenarios.ScenarioWarning")  # on purpose
 @pytest.mark.parametrize(
     ("key", "refused", "accepted"),
     [

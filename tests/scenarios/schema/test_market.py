@@ -80,6 +80,7 @@ def test_nothing_in_a_scenario_can_be_changed() -> None:
     assert isinstance(scenario.users.shares, tuple)
 
 
+@pytest.mark.filterwarnings("ignore::airan_market.scenarios.ScenarioWarning")  # on purpose
 def test_numbers_are_floats_and_counts_are_ints() -> None:
     scenario = load_scenario("teleoperation", ["task.work_flop=5", "simulation.horizon_s=3"])
     assert isinstance(scenario.task.work_flop, float)

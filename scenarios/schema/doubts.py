@@ -1,0 +1,142 @@
+"""What is allowed and can hardly be meant: units that were mixed up, rounds that no machine holds.
+
+A doubt is told as a warning when a scenario is loaded. Only what cannot be played is refused, and
+only where it is played: `solve` needs no traffic.
+"""
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from pydantic import BaseModel
+
+from airan_market.scenarios.fault import Fault, KeyPath, ScenarioError, key_text, value_text
+from airan_market.scenarios.schema.consistency import Finding, Settings
+
+BYTES_OF_A_TASK: Final = 500
+"""Memory that a task of a round takes while it is played; measured at 480 to 630."""
+
+MANY_TASKS, MOST_TASKS = 2e7, 1e9
+"""Tasks of a round, or of the warm-up, that are told (10 GB), and that are refused."""
+
+SHORT_S, LONG_S = 1e-6, 1e4
+"""Mean times of a service, s, outside of which units are looked at."""
+
+_POWERS: Final = {"k": 3, "M": 6, "G": 9, "T": 12, "P": 15}
+
+
+class Usual(NamedTuple):
+    """What a setting usually is: its range, its unit, and the prefixes by likelihood."""
+
+    least: float
+    most: float
+    unit: str
+    prefixes: str
+
+
+_SIZE = Usual(64, 1e13, "bit", "kM")
+_RADIO = Usual(1e3, 1e13, "bit/s", "MkG")
+_STAGES: Final = (
+    ("uplink", "rate_bps", _RADIO, "input_bits", _SIZE),
+    ("gpu", "rate_flop_per_s", Usual(1e9, 1e18, "FLOP/s", "TGP"),
+     "work_flop", Usual(1e3, 1e21, "FLOP", "GTM")),
+    ("downlink", "rate_bps", _RADIO, "output_bits", _SIZE),
+)  # fmt: skip
+
+
+def doubts(settings: Settings) -> Iterator[Finding]:
+    """Yield settings of a sound scenario of either kind that are hardly meant.
+
+    Sizes and rates are looked at together: in a scenario in units of its own, where a task takes
+    a second or so of a server of rate 1, nothing is doubted.
+
+    Examples
+    --------
+    >>> gpu = {"gpu": {"servers": 24, "rate_flop_per_s": 40.0}}
+    >>> found = doubts(Settings({"task": {"work_flop": 3.6e11}, "operators": [gpu]}))
+    >>> print(next(found).allowed)
+    in FLOP/s; the mean task would take 9e+09 s; did you mean 40e12 (40 TFLOP/s)?
+    """
+    found: dict[KeyPath, str] = {}
+    for place in range(settings.count("operators") or 0):
+        for stage, rate_word, usual_rate, work_word, usual_work in _STAGES:
+            rate_path: KeyPath = ("operators", place, stage, rate_word)
+            work_path: KeyPath = ("task", work_word)
+            rate, work = settings.reliable(*rate_path), settings.reliable(*work_path)
+            if not isinstance(rate, float | int) or work is None:
+                continue  # a measured rate, say
+            time_s = work / rate
+            if SHORT_S <= time_s <= LONG_S:
+                continue
+            if not usual_rate.least <= rate <= usual_rate.most:
+                found[rate_path] = _meant(rate, usual_rate, time_s)
+            elif not usual_work.least <= work <= usual_work.most:
+                found[work_path] = _meant(work, usual_work, time_s)
+            elif time_s > LONG_S:
+                found[rate_path] = f"the mean task would take {time_s:.3g} s"
+    yield from (Finding(path, text) for path, text in found.items())
+    path, tasks = _longest(settings)
+    if MANY_TASKS < tasks <= MOST_TASKS:
+        yield Finding(path, _memory(settings, path, tasks))
+
+
+def _meant(value: float, usual: Usual, time_s: float) -> str:
+    said = f"in {usual.unit}; the mean task would take {time_s:.3g} s"
+    for prefix in usual.prefixes:
+        power = _POWERS[prefix]
+        if usual.least <= value * 10.0**power <= usual.most:
+            text = f"{value:g}"
+            meant = f"{value * 10.0**power:g}" if "e" in text else f"{text}e{power}"
+            return f"{said}; did you mean {meant} ({text} {prefix}{usual.unit})?"
+    return f"{said}; usual are {usual.least:g} to {usual.most:g}"
+
+
+def require_playable(scenario: BaseModel) -> None:
+    """Refuse a round, or a warm-up, whose tasks no machine can hold.
+
+    Raises
+    ------
+    ScenarioError
+        Naming the setting, the number of tasks and the memory they would take.
+
+    Examples
+    --------
+    >>> from airan_market.scenarios import load_scenario
+    >>> require_playable(load_scenario("teleoperation", ["simulation.horizon_s=1e9"]))
+    Traceback (most recent call last):
+        ...
+    airan_market.scenarios.fault.ScenarioError: teleoperation: simulation.horizon_s = \
+1000000000.0: 3.6e+12 tasks at a time take about 1.8e+06 GB of memory, allowed up to 1e+09 tasks; \
+did you mean 1000 (1e+09 µs)?
+    """
+    settings = Settings(scenario.model_dump())
+    path, tasks = _longest(settings)
+    if tasks > MOST_TASKS:
+        text = _memory(settings, path, tasks, f", allowed up to {MOST_TASKS:g} tasks")
+        value = value_text(settings.reliable(*path))
+        raise ScenarioError([Fault(settings.reliable("name"), key_text(path), value, text)])
+
+
+def _longest(settings: Settings) -> tuple[KeyPath, float]:
+    """What is played at a time, a round or the warm-up, and the mean number of its tasks."""
+    if settings.present("simulation", "arrivals", "trace"):
+        return (), 0.0  # as many as the file has
+    rates_per_s = [
+        (settings.reliable(table, users) or 0) * (settings.reliable(table, each) or 0.0)
+        for table, users, each in (
+            ("users", "total", "tasks_per_user_per_s"),
+            ("traffic", "users", "requests_per_user_per_s"),
+        )
+    ]
+    lengths = [("simulation", word) for word in ("horizon_s", "warmup_s")]
+    path = max(lengths, key=lambda path: settings.reliable(*path) or 0.0)
+    return path, sum(rates_per_s) * (settings.reliable(*path) or 0.0)
+
+
+def _memory(settings: Settings, path: KeyPath, tasks: float, limit: str = "") -> str:
+    memory_gb = tasks * BYTES_OF_A_TASK / 1e9
+    said = f"{tasks:.3g} tasks at a time take about {memory_gb:.3g} GB of memory{limit}"
+    lasts_s = settings.reliable(*path)
+    for factor, unit in ((1e3, "ms"), (1e6, "µs")):
+        if lasts_s >= factor and tasks / factor <= MANY_TASKS:
+            return f"{said}; did you mean {lasts_s / factor:g} ({lasts_s:g} {unit})?"
+    return said
