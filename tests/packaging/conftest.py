@@ -16,6 +16,23 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("scenarios", "sim", "agents", "analysis", "airan_market")
 #: Beside the folders, what a distribution is built from.
 BUILT_FROM = ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE")
+#: Another distribution with a top-level module `agents`, which offers a mechanism to ours.
+OTHER_PROJECT = """
+[project]
+name = "other-agents"
+version = "1"
+[project.entry-points."airan_market.mechanisms"]
+borrowed = "agents:borrowed"
+[build-system]
+requires = ["setuptools"]
+build-backend = "setuptools.build_meta"
+"""
+OTHER_AGENTS = """
+from airan_market.agents.mechanism.ct import agree
+OWNER = "somebody else"
+def borrowed(primitives):
+    return agree(primitives)
+"""
 
 
 class Distributions(NamedTuple):
@@ -84,11 +101,8 @@ def create(folder: Path, wheel: Path) -> Environment:
     venv.create(folder, with_pip=False, symlinks=True)
     other = folder / "other"
     (other / "agents").mkdir(parents=True)
-    (other / "agents" / "__init__.py").write_text('OWNER = "somebody else"\n')
-    (other / "pyproject.toml").write_text(
-        '[project]\nname = "other-agents"\nversion = "1"\n'
-        '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n'
-    )
+    (other / "agents" / "__init__.py").write_text(OTHER_AGENTS)
+    (other / "pyproject.toml").write_text(OTHER_PROJECT)
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     pip += ["--python", str(folder / "bin" / "python"), "install", "--no-index", "--no-deps"]
     subprocess.run([*pip, str(wheel), str(build("wheel", other, folder))], check=True)

@@ -76,3 +76,13 @@ def test_a_notebook_cell_runs_and_agents_is_the_other_one(installed) -> None:
     owner, path, items, rows = cell.stdout.rsplit(maxsplit=3)
     assert (owner, items, rows) == ("somebody else", "24", "24")
     assert Path(path).is_relative_to(installed.folder)
+
+
+def test_a_mechanism_of_another_installed_package_is_found_by_its_name(installed) -> None:
+    words = ("airan-market", "solve", "teleoperation", "--json", "--mechanism")
+    borrowed, ours = (installed.run(*words, name) for name in ("borrowed", "ct"))
+    assert borrowed.returncode == 0, borrowed.stderr
+    assert json.loads(borrowed.stdout) == json.loads(ours.stdout) | {"mechanism": "borrowed"}
+    wrong = installed.run(*words, "borowed")
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert 'did you mean "borrowed"?' in wrong.stderr
