@@ -51,7 +51,8 @@ class Traffic(Protocol):
         """Tasks that all users ask for in [start_s, start_s + duration_s)."""
         ...
 
-    def notes(self) -> list[str]:
+    @property
+    def notes(self) -> Sequence[str]:
         """Plain sentences that a reader of the run should know."""
         ...
 
@@ -64,10 +65,12 @@ def traffic_of(scenario: Scenario, seed: int, users_by_type: NDArray[np.int64]) 
     airan_market.sim.traffic.trace_file.TraceError
         When the recorded requests cannot be read.
     """
-    task, simulation = scenario.task, scenario.simulation
-    if isinstance(simulation.arrivals, TraceArrivals):
-        return RecordedTraffic(scenario, simulation.arrivals, seed, users_by_type)
-    arrivals = arrival_law(simulation.arrivals)
+    task, simulation, asked = scenario.task, scenario.simulation, scenario.simulation.arrivals
+    if isinstance(asked, TraceArrivals):
+        trace = tasks_of(asked, users_by_type)
+        notes = _of_trace(scenario, asked, trace)
+        return RecordedTraffic(trace, seed, users_by_type, asked.speed_up, notes)
+    arrivals = arrival_law(asked)
     end_s = simulation.warmup_s + simulation.rounds * simulation.horizon_s
     return DrawnTraffic(
         seed,
@@ -217,8 +220,8 @@ class DrawnTraffic:
     mean_work : sequence of 3 float
         By default work is relative, over its mean.
     intensity : Intensity
-    said : sequence of str
-        What `notes` says.
+    notes : sequence of str
+        As in `Traffic`.
     """
 
     seed: int
@@ -227,7 +230,7 @@ class DrawnTraffic:
     law: TaskLaw
     mean_work: Sequence[float] = (1.0, 1.0, 1.0)
     intensity: Intensity = POISSON
-    said: Sequence[str] = ()
+    notes: Sequence[str] = ()
 
     def demand(self, round_: int, start_s: float, duration_s: float, first_task: int) -> Demand:
         """Draw the tasks of a round."""
@@ -243,10 +246,6 @@ class DrawnTraffic:
             intensity=self.intensity,
             law=self.law,
         )
-
-    def notes(self) -> list[str]:
-        """Say what of the traffic operators do not reckon with."""
-        return list(self.said)
 
 
 def _unlike(scenario: Scenario, arrivals: ArrivalLaw, users: float) -> list[str]:
@@ -276,53 +275,47 @@ def _law_text(law: LognormalWork | TraceWork | str) -> str:
     return law
 
 
+@dataclass(frozen=True, eq=False)
 class RecordedTraffic:
-    """Requests of a recorded trace, played at `speed_up` times their pace."""
+    """Tasks of a trace, played at `speed_up` times their pace; the rest is as in `DrawnTraffic`."""
 
-    def __init__(
-        self,
-        scenario: Scenario,
-        arrivals: TraceArrivals,
-        seed: int,
-        users_by_type: NDArray[np.int64],
-    ) -> None:
-        self._scenario = scenario
-        self._arrivals = arrivals
-        self._seed = seed
-        self._users_by_type = users_by_type
-        self._trace = tasks_of(arrivals, users_by_type)
+    trace: TaskTrace
+    seed: int
+    users_by_type: NDArray[np.int64]
+    speed_up: float
+    notes: Sequence[str] = ()
 
     def demand(self, round_: int, start_s: float, duration_s: float, first_task: int) -> Demand:
         """Take the requests of a round."""
         return trace_demand(
-            self._trace,
-            self._seed,
+            self.trace,
+            self.seed,
             start_s,
             duration_s,
-            self._users_by_type,
-            speed_up=self._arrivals.speed_up,
+            self.users_by_type,
+            speed_up=self.speed_up,
             first_task=first_task,
         )
 
-    def notes(self) -> list[str]:
-        """Compare the trace with what the scenario says of its users and tasks."""
-        scenario, trace = self._scenario, self._trace
-        simulation, users = scenario.simulation, scenario.users
-        end_s = simulation.warmup_s + simulation.rounds * simulation.horizon_s
-        arrival_s = trace.arrival_s / self._arrivals.speed_up
-        played = int((arrival_s < end_s).sum())
-        length_s = float(arrival_s[-1])
-        busy_s = min(length_s, end_s) or 1.0  # one request alone has no rate
-        gpu_flop = float(trace.work[:, 1].mean())
-        promised_per_s = users.total * users.tasks_per_user_per_s
-        return [
-            f"The trace {Path(self._arrivals.trace).name} offers {played / busy_s:.4g} tasks/s; "
-            f"the scenario's users promise {promised_per_s:.4g} tasks/s.",
-            f"{played} of {len(trace)} requests are played, {length_s:.4g} s of traffic at "
-            f"{self._arrivals.speed_up:g} times its pace; the run ends at {end_s:g} s.",
-            f"The mean work of a request is {gpu_flop:.4g} FLOP; the scenario's operators design "
-            f"for {scenario.task.work_flop:.4g} FLOP.",
-        ]
+
+def _of_trace(scenario: Scenario, arrivals: TraceArrivals, trace: TaskTrace) -> list[str]:
+    """Compare a trace with what the scenario says of its users and tasks."""
+    simulation, users = scenario.simulation, scenario.users
+    end_s = simulation.warmup_s + simulation.rounds * simulation.horizon_s
+    arrival_s = trace.arrival_s / arrivals.speed_up
+    played = int((arrival_s < end_s).sum())
+    length_s = float(arrival_s[-1])
+    busy_s = min(length_s, end_s) or 1.0  # one request alone has no rate
+    gpu_flop = float(trace.work[:, 1].mean())
+    promised_per_s = users.total * users.tasks_per_user_per_s
+    return [
+        f"The trace {Path(arrivals.trace).name} offers {played / busy_s:.4g} tasks/s; "
+        f"the scenario's users promise {promised_per_s:.4g} tasks/s.",
+        f"{played} of {len(trace)} requests are played, {length_s:.4g} s of traffic at "
+        f"{arrivals.speed_up:g} times its pace; the run ends at {end_s:g} s.",
+        f"The mean work of a request is {gpu_flop:.4g} FLOP; the scenario's operators design "
+        f"for {scenario.task.work_flop:.4g} FLOP.",
+    ]
 
 
 def engine_of(scenario: Scenario | PactScenario) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from airan_market.sim.arrays import FloatArray, IntArray
 from airan_market.sim.engines.engine import simulate
-from airan_market.sim.theory.domain import arrival_rates, server_counts, service_rates
+from airan_market.sim.theory.domain import tandem
 from airan_market.sim.trace import State, Trace
 from airan_market.sim.traffic.arrival_laws import ArrivalLaw, Poisson
 from airan_market.sim.traffic.arrival_stream import ArrivalStream
@@ -69,33 +69,19 @@ class TandemModel:
         service_law: TaskLaw = EXPONENTIAL,
         arrival_law: ArrivalLaw = POISSON,
     ) -> None:
-        c = server_counts(servers)
-        mu = np.asarray(service_rate_per_s, dtype=np.float64)
-        service_rates(np.where(np.isposinf(mu), 1.0, mu))
-        rates = arrival_rates(arrival_rates_per_s, "arrival_rates_per_s")
-        if c.shape != (len(STAGES),) or mu.shape != (len(STAGES),):
-            raise ValueError(
-                f"servers, service_rate_per_s: shapes {c.shape}, {mu.shape}, allowed (3,)"
-            )
-        if rates.ndim != 1 or not len(rates):
-            raise ValueError(f"arrival_rates_per_s: shape {rates.shape}, allowed one rate a type")
-        if not hasattr(service_law, "work"):
-            raise ValueError(
-                f"service_law = {service_law!r}: allowed a law of sim.traffic.work_laws"
-            )
-        if not hasattr(arrival_law, "arrivals"):
-            raise ValueError(
-                f"arrival_law = {arrival_law!r}: allowed a law of sim.traffic.arrival_laws"
-            )
-        self._set("servers", c.astype(np.int64))
-        self._set("service_rate_per_s", mu.copy())
-        self._set("arrival_rates_per_s", rates.copy())
-        object.__setattr__(self, "service_law", service_law)
-        object.__setattr__(self, "arrival_law", arrival_law)
-
-    def _set(self, name: str, array: npt.NDArray[Any]) -> None:
-        array.setflags(write=False)
-        object.__setattr__(self, name, array)
+        mu = np.array(service_rate_per_s, dtype=np.float64)
+        c, _, rates = tandem(servers, np.where(np.isposinf(mu), 1.0, mu), arrival_rates_per_s)
+        if c.shape != (len(STAGES),):
+            raise ValueError(f"servers, service_rate_per_s: shape {c.shape}, allowed (3,)")
+        laws = {"service_law": service_law, "arrival_law": arrival_law}
+        for (name, law), draws in zip(laws.items(), ("work", "arrivals"), strict=True):
+            if not hasattr(law, draws):
+                raise ValueError(f"{name} = {law!r}: allowed a law with a method {draws!r}")
+            object.__setattr__(self, name, law)
+        arrays = {"servers": c.astype(np.int64), "service_rate_per_s": mu}
+        for name, array in (arrays | {"arrival_rates_per_s": rates.copy()}).items():
+            array.setflags(write=False)
+            object.__setattr__(self, name, array)
 
     @classmethod
     def one_station(
@@ -148,19 +134,7 @@ class TandemModel:
     ) -> tuple[Trace, State]:
         """Draw the tasks of one replication and serve them from empty until `until_s`.
 
-        Parameters
-        ----------
-        seed, replication, purpose
-            Which chance, as in `ArrivalStream`.
-        until_s : float
-            End of the span that starts at 0, s.
-        engine : str
-            As in `sim.simulate`.
-
-        Returns
-        -------
-        trace, state
-            As in `sim.simulate`; all tasks have operator 0 and user 0.
+        Arguments are those of `ArrivalStream` and `sim.simulate`, whose trace and state it returns.
         """
         work = self.arrivals(seed, replication, purpose).until(until_s)
         return simulate(work, self.servers[np.newaxis], until_s=until_s, engine=engine)

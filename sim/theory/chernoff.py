@@ -226,18 +226,9 @@ def _best_exponent(
 def log_mgf_slopes(
     eta: FloatArray, mu: FloatArray, probability: FloatArray, r: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """First and second derivative of ln Π_s G^s at η, inside its domain; sums of positive terms.
+    """First and second derivative of ln Π_s G^s at η (...), s and s²; sums of positive terms.
 
-    Parameters
-    ----------
-    eta : array, shape (...)
-        η, 1/s.
-    mu, probability, r : array, shape (..., S)
-        μ, P and r of each stage, not saturated; unchecked.
-
-    Returns
-    -------
-    slope_s, curvature_s2 : array, shape (...)
+    μ, P and r are (..., S), of stages that are not saturated; unchecked.
 
     Examples
     --------

@@ -174,10 +174,10 @@ def tandem(
     """
     c = np.atleast_1d(server_counts(servers))
     mu = np.atleast_1d(service_rates(service_rate_per_s))
-    rates = np.atleast_1d(arrival_rates(arrival_rates_per_s, "arrival_rates_per_s"))
+    rates = arrival_rates(arrival_rates_per_s, "arrival_rates_per_s")
     if rates.ndim != 1 or not rates.size:
         raise ValueError(
-            f"arrival_rates_per_s has shape {rates.shape}: must be (N,), one entry a type"
+            f"arrival_rates_per_s has shape {rates.shape}: must be (N,), one rate a type"
         )
     if c.ndim != 1 or mu.shape != c.shape or not c.size:
         raise ValueError(

@@ -104,4 +104,4 @@ def test_a_run_with_other_laws_trades_and_says_so(settings):
 
 
 def test_plain_traffic_needs_no_note():
-    assert traffic_of(scenario(), 1, USERS).notes() == []
+    assert traffic_of(scenario(), 1, USERS).notes == []

@@ -22,7 +22,8 @@ def test_loads_and_saturation_count_the_types_above():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"servers": [1, 2]}, "shapes"),
+        ({"servers": [1, 2]}, "servers has shape"),
+        ({"servers": [1, 2], "service_rate_per_s": [1.0, 2.0]}, r"shape \(2,\), allowed \(3,\)"),
         ({"servers": [1, 2, 0]}, "servers = 0.0"),
         ({"service_rate_per_s": [1.0, 0.0, 1.0]}, "service_rate_per_s = 0.0"),
         ({"service_rate_per_s": [1.0, -np.inf, 1.0]}, "service_rate_per_s = -inf"),

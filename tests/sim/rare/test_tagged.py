@@ -311,7 +311,7 @@ def test_a_type_without_tasks_of_its_own():
             r"servers has shape \(4,\): must be \(S,\), S from 1 to 3",
         ),
         (([0], [1.0], [0.5], 0), "servers = 0.0"),
-        (([1], [1.0], [[0.5]], 0), "arrival_rates_per_s has shape"),
+        (([1], [1.0], 0.5, 0), "arrival_rates_per_s has shape"),
         (([1], [1.0], [-0.5], 0), "arrival_rates_per_s = -0.5"),
     ],
 )
