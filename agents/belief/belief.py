@@ -12,14 +12,13 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from airan_market.agents.primitives.primitives import Primitives
+from airan_market.agents.primitives.primitives import PILOT_RUN, Primitives
 from airan_market.agents.primitives.returned import check_numbers
 from airan_market.agents.screening.monotone import ExponentialPieces, Pieces
 from airan_market.scenarios.registry import BELIEFS, RegistryError
 from airan_market.sim.arrays import FloatArray
 from airan_market.sim.estimation.pilot import PilotRun
 
-PILOT_RUN = PilotRun()
 PARTS = ("saturated", "raw", "probability", "pieces")
 
 

@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from airan_market.agents.primitives.population import largest_remainder
-
-OUT = -1  # a user that takes no operator
+from airan_market.sim.traffic.demand import OUT as OUT  # a user that takes no operator
 
 
 def draw(probabilities: ArrayLike, uniform: float) -> int:

@@ -7,7 +7,7 @@ import numpy as np
 from airan_market.agents.contract.design import designed_menus
 from airan_market.agents.contract.menu import Menu
 from airan_market.agents.mechanism.agreement import Agreement
-from airan_market.agents.mechanism.pure import SWEEPS, Selection, indicator, reselect
+from airan_market.agents.mechanism.pure import MOST_SWEEPS, Selection, indicator, reselect
 from airan_market.agents.primitives.primitives import Primitives
 
 
@@ -69,5 +69,5 @@ def _unrest(selection: Selection) -> tuple[str, ...]:
             f"the matching is that after sweep {selection.sweeps}",
         )
     return (
-        f"users do not come to rest within {SWEEPS} sweeps; the matching is that after the last",
+        f"users do not come to rest within {MOST_SWEEPS} sweeps; the matching is that after the last",
     )

@@ -21,7 +21,7 @@ from airan_market.agents.mechanism.agreement import Agreement
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.sim.arrays import FloatArray, IntArray
 
-SWEEPS = 1000  # after which users that neither settle nor repeat themselves are left alone
+MOST_SWEEPS = 1000  # after which users that neither settle nor repeat themselves are left alone
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,7 +156,7 @@ def reselect(primitives: Primitives, menu: Menu) -> Selection:
     matching = np.full(primitives.types, OUT)
     order = by_capacity(primitives)
     seen = {matching.tobytes(): 0}
-    for sweep in range(1, SWEEPS + 1):
+    for sweep in range(1, MOST_SWEEPS + 1):
         for n in range(primitives.types):
             utility = type_utility(primitives, menu, matching, n)
             tie = tie_usd(primitives, utility)
@@ -166,7 +166,7 @@ def reselect(primitives: Primitives, menu: Menu) -> Selection:
         if before < sweep:
             length = sweep - before
             return Selection(matching, sweep, 0 if length == 1 else length, length == 1)
-    return Selection(matching, SWEEPS, 0, False)
+    return Selection(matching, MOST_SWEEPS, 0, False)
 
 
 def at_induced_load(primitives: Primitives, menu: Menu, match_probability: FloatArray) -> Menu:

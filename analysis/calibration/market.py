@@ -23,6 +23,7 @@ from airan_market.agents.primitives.traffic import rates_of
 from airan_market.analysis.calibration.fit import Parameter, Problem
 from airan_market.analysis.calibration.profile import LEVEL
 from airan_market.analysis.reproduction.published import (
+    DIRICHLET,
     default_totals,
     default_totals_rounding,
     table_i,
@@ -34,7 +35,6 @@ from airan_market.sim.arrays import FloatArray
 UPLINK, GPU, DOWNLINK = "uplink rate", "GPU rate", "downlink rate"
 VALUE, TEMPERATURE = "service value", "last temperature"
 MARKET = (UPLINK, GPU, DOWNLINK, VALUE, TEMPERATURE)
-DIRICHLET = 10.0  # section VII-A
 _TIGHT = 1e-3  # users by which the sum of the types may miss the total
 
 

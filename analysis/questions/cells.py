@@ -21,7 +21,7 @@ import numpy as np
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.analysis.questions import anarchy, beliefs, rent
 from airan_market.analysis.questions.realised import Span
-from airan_market.analysis.reproduction.cells import DIRICHLET
+from airan_market.analysis.reproduction.published import DIRICHLET
 from airan_market.analysis.store.cell_store import code_mark, mark_of
 from airan_market.scenarios import InputError, Scenario, dump_toml, load_scenario
 

@@ -28,14 +28,13 @@ from airan_market.agents.mechanism.agreement import Agreement
 from airan_market.agents.primitives.population import type_shares
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.agents.solution.solver import arrive
-from airan_market.analysis.reproduction.published import WHOLE_TYPES
+from airan_market.analysis.reproduction.published import DIRICHLET, WHOLE_TYPES
 from airan_market.analysis.store.cell_store import code_mark, fill, mark_of
 from airan_market.scenarios import InputError, Scenario, dump_toml, load_scenario
 from airan_market.scenarios.registry import MECHANISMS
 
 SCENARIO = "teleoperation"
 DRAWS = 100
-DIRICHLET = 10.0
 DEFAULT, FITTED = "default", "fitted"  # many draws, and the shares of the scenario file
 
 #: What a cell computes: our mechanisms, and GSMC once more with its types kept whole.

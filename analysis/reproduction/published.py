@@ -17,6 +17,7 @@ OPERATOR, WELFARE = "operator utility", "social welfare"
 #: The two totals, in the order in which the paper gives a pair.
 TOTALS = (OPERATOR, WELFARE)
 PROPOSED = "mixed"
+DIRICHLET = 10.0  # parameter of the law that shares of types are drawn from, section VII-A
 BENCHMARKS = ("ct", "mc", "gsmc")
 #: GSMC in its other reading, types kept whole (`mechanism.gsmc_unit`).
 WHOLE_TYPES = "gsmc_types"

@@ -110,7 +110,7 @@ def test_a_long_restlessness_is_cut_and_said(
     primitives = market(
         users=[80.0], sensitivity=[0.1], value=[1.0, 1.0], refund=-0.3, latency_max_s=10.0
     )
-    monkeypatch.setattr(pure, "SWEEPS", 2)
+    monkeypatch.setattr(pure, "MOST_SWEEPS", 2)
     found = reselect(primitives, flat_menu([[0.1], [0.1]]))
     assert (found.settled, found.cycle, found.sweeps) == (False, 0, 2)
 
