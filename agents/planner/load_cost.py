@@ -59,10 +59,6 @@ def load_cost(primitives: Primitives, load_per_s: FloatArray) -> LoadCost:
     load_per_s : array (..., M, N)
         λ_{m,n}.
 
-    Returns
-    -------
-    LoadCost
-
     Raises
     ------
     ValueError

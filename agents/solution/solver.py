@@ -29,10 +29,6 @@ def solve(scenario: Scenario, seed: int = 0) -> Outcome:
     seed : int
         Root seed; only shares drawn from a Dirichlet law use it.
 
-    Returns
-    -------
-    Outcome
-
     Raises
     ------
     airan_market.scenarios.registry.RegistryError

@@ -12,12 +12,7 @@ from airan_market.analysis.wording import as_text, columns, number
 
 
 def pact_text(outcome: PactOutcome) -> str:
-    """Outcome as text; money in USD per request.
-
-    Parameters
-    ----------
-    outcome : PactOutcome
-    """
+    """Outcome as text; money in USD per request."""
     parts: list[Table | str] = []
     for solved in outcome.markets:
         if solved.market.name:

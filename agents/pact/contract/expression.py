@@ -38,11 +38,6 @@ class ExpressionError(ValueError):
 class Expression:
     """An expression in one variable, of + − * / **, numbers and a few functions.
 
-    Parameters
-    ----------
-    text : str
-    variable : str
-
     Raises
     ------
     ExpressionError
