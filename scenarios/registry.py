@@ -14,10 +14,8 @@ import difflib
 import importlib
 import inspect
 import os
-import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -29,7 +27,6 @@ if TYPE_CHECKING:
     from pydantic import ValidationInfo
 
 T = TypeVar("T")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 UNKNOWN: Final = "unknown_name"
 """Pydantic's word for the fault of a name that nothing is registered under."""
@@ -39,27 +36,6 @@ PLAYED: Final = "played"
 
 class RegistryError(InputError, ValueError):
     """What a name stands for cannot be had, or is not what it has to be; one line says why."""
-
-
-@dataclass(frozen=True)
-class Ours:
-    """Where something of ours stands.
-
-    Attributes
-    ----------
-    at
-        "module:attribute".
-    kernels
-        Modules whose machine code it needs.
-    """
-
-    at: str
-    kernels: tuple[str, ...] = ()
-
-    def load(self) -> Any:
-        """Import it."""
-        module, _, attribute = self.at.partition(":")
-        return getattr(importlib.import_module(module), attribute)
 
 
 class Registry:
@@ -72,7 +48,8 @@ class Registry:
     takes
         The parameters with which it is called, those after `*` by keyword.
     ours
-        Those that ship, by name. Their names are taken.
+        Those that ship, by name, which is taken: "module:attribute", and after it the modules whose
+        machine code is needed.
 
     Examples
     --------
@@ -89,7 +66,7 @@ class Registry:
 registered name (--use); did you mean "plain"?
     """
 
-    def __init__(self, noun: str, takes: str, ours: Mapping[str, Ours]) -> None:
+    def __init__(self, noun: str, takes: str, ours: Mapping[str, Sequence[str]]) -> None:
         self.noun = noun
         self.ours = MappingProxyType(dict(ours))
         self.group = f"airan_market.{noun}s"
@@ -113,19 +90,12 @@ registered name (--use); did you mean "plain"?
         """
 
         def keep(thing: T) -> T:
-            if not _NAME.fullmatch(name):
-                raise RegistryError(
-                    f"{self.noun} {name!r}: a name has 1 to 64 letters, digits, '.', '_' or '-'"
-                )
-            if name in self.ours:
-                raise RegistryError(f"{self.noun} {name!r}: the name is taken by one that ships")
-            before = self._found.get(name, thing)
-            if before is not thing and place_of(before) != place_of(thing):
-                places = (
-                    f"{place_of(before)} has the name, {place_of(thing)} cannot have it as well"
-                )
-                raise RegistryError(f"{self.noun} {name!r}: {places}")
-            check_call(f"{self.noun} {name!r}", thing, self._takes)
+            said = f"{self.noun} {name!r}"
+            mine = place_of(thing)
+            owner = "one that ships" if name in self.ours else place_of(self._found.get(name, thing))
+            if owner != mine:
+                raise RegistryError(f"{said}: the name is taken by {owner}, {mine} cannot have it")
+            check_call(said, thing, self._takes)
             self._found[name] = thing
             return thing
 
@@ -142,12 +112,12 @@ registered name (--use); did you mean "plain"?
         """
         if name not in self._found:
             ours = self.ours.get(name)
-            self._found[name] = self._offered(name) if ours is None else ours.load()
+            self._found[name] = self._offered(name) if ours is None else _at(ours[0])
         return self._found[name]
 
     def kernels(self, name: str) -> tuple[str, ...]:
         """Modules whose machine code it needs; none are known of what others bring."""
-        return self.ours[name].kernels if name in self.ours else ()
+        return tuple(self.ours.get(name, ())[1:])
 
     def known(self, name: str, info: "ValidationInfo") -> str:
         """Return a name that there is; for a field of a schema, hence pydantic's error.
@@ -156,7 +126,7 @@ registered name (--use); did you mean "plain"?
         """
         # an installed package is looked for only when the name is nobody else's
         known = name in self.ours or name in self._found or name in self.names()
-        if known or (info.context == PLAYED and _NAME.fullmatch(name)):
+        if known or info.context == PLAYED:
             return name
         from pydantic_core import PydanticCustomError  # `--help` has names, and must be quick
 
@@ -180,32 +150,13 @@ registered name (--use); did you mean "plain"?
         said = f"{self.noun} {name!r} of {' and of '.join(map(_source, points))}"
         if len(points) > 1:
             raise RegistryError(f"{said}: one of them has to go")
-        try:
-            thing = points[0].load()
-        except RegistryError:
-            raise
-        except Exception as error:
-            reason = f"{type(error).__name__}: {one_line(str(error))}"
-            raise RegistryError(f"{said}: {points[0].value} cannot be loaded: {reason}") from error
+        thing = _imported(f"{said}, {points[0].value}", points[0].load)
         check_call(said, thing, self._takes)
         return thing
 
 
 def check_call(said: str, thing: object, takes: str) -> None:
-    """Refuse what cannot be called with these parameters, those after `*` by keyword.
-
-    Raises
-    ------
-    RegistryError
-
-    Examples
-    --------
-    >>> check_call("hat", lambda head: head, "head, *, size")
-    Traceback (most recent call last):
-        ...
-    airan_market.scenarios.registry.RegistryError: hat: must take (head, *, size): got an \
-unexpected keyword argument 'size'
-    """
+    """Refuse, by RegistryError, what cannot be called with these parameters."""
     before, _, after = takes.partition("*")
     positional = before.replace(",", " ").split()
     keywords = dict.fromkeys(after.replace(",", " ").split())
@@ -218,14 +169,21 @@ unexpected keyword argument 'size'
         pass  # written in C, without a signature to look at
 
 
-def place_of(thing: object) -> str:
-    """Where something was defined, "module.name"; what it looks like when it does not say.
+def _at(place: str) -> Any:
+    module, _, attribute = place.partition(":")
+    return getattr(importlib.import_module(module), attribute)
 
-    Examples
-    --------
-    >>> place_of(difflib.get_close_matches), place_of(3)
-    ('difflib.get_close_matches', '3')
-    """
+
+def _imported(said: str, load: Callable[[], T]) -> T:
+    try:
+        return load()
+    except Exception as error:
+        reason = one_line(str(error))
+        raise RegistryError(f"{said}: {type(error).__name__}: {reason}") from error
+
+
+def place_of(thing: object) -> str:
+    """Where something was defined, "module.name"; what it looks like when it does not say."""
     name = getattr(thing, "__qualname__", None)
     return f"{thing.__module__}.{name}" if name else repr(thing)
 
@@ -240,38 +198,31 @@ def _source(point: "EntryPoint") -> str:
     return f"{point.dist.name} {point.dist.version}" if point.dist else point.value
 
 
+_SIM = "airan_market.sim"
+_BELIEF, _MECHANISM = "airan_market.agents.belief", "airan_market.agents.mechanism"
 MECHANISMS = Registry(
     "mechanism",
     "primitives",
-    {
-        name: Ours(f"airan_market.agents.mechanism.{name}:agree")
-        for name in ("mixed", "ct", "mc", "gsmc")
-    },
+    {name: (f"{_MECHANISM}.{name}:agree",) for name in ("mixed", "ct", "mc", "gsmc")},
 )
-_DESIGN = "airan_market.agents.belief.chernoff_design"
 BELIEFS = Registry(
     "belief",
     "servers, service_rate_per_s, load_per_s, *, zeta, pilot",
     {
-        "chernoff": Ours(f"{_DESIGN}:chernoff", (_DESIGN,)),
-        "chernoff-optimised": Ours("airan_market.agents.belief.optimised_law:optimised"),
-        "fifo": Ours("airan_market.agents.belief.fcfs_law:first_come"),
-        "priority": Ours(
-            "airan_market.agents.belief.priority_law:priority",
-            ("airan_market.sim.theory.preemptive_kernel",),
-        ),
-        "measured": Ours(
-            "airan_market.agents.belief.measured:measured", ("airan_market.sim.engines.kernel",)
-        ),
+        "chernoff": (f"{_BELIEF}.chernoff_design:chernoff", f"{_BELIEF}.chernoff_design"),
+        "chernoff-optimised": (f"{_BELIEF}.optimised_law:optimised",),
+        "fifo": (f"{_BELIEF}.fcfs_law:first_come",),
+        "priority": (f"{_BELIEF}.priority_law:priority", f"{_SIM}.theory.preemptive_kernel"),
+        "measured": (f"{_BELIEF}.measured:measured", f"{_SIM}.engines.kernel"),
     },
 )
 DISCIPLINES = Registry(
     "discipline",
     "clock, stage, servers, types, leave",
     {
-        "preemptive-resume": Ours("airan_market.sim.engines.station:Station"),
-        "non-preemptive": Ours("airan_market.sim.engines.disciplines:NonPreemptive"),
-        "fcfs": Ours("airan_market.sim.engines.disciplines:FirstComeFirstServed"),
+        "preemptive-resume": (f"{_SIM}.engines.station:Station",),
+        "non-preemptive": (f"{_SIM}.engines.disciplines:NonPreemptive",),
+        "fcfs": (f"{_SIM}.engines.disciplines:FirstComeFirstServed",),
     },
 )
 
@@ -308,13 +259,7 @@ named 'no'
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())
     fresh, before = module not in sys.modules, _registered()
-    try:
-        found = importlib.import_module(module)
-    except RegistryError as error:
-        raise RegistryError(f"{said}: {error}") from error
-    except Exception as error:
-        reason = f"{type(error).__name__}: {one_line(str(error))}"
-        raise RegistryError(f"{said}: {reason}") from error
+    found = _imported(said, lambda: importlib.import_module(module))
     if fresh and _registered() == before:
         nothing = "registers no mechanism, no belief and no discipline"
         raise RegistryError(f"{said}: {nothing} (it is {getattr(found, '__file__', 'built in')})")

@@ -111,7 +111,7 @@ def believe(
     Parameters
     ----------
     name : str
-        One of ours, or a registered one (`scenarios.registry`).
+        Of ours, or a registered one (`scenarios.registry`).
     servers, service_rate_per_s : array (..., S)
         c and μ of each stage, leading axes for the operators; checked by `Primitives`, not here.
     load_per_s : array (..., N)
@@ -161,20 +161,12 @@ def operator_belief(primitives: Primitives, load_per_s: FloatArray) -> Belief:
 
 
 class CheckedBelief:
-    """A belief that others bring, its probabilities checked whenever they are asked for.
-
-    Parameters
-    ----------
-    said : str
-        What faults call it.
-    belief : Belief
-    shape : tuple of int
-        (..., N), that of the loads.
+    """A belief that others bring, `said` in faults; its probabilities are checked when asked for.
 
     Raises
     ------
     airan_market.scenarios.registry.RegistryError
-        When it is no belief, or a probability is none.
+        When it is no belief at loads of this shape (..., N), or a probability is none.
     """
 
     def __init__(self, said: str, belief: Belief, shape: tuple[int, ...]) -> None:
@@ -182,24 +174,22 @@ class CheckedBelief:
         if missing:
             kind = type(belief).__name__
             raise RegistryError(f"{said}: returned {kind}, which has no {', no '.join(missing)}")
-        self._said, self._belief = said, belief
-        self.saturated = np.asarray(belief.saturated)
+        self.saturated, self.pieces = np.asarray(belief.saturated), belief.pieces
         if self.saturated.dtype != bool or self.saturated.shape != shape:
             found = f"{self.saturated.dtype} {self.saturated.shape}"
             raise RegistryError(f"{said}: saturated must be an array of bool {shape}, is {found}")
-        self.pieces = belief.pieces
+        self._said, self._belief = said, belief
 
     def raw(self, latency_s: FloatArray) -> FloatArray:
         """Value of the believed expression."""
-        return self._checked("raw", self._belief.raw(latency_s), latency_s, np.inf)
+        shape = np.broadcast_shapes(latency_s.shape, self.saturated.shape)
+        found = self._belief.raw(latency_s)
+        check_numbers(f"{self._said}: raw", found, shape, 0.0)
+        return found
 
     def probability(self, latency_s: FloatArray) -> FloatArray:
         """Value of the belief."""
-        return self._checked("probability", self._belief.probability(latency_s), latency_s, 1.0)
-
-    def _checked(
-        self, part: str, found: FloatArray, latency_s: FloatArray, highest: float
-    ) -> FloatArray:
         shape = np.broadcast_shapes(latency_s.shape, self.saturated.shape)
-        check_numbers(f"{self._said}: {part}", found, shape, 0.0, highest)
+        found = self._belief.probability(latency_s)
+        check_numbers(f"{self._said}: probability", found, shape, 0.0, 1.0)
         return found

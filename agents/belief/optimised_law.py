@@ -7,7 +7,9 @@ bend, so menus are designed on its convex envelope (`envelope`), as with an exac
 
 from __future__ import annotations
 
-from airan_market.agents.belief.tail_belief import belief_from_formulas
+from functools import partial
+
+from airan_market.agents.belief.tail_belief import TailLaw, belief_from_laws
 from airan_market.sim.arrays import FloatArray
 from airan_market.sim.theory.chernoff import optimised_tail
 
@@ -37,4 +39,4 @@ def steepness(
     return raw * exponent_per_s
 
 
-optimised = belief_from_formulas(bound, steepness)
+optimised = belief_from_laws(partial(TailLaw, bound, steepness))

@@ -18,9 +18,9 @@ class PriorityLaw:
     Parameters
     ----------
     servers, service_rate_per_s : array (..., N, S)
-    load_per_s, above_per_s : array (..., N)
-        Λ_n and Λ_{n−1}; without the second, the load of the type before. A type that brings no
-        traffic fares as its first task would.
+    load_per_s : array (..., N)
+        Λ_n; Λ_{n−1} is that of the type before. A type that brings no traffic fares as its first
+        task would.
 
     Examples
     --------
@@ -33,16 +33,11 @@ class PriorityLaw:
     """
 
     def __init__(
-        self,
-        servers: FloatArray,
-        service_rate_per_s: FloatArray,
-        load_per_s: FloatArray,
-        above_per_s: FloatArray | None = None,
+        self, servers: FloatArray, service_rate_per_s: FloatArray, load_per_s: FloatArray
     ) -> None:
         stages = servers.shape[-1]
-        if above_per_s is None:
-            nothing = np.zeros_like(load_per_s[..., :1])
-            above_per_s = np.concatenate([nothing, load_per_s[..., :-1]], axis=-1)
+        nothing = np.zeros_like(load_per_s[..., :1])
+        above_per_s = np.concatenate([nothing, load_per_s[..., :-1]], axis=-1)
         self._laws = SojournLaws(
             servers.reshape(-1, stages),
             service_rate_per_s.reshape(-1, stages),

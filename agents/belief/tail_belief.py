@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import update_wrapper
+from functools import partial, update_wrapper
 from typing import Any
 
 import numpy as np
@@ -57,34 +57,31 @@ class TailBelief:
         return EnvelopePieces.over(self.law, slope, weight, free, lower_s, upper_s)
 
 
-@dataclass(frozen=True)
 class TailLaw:
-    """Laws given by formulas of their own load alone, as `envelope.Law`: K of them, flattened.
+    """Laws given by formulas of their own load alone, as `envelope.Law`.
 
     Parameters
     ----------
-    formula, density_formula : callable
+    tail, density : callable
         P(T > t) and the density, 1/s, of latencies (...), servers and rates (..., S), loads (...).
-    servers, service_rate_per_s : array (K, S)
-    load_per_s : array (K,)
+    servers, service_rate_per_s : array (..., N, S)
+    load_per_s : array (..., N)
     """
 
-    formula: Tail
-    density_formula: Tail
-    servers: FloatArray
-    service_rate_per_s: FloatArray
-    load_per_s: FloatArray
+    def __init__(
+        self, tail: Tail, density: Tail, servers: FloatArray, rates: FloatArray, load: FloatArray
+    ) -> None:
+        flat = (-1, servers.shape[-1])
+        self._tail, self._density = tail, density
+        self._at = servers.reshape(flat), rates.reshape(flat), load.reshape(-1)
 
     def tail(self, latency_s: FloatArray, which: IntArray) -> FloatArray:
         """P(T > latency_s) under the laws `which`."""
-        return self.formula(latency_s, *self._of(which))
+        return self._tail(latency_s, *(part[which] for part in self._at))
 
     def density(self, latency_s: FloatArray, which: IntArray) -> FloatArray:
         """Density of T at latency_s, 1/s."""
-        return self.density_formula(latency_s, *self._of(which))
-
-    def _of(self, which: IntArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-        return self.servers[which], self.service_rate_per_s[which], self.load_per_s[which]
+        return self._density(latency_s, *(part[which] for part in self._at))
 
 
 def belief_from_laws(laws: Callable[[FloatArray, FloatArray, FloatArray], Law]) -> Builder:
@@ -115,17 +112,6 @@ def belief_from_laws(laws: Callable[[FloatArray, FloatArray, FloatArray], Law]) 
         return TailBelief(laws(servers, rates, load), load >= capacity)
 
     return build
-
-
-def belief_from_formulas(tail: Tail, density: Tail) -> Builder:
-    """What builds a belief in formulas of a type's own load, as `TailLaw` takes them."""
-
-    def laws(servers: FloatArray, rates: FloatArray, load_per_s: FloatArray) -> TailLaw:
-        by_law = (-1, servers.shape[-1])
-        flat = servers.reshape(by_law), rates.reshape(by_law), load_per_s.reshape(-1)
-        return TailLaw(tail, density, *flat)
-
-    return belief_from_laws(laws)
 
 
 def belief_from_tail(tail: Tail) -> Builder:
@@ -168,6 +154,6 @@ def belief_from_tail(tail: Tail) -> Builder:
             raise RegistryError(f"{said}: P(T > t) rises with t")
         return np.maximum(fall, 0.0) / (after - before)
 
-    build = update_wrapper(belief_from_formulas(checked, density), tail)
+    build = update_wrapper(belief_from_laws(partial(TailLaw, checked, density)), tail)
     del build.__wrapped__  # its signature is not that of the tail
     return build

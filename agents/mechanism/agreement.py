@@ -60,7 +60,7 @@ class Agreement:
         Whether it came to rest; true where there is nothing to repeat.
     notes : tuple of str
         What a reader should know, a sentence each.
-    history : tuple of Iteration
+    states : tuple of Iteration
         From k = 0 on, where there are iterations like those of Algorithm 1.
     """
 
@@ -72,7 +72,7 @@ class Agreement:
     iterations: int = 1
     converged: bool = True
     notes: tuple[str, ...] = ()
-    history: tuple[Iteration, ...] = ()
+    states: tuple[Iteration, ...] = ()
 
     @property
     def response(self) -> tuple[float, FloatArray]:

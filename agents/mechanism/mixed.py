@@ -129,5 +129,5 @@ def agree(primitives: Primitives) -> Agreement:
         shadow_price_usd=last.shadow_price_usd,
         iterations=last.iteration,
         converged=last.residual <= primitives.mechanism.tolerance,
-        history=states,
+        states=states,
     )

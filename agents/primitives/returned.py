@@ -14,12 +14,7 @@ def check_numbers(
     lowest: float = -np.inf,
     highest: float = np.inf,
 ) -> None:
-    """Refuse what is no array of finite numbers of this shape, within bounds up to `ROUNDING`.
-
-    Raises
-    ------
-    RegistryError
-        With `said`, the first wrong value (places counted from 1) and what is allowed.
+    """Refuse, by RegistryError, what is no array of finite numbers of this shape within bounds.
 
     Examples
     --------

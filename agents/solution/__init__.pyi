@@ -1,4 +1,3 @@
-from .outcome import History as History
 from .outcome import Outcome as Outcome
 from .solver import agree as agree
 from .solver import arrive as arrive

@@ -93,22 +93,22 @@ def test_operators_are_one_based_and_out_is_zero(market: Market) -> None:
 def test_history_is_that_of_the_iterations(market: Market) -> None:
     primitives = market(max_iterations=7)
     agreement = agree(primitives)
-    states = agreement.history
+    states = agreement.states
     found = conclude(primitives, agreement)
-    history = found.history
-    assert len(history) == found.iterations == 7
-    assert history.residual[-1] == found.residual
-    assert history.match_probability[-1].tolist() == found.match_probability.tolist()
-    assert history.temperature_usd[[0, -1]] == pytest.approx([1e-4, 1e-5])
+    assert len(found.history) == found.iterations == 7
+    last, _ = found.history[-1]
+    assert last.residual == found.residual
+    assert last.match_probability.tolist() == found.match_probability.tolist()
+    assert [found.history[k][0].temperature_usd for k in (0, -1)] == pytest.approx([1e-4, 1e-5])
     for k in (1, 4):
+        state, accounts = found.history[k - 1]
+        assert state is states[k]
         rate = states[k - 1].match_probability * primitives.demand_per_s
-        assert history.load_per_s[k - 1] == pytest.approx(rate.sum(axis=1))
-        menu = states[k].menu
-        profit = menu.price_usd - 1.2e-3 * menu.violation_probability - 8e-6
+        assert accounts.tasks_per_s.tolist() == rate.tolist()
+        profit = state.menu.price_usd - 1.2e-3 * state.menu.violation_probability - 8e-6
         expected = (rate * profit).sum(axis=1)
-        assert history.operator_utility_usd_per_s[k - 1] == pytest.approx(expected, rel=1e-12)
-        assert history.social_welfare_usd_per_s[k - 1] > expected.sum()
-        assert history.shadow_price_usd[k - 1].tolist() == states[k].shadow_price_usd.tolist()
+        assert accounts.operator_utility_usd_per_s == pytest.approx(expected, rel=1e-12)
+        assert accounts.social_welfare_usd_per_s > expected.sum()
 
 
 def test_convergence_is_said(market: Market) -> None:
