@@ -115,7 +115,7 @@ class Outcome(Agreement, Accounts):
 
 
 def conclude(primitives: Primitives, agreement: Agreement) -> Outcome:
-    """Outcome of an agreement: menus in force, accounts, certificates, what a reader should know."""
+    """Outcome of an agreement: menus in force, accounts, certificates and what to know of them."""
     notes, design = agreement.notes, agreement.design_probability
     if design is not None:
         notes += design_notes(primitives, agreement.menu, *load_and_weight(primitives, design))
