@@ -90,11 +90,9 @@ registered name (--use); did you mean "plain"?
         """
 
         def keep(thing: T) -> T:
-            said = f"{self.noun} {name!r}"
-            mine = place_of(thing)
-            owner = (
-                "one that ships" if name in self.ours else place_of(self._found.get(name, thing))
-            )
+            said, mine = f"{self.noun} {name!r}", place_of(thing)
+            owner = place_of(self._found.get(name, thing))
+            owner = "one that ships" if name in self.ours else owner
             if owner != mine:
                 raise RegistryError(f"{said}: the name is taken by {owner}, {mine} cannot have it")
             check_call(said, thing, self._takes)

@@ -51,11 +51,15 @@ def misses(said: str, happened: str) -> list[str]:
 
 
 @pytest.mark.parametrize("page", pages_with("python"))
-def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch) -> None:
+def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch, capsys) -> None:
+    """And prints what a remark beside a print says; "; " stands between several prints."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     for number, code in enumerate(blocks(page, "python")):
         exec(compile(code, f"{page}, block {number + 1}", "exec"), {"__name__": "__main__"})
+        said = "; ".join(re.findall(r"^ *print\(.*\)  # (.*)$", code, re.MULTILINE)).split("; ")
+        shown = capsys.readouterr().out
+        assert [text for text in said if text not in shown] == []
 
 
 @pytest.mark.parametrize("page", [page for page in pages_with("python") if "how_to" in page])

@@ -1,7 +1,5 @@
 """Beliefs that others bring: a formula of the tail is enough, and its faults are told by name."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 
@@ -12,7 +10,7 @@ from airan_market.agents.primitives.traffic import knows_traffic
 from airan_market.agents.screening.monotone import maximise_monotone
 from airan_market.agents.solution import arrive
 from airan_market.scenarios import load_scenario
-from airan_market.scenarios.registry import BELIEFS, RegistryError, register_belief
+from airan_market.scenarios.registry import RegistryError, register_belief
 from airan_market.sim.estimation.pilot import PilotRun
 from airan_market.sim.theory.end_to_end import end_to_end_tail
 
@@ -20,15 +18,6 @@ SERVERS = np.array([[9, 4, 20], [7, 3, 15]], dtype=float)
 RATES = np.array([[270.0, 110.0, 180.0], [250.0, 120.0, 190.0]])
 LOADS = np.array([[100.0, 250.0, 400.0], [100.0, 300.0, 420.0]])  # last: GPU of operator 2 full
 AT = np.array([0.02, 0.03, 0.05])
-
-
-@pytest.fixture(autouse=True)
-def forget() -> Iterator[None]:
-    """Nothing that a test registers is known to the next."""
-    before = dict(BELIEFS._found)
-    yield
-    BELIEFS._found.clear()
-    BELIEFS._found.update(before)
 
 
 def first_come(latency_s, servers, service_rate_per_s, load_per_s):

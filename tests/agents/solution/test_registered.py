@@ -1,6 +1,6 @@
 """A mechanism that others bring: treated as ours, and told in one line what it returns wrongly."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -13,18 +13,9 @@ from airan_market.agents.mechanism import Agreement, assumed_menus, indicator, r
 from airan_market.agents.mechanism.mixed import agree as algorithm_1
 from airan_market.agents.solution import arrive, settle
 from airan_market.scenarios import load_scenario
-from airan_market.scenarios.registry import MECHANISMS, RegistryError, register_mechanism
+from airan_market.scenarios.registry import RegistryError, register_mechanism
 
 MarketOf = Callable[..., Primitives]
-
-
-@pytest.fixture(autouse=True)
-def forget() -> Iterator[None]:
-    """Nothing that a test registers is known to the next."""
-    before = dict(MECHANISMS._found)
-    yield
-    MECHANISMS._found.clear()
-    MECHANISMS._found.update(before)
 
 
 def under(name: str, market: Primitives) -> Primitives:
