@@ -68,6 +68,5 @@ def _unrest(selection: Selection) -> tuple[str, ...]:
             f"users do not come to rest: their choices repeat every {selection.cycle} sweeps; "
             f"the matching is that after sweep {selection.sweeps}",
         )
-    return (
-        f"users do not come to rest within {MOST_SWEEPS} sweeps; the matching is that after the last",
-    )
+    within = f"users do not come to rest within {MOST_SWEEPS} sweeps"
+    return (f"{within}; the matching is that after the last",)
