@@ -1,4 +1,4 @@
-"""One HTML page that needs no other file: what was found, pictures, tables, how to get them again."""
+"""One HTML page that needs no other file: findings, pictures, tables, how to get them again."""
 
 from __future__ import annotations
 

@@ -133,7 +133,8 @@ pd.Series(judged, name="here").rename_axis("claim").to_frame()
 # %%
 held = sum(bool(verdicts[name]) for name in CLAIMS)
 assert [name for name in CLAIMS if not verdicts[name]] == ["negative with"]
-zero = {kind: break_even(replace(solved.market, menu=kind)).level for kind in ("continuous", "discrete")}
+kinds = ("continuous", "discrete")
+zero = {kind: break_even(replace(solved.market, menu=kind)).level for kind in kinds}
 assert min(zero.values()) > 2
 say(
     f"""{held} of {len(CLAIMS)} hold. The provider's expected utility falls from

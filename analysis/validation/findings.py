@@ -34,7 +34,7 @@ class Findings:
     beyond : DataFrame
         See `analysis.validation.beyond.beyond_table`; empty unless asked for.
     map : DataFrame
-        See `analysis.validation.bound.map.bound_map`, with the scenario's ζ; empty unless asked for.
+        See `analysis.validation.bound.map.bound_map`, with the scenario's ζ; empty unless asked.
     markets : DataFrame
         See `analysis.validation.bound.markets.market_table`; empty unless asked for.
     spent : tuple of dict

@@ -1,8 +1,8 @@
 """What happens at an operator's loads: the tandem simulated, by the means that each latency needs.
 
 Where plain replications are expected to see enough late tasks they are the estimate; where they
-are not, rare-event simulation is (`sim.rare.rare_event`). Which of the two a latency gets is decided by
-theory before anything is simulated, so that no estimate is picked for its outcome.
+are not, rare-event simulation is (`sim.rare.rare_event`). Which of the two a latency gets is
+decided by theory before anything is simulated, so that no estimate is picked for its outcome.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ def modules_after(script: str) -> set[str]:
     [
         "import airan_market.analysis",
         "from airan_market.analysis.cli.program import invoke; assert invoke(['--help']) == 0",
-        "from airan_market.analysis.cli.program import invoke; assert invoke(['run', '--help']) == 0",
+        "import airan_market.analysis.cli.program as p; assert p.invoke(['run', '--help']) == 0",
         "from airan_market.analysis.cli.program import invoke; assert invoke(['--version']) == 0",
     ],
 )
