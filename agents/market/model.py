@@ -108,7 +108,7 @@ class Market(RoundModel):
         )
         (user_class,) = classes_of(user_class, ["user"], UserAgent)
         self.users = self._in_order(self._user(user_class, int(n)) for n in self._user_type)
-        self.notes = [*self._traffic.notes] + rate_notes(scenario.operators) + self.notes
+        self.notes = [*self._traffic.notes, *rate_notes(scenario.operators), *self.notes]
         self.negotiation = self._open_negotiation()
         self.clearing = ClearingHouse(primitives, self._starts_s, len(self.users))
         self.agreed: list[Terms] = []
