@@ -14,6 +14,7 @@ from airan_market.analysis.calibration.market import MARKET, largest_table_error
 from airan_market.analysis.calibration.profile import LEVEL, Interval, allowed_rise
 from airan_market.analysis.page import write_page
 from airan_market.analysis.reproduction.published import default_totals, table_i
+from airan_market.analysis.runs.summary import plain
 from airan_market.analysis.store.directory import DirectoryWriter
 from airan_market.analysis.store.manifest import Manifest, write_json, write_text
 from airan_market.analysis.wording import Section
@@ -60,47 +61,32 @@ def account_text(account: Account) -> str:
 
 def account_fields(account: Account) -> dict[str, Any]:
     """What `calibrate --json` prints: fits, ranges of the parameters, the valley, the proposal."""
-    fits = {
-        "best fit": account.best,
-        **{name: found for name, (_, found) in account.variants.items()},
-        "proposal": account.proposal,
-    }
-    return {
+    variants = {name: found for name, (_, found) in account.variants.items()}
+    fits = {"best fit": account.best, **variants, "proposal": account.proposal}
+    users = {f"users of type {n}": c for n, c in enumerate(account.proposed_users, start=1)}
+    proposed = dict(zip(MARKET, account.proposal.values, strict=False)) | users
+    fields = {
         "fits": [{"fit": name} | _fit_fields(found) for name, found in fits.items()],
         "ranges": [
-            {
-                "parameter": interval.parameter.name,
-                "unit": interval.parameter.unit,
-                "best": interval.best,
-                "low": interval.low,
-                "high": interval.high,
-            }
-            for interval in account.intervals
+            {"parameter": range_.parameter.name, "unit": range_.parameter.unit,
+             "best": range_.best, "low": range_.low, "high": range_.high}
+            for range_ in account.intervals
         ],
         "valley": [
-            {"gpu_flop_per_s": held.gpu_flop_per_s}
-            | _fit_fields(held.found)
-            | {"utilisation": held.utilisation, "shadow_price_usd": held.shadow_price_usd}
+            {"gpu_flop_per_s": held.gpu_flop_per_s, **_fit_fields(held.found),
+             "utilisation": held.utilisation, "shadow_price_usd": held.shadow_price_usd}
             for held in account.valley
         ],
-        "proposal": [
-            {"parameter": name, "value": value}
-            for name, value in (
-                *zip(MARKET, account.proposal.values.tolist(), strict=False),
-                *((f"users of type {n}", c) for n, c in enumerate(account.proposed_users, start=1)),
-            )
-        ],
-    }
+        "proposal": [{"parameter": name, "value": value} for name, value in proposed.items()],
+    }  # fmt: skip
+    return plain(fields)
 
 
 def _fit_fields(found: Fit) -> dict[str, float]:
-    operator, welfare = found.predicted[-2:].tolist()
-    return {
-        "cost": found.cost,
-        "largest_table_error": largest_table_error(found.predicted),
-        "operator_utility_usd_per_s": operator,
-        "social_welfare_usd_per_s": welfare,
-    }
+    names = ("operator_utility_usd_per_s", "social_welfare_usd_per_s")
+    error = largest_table_error(found.predicted)
+    totals = zip(names, found.predicted[-2:], strict=True)
+    return {"cost": found.cost, "largest_table_error": error, **dict(totals)}
 
 
 def keep(directory: Path, scenario: Scenario, account: Account, *, force: bool = False) -> None:

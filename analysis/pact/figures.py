@@ -1,6 +1,7 @@
 """The pictures of a PACT market: the paper's Figures 2 to 4, the cost curve, the regulator's chart.
 
-Lines differ by marker and dash as well as by colour, so the figures are readable in grey.
+Frames are the tables of `analysis.pact.tables`. Lines differ by marker and dash as well as by
+colour, so the figures are readable in grey.
 """
 
 from __future__ import annotations
@@ -157,15 +158,7 @@ def _expected(axis: Axes, four: dict[str, Contract]) -> None:
 
 
 def liability(points: pd.DataFrame, break_even: dict[str, float | None]) -> Figure:
-    """Regulator's chart: who gains from liability, by its level, a column per kind of menu.
-
-    Parameters
-    ----------
-    points : DataFrame
-        Rows of `LiabilityPoint` with a column `menu`.
-    break_even : dict
-        Level at which the provider's utility is zero, by menu.
-    """
+    """Regulator's chart: who gains from liability, by its level, a column per kind of menu."""
     kinds = list(dict.fromkeys(points["menu"]))
     with style():
         figure, axes = panels(2 * len(kinds), len(kinds), 5.6, 3.2)
@@ -239,13 +232,7 @@ def stretches(level: np.ndarray, wanted: np.ndarray) -> list[tuple[float, float]
 
 
 def audits(table: pd.DataFrame) -> Figure:
-    """Best part of answers to audit by what an audit costs, a line per level that is charged.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Columns `menu`, `fine_level`, `cost_usd`, `rate`, `welfare_usd`.
-    """
+    """Best part of answers to audit by what an audit costs, a line per level that is charged."""
     kinds = list(dict.fromkeys(table["menu"]))
     with style():
         figure, axes = panels(2 * len(kinds), len(kinds), 5.4, 3.2)
@@ -269,13 +256,7 @@ def audits(table: pd.DataFrame) -> Figure:
 
 
 def break_even_over_scale(frame: pd.DataFrame) -> Figure:
-    """Break-even level by how much users value quality, a line per form of fit.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        Columns `form`, `scale`, `level` (NaN where the provider earns nothing even without).
-    """
+    """Break-even level by how much users value quality, a line per form of fit."""
     with style():
         figure, (axis,) = panels(1, 1, 6.6, 4.2)
         for place, (form, rows) in enumerate(frame.groupby("form", sort=False)):
@@ -294,13 +275,7 @@ def break_even_over_scale(frame: pd.DataFrame) -> Figure:
 
 
 def claims(shares: dict[str, dict[str, dict[str, float]]]) -> Figure:
-    """Part of the readings in which each claim holds, by the value of every assumption.
-
-    Parameters
-    ----------
-    shares : dict
-        Claim → assumption → value → part.
-    """
+    """Part of the readings in which each claim holds: claim → assumption → value → part."""
     names = list(shares)
     columns = [(axis, value) for axis, found in shares[names[0]].items() for value in found]
     table = np.array([[shares[name][axis][value] for axis, value in columns] for name in names])

@@ -1,4 +1,9 @@
-"""The pictures of a PACT run. Each function takes frames and returns a Matplotlib figure."""
+"""The pictures of a PACT run. Each function takes frames and returns a Matplotlib figure.
+
+`types` is as `analysis.pact_run.summary.type_table` gives it, the other frames have the columns of
+the run's tables; `tasks` are the names of the tasks where there are several, `level` is the
+confidence level of intervals.
+"""
 
 from __future__ import annotations
 
@@ -26,17 +31,7 @@ _WIDTH_IN = 5.2
 
 
 def promises(types: pd.DataFrame, tasks: Sequence[str] = (), level: float = 0.95) -> Figure:
-    """Promised against measured quality and response time by type, a row of panels per task.
-
-    Parameters
-    ----------
-    types : DataFrame
-        As `analysis.pact_run.summary.type_table` gives it.
-    tasks : sequence of str
-        Names of the tasks, where there are several.
-    level : float
-        Of the intervals, for the legend.
-    """
+    """Promised against measured quality and response time by type, a row of panels per task."""
     markets = sorted(types["market"].unique())
     with style():
         figure, axes = panels(2 * len(markets), 2, _WIDTH_IN, 3.6)
@@ -75,15 +70,7 @@ def profit(types: pd.DataFrame, tasks: Sequence[str] = (), level: float = 0.95) 
 
 
 def totals(market: pd.DataFrame, level: float = 0.95) -> Figure:
-    """Promised and realised utility of provider, users and both, round by round.
-
-    Parameters
-    ----------
-    market : DataFrame
-        Columns of `market.parquet`.
-    level : float
-        Of the interval of the mean over rounds.
-    """
+    """Promised and realised utility of provider, users and both, round by round."""
     colour = colours(1)[0]
     with style():
         figure, axes = panels(3, 3, 4.2, 3.3)
@@ -111,20 +98,7 @@ def totals(market: pd.DataFrame, level: float = 0.95) -> Figure:
 def capacity(
     table: pd.DataFrame, curve: pd.DataFrame, names: Sequence[str], users: int, level: float = 0.95
 ) -> Figure:
-    """Quality against number of users, a panel per service.
-
-    Parameters
-    ----------
-    table, curve : DataFrame
-        Columns of `capacity.parquet` and `capacity_curve.parquet`; at least one service of the
-        table has a bound.
-    names : sequence of str
-        Of all services, by number.
-    users : int
-        Of the run.
-    level : float
-        Of the intervals, for the legend.
-    """
+    """Quality against number of users, a panel for each service that has a bound."""
     bounded = table[table["users"].notna()]
     labels = operator_labels(len(names), names)
     with style():

@@ -21,7 +21,7 @@ import numpy as np
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.analysis.questions import anarchy, beliefs, rent
 from airan_market.analysis.questions.realised import Span
-from airan_market.analysis.reproduction.published import DIRICHLET
+from airan_market.analysis.reproduction.cells import drawn
 from airan_market.analysis.store.cell_store import code_mark, mark_of
 from airan_market.scenarios import InputError, Scenario, dump_toml, load_scenario
 
@@ -121,20 +121,6 @@ def compute(cell: Cell) -> Any:
         return anarchy.anarchy_table(primitives, seed=SEED).to_dict("records")
     table = anarchy.split_table if cell.part == "split" else anarchy.anarchy_table
     return table(Primitives.from_scenario(market, SEED), seed=SEED).to_dict("records")
-
-
-def drawn(market: Scenario) -> Scenario:
-    """The market with shares from the paper's Dirichlet law, drawn by the seed.
-
-    Examples
-    --------
-    >>> drawn(load_scenario("teleoperation")).users.dirichlet_alpha
-    10.0
-    """
-    plain = tomllib.loads(dump_toml(market))
-    plain["users"].pop("shares", None)
-    plain["users"]["dirichlet_alpha"] = DIRICHLET
-    return load_scenario(plain)
 
 
 def _rent(primitives: Primitives, part: str) -> Any:

@@ -1,4 +1,7 @@
-"""The pictures of the questions beyond the paper: rent, anarchy, beliefs."""
+"""The pictures of the questions beyond the paper: rent, anarchy, beliefs.
+
+Frames are the tables of the same names (`analysis.questions.report.tables`).
+"""
 
 from __future__ import annotations
 
@@ -34,16 +37,7 @@ _SHOWN_LOSS = -1.5  # of the utility without a margin: what lies deeper is off t
 def rent(curve: pd.DataFrame, best: pd.DataFrame, play: pd.DataFrame, planner: float) -> Figure:
     """Margins of all together, of one alone, and of all in competition.
 
-    Parameters
-    ----------
-    curve : DataFrame
-        As `rent.rent_curve` returns it.
-    best : DataFrame
-        Best margins: who, goal, margin_usd, with_usd_per_s.
-    play : DataFrame
-        Rounds of `rent.margin_play`.
-    planner : float
-        Welfare of the central planner, USD/s; NaN when it is not known.
+    `planner` is the welfare of the central planner, USD/s; NaN when it is not known.
     """
     with style():
         figure, axes = panels(3, 3, 4.5, 4.0)
@@ -131,17 +125,7 @@ def _planner_line(axis: Axes, planner: float) -> None:
 
 
 def anarchy(table: pd.DataFrame, draws: pd.DataFrame, split: pd.DataFrame) -> Figure:
-    """Welfare against the planner's, its ratio over draws, and what the planner does otherwise.
-
-    Parameters
-    ----------
-    table : DataFrame
-        `anarchy.anarchy_table` of the scenario itself.
-    draws : DataFrame
-        The same of draws of the shares, with a column draw; may be empty.
-    split : DataFrame
-        `anarchy.split_table`.
-    """
+    """Welfare against the planner's, its ratio over draws, and what the planner does otherwise."""
     with style():
         figure, axes = panels(4, 2, 5.4, 3.7)
         _welfare_bars(axes[0], table)
@@ -226,13 +210,7 @@ def _latencies(axis: Axes, split: pd.DataFrame) -> None:
 
 
 def beliefs(table: pd.DataFrame) -> Figure:
-    """Expected and realised under every belief: totals, and by type what was promised and kept.
-
-    Parameters
-    ----------
-    table : DataFrame
-        As `beliefs.belief_table` returns it.
-    """
+    """Expected and realised under every belief: totals, and by type what was promised and kept."""
     names = list(dict.fromkeys(table["belief"]))
     with style():
         figure, axes = panels(6, 3, 4.2, 3.7)

@@ -107,6 +107,20 @@ def cells(only: Sequence[str] = (), draws: int = DRAWS) -> list[Cell]:
     ]
 
 
+def drawn(market: Scenario, alpha: float = DIRICHLET) -> Scenario:
+    """The market with shares from a Dirichlet law, by default the paper's, drawn by the seed.
+
+    Examples
+    --------
+    >>> drawn(load_scenario("teleoperation")).users.dirichlet_alpha
+    10.0
+    """
+    plain = tomllib.loads(dump_toml(market))
+    plain["users"].pop("shares", None)
+    plain["users"]["dirichlet_alpha"] = alpha
+    return load_scenario(plain)
+
+
 def scenario_of(cell: Cell, base: Scenario) -> Scenario:
     """The scenario of a cell: the base with Dirichlet shares and the cell's setting.
 
@@ -116,11 +130,8 @@ def scenario_of(cell: Cell, base: Scenario) -> Scenario:
     >>> [round(1e4 * b, 3) for b in scenario.users.latency_sensitivity_usd_per_s]
     [8.0, 5.667, 3.333, 1.0]
     """
-    plain = tomllib.loads(dump_toml(base))
+    plain = tomllib.loads(dump_toml(base if cell.sweep == FITTED else drawn(base)))
     users, economics, mechanism = plain["users"], plain["economics"], plain["mechanism"]
-    if cell.sweep != FITTED:
-        users.pop("shares", None)
-        users["dirichlet_alpha"] = DIRICHLET
     setting = float(cell.setting)
     match cell.sweep:
         case "users" | "users_truncated" | "users_fractional":
@@ -194,9 +205,6 @@ def compute(cell: Cell, base: Scenario, mechanisms: Sequence[str] = METHODS) -> 
     return {"cell": [cell.sweep, float(cell.setting), cell.draws], "rows": rows}
 
 
-# --- the store -----------------------------------------------------------------------------
-
-
 def fingerprint(cell: Cell, base: Scenario, mechanisms: Sequence[str] = METHODS) -> str:
     """Hash of all that a cell's numbers depend on: its scenario, draws, mechanisms, the code."""
     market = dump_toml(scenario_of(cell, base))
@@ -211,24 +219,9 @@ def reproduce(
     processes: int | None = None,
     on_cell: Callable[[Cell, int, int], None] = lambda cell, done, of: None,
 ) -> list[dict[str, Any]]:
-    """All cells wanted, those missing computed; the order and numbers are always the same.
+    """Answers of all cells wanted, those missing computed (`analysis.store.cell_store.fill`).
 
-    Parameters
-    ----------
-    directory : Path
-        Holds, or will hold, the finished cells.
-    wanted : sequence of Cell
-    base : Scenario, optional
-        The default market; by default the one that ships.
-    processes : int, optional
-        By default as many as there are processors to be had.
-    on_cell : function
-        Told of each cell as it is finished: the cell, how many are finished, of how many.
-
-    Raises
-    ------
-    KeyboardInterrupt
-        After Ctrl-C; what was finished is in the directory.
+    The default market, `base`, is the one that ships unless told.
     """
     base = load_scenario(SCENARIO) if base is None else base
     marks = {cell: fingerprint(cell, base) for cell in wanted}

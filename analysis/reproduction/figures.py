@@ -56,13 +56,7 @@ _MARGIN = 0.35  # of the medians' spread, that the axis shows beyond them
 
 
 def drawable(frame: pd.DataFrame) -> dict[str, Figure]:
-    """All figures whose cells the frame has, by name.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        As `reproduction.totals` returns it.
-    """
+    """All figures whose cells the frame has, by name."""
     answer = {}
     sweeps = set(frame["sweep"]) if len(frame) else set()
     if "fitted" in sweeps:

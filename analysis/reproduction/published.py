@@ -119,70 +119,46 @@ class Gain:
     high: float | None
 
 
-def _levels(
-    sweep: str, setting: float, mechanism: str, operator: float | None, welfare: float | None
-) -> list[Level]:
-    pairs = zip(TOTALS, (operator, welfare), strict=True)
-    return [Level(sweep, setting, mechanism, t, v) for t, v in pairs if v is not None]
-
-
-def _at_least(sweep: str, setting: float, operator: float, welfare: float) -> list[Gain]:
-    return [
-        Gain(sweep, setting, total, f"at least {100 * low:+.1f} %", low, None)
-        for total, low in zip(TOTALS, (operator, welfare), strict=True)
-    ]
-
-
-def _between(
-    sweep: str, setting: float, operator: tuple[float, float], welfare: tuple[float, float]
-) -> list[Gain]:
-    return [
-        Gain(sweep, setting, total, f"{100 * low:+.1f} to {100 * high:+.1f} %", low, high)
-        for total, (low, high) in zip(TOTALS, (operator, welfare), strict=True)
-    ]
-
-
-def _about(sweep: str, setting: float, operator: float, welfare: float) -> list[Gain]:
-    return [
-        Gain(sweep, setting, total, f"{100 * gain:+.1f} %", gain, gain)
-        for total, gain in zip(TOTALS, (operator, welfare), strict=True)
-    ]
-
-
-LEVELS: tuple[Level, ...] = (
-    *_levels("users", 30, PROPOSED, 0.322, 0.334),
-    *_levels("users", 30, "ct", 0.342, 0.354),
-    *_levels("types", 10, PROPOSED, 2.121, None),
-    *_levels("violation_cost", 1.5, PROPOSED, 1.922, 2.017),
-    *_levels("dirichlet", 0.1, PROPOSED, None, -0.076),
-    *_levels("dirichlet", 0.1, "ct", None, -0.336),
-    *_levels("dirichlet", 0.1, "mc", None, -0.316),
-    *_levels("dirichlet", 0.1, "gsmc", None, -1.143),
+LEVELS: tuple[Level, ...] = tuple(
+    Level(sweep, setting, mechanism, total, value)
+    for sweep, setting, mechanism, *values in (
+        ("users", 30, PROPOSED, 0.322, 0.334),
+        ("users", 30, "ct", 0.342, 0.354),
+        ("types", 10, PROPOSED, 2.121, None),
+        ("violation_cost", 1.5, PROPOSED, 1.922, 2.017),
+        ("dirichlet", 0.1, PROPOSED, None, -0.076),
+        ("dirichlet", 0.1, "ct", None, -0.336),
+        ("dirichlet", 0.1, "mc", None, -0.316),
+        ("dirichlet", 0.1, "gsmc", None, -1.143),
+    )
+    for total, value in zip(TOTALS, values, strict=True)
+    if value is not None
 )
 #: The best benchmark's operator utility with ten types, whichever benchmark that is.
 BEST_BENCHMARK_AT_TEN_TYPES = -0.129
 #: Over refund factors 0.5 to 1.5 the proposed totals stay in these ranges.
 REFUND_RANGES = {OPERATOR: (2.036, 2.062), WELFARE: (2.126, 2.150)}
 
+
+def _gains(sweep: str, settings: tuple[float, ...], words: str, *ends: tuple) -> list[Gain]:
+    """Gains at some settings, (low, high) of both totals; `words` are how they are printed."""
+    return [
+        Gain(sweep, setting, total, words.format(*(100 * end for end in pair if end is not None)),
+             *pair)
+        for setting in settings
+        for total, pair in zip(TOTALS, ends, strict=True)
+    ]  # fmt: skip
+
+
+_ABOUT, _LEAST, _BETWEEN = "{:+.1f} %", "at least {:+.1f} %", "{:+.1f} to {:+.1f} %"
 GAINS: tuple[Gain, ...] = (
-    *_about("users", 30, -0.057, -0.056),
-    *(Gain("users", 60, total, "slightly below", -0.1, 0.0) for total in TOTALS),
-    *_at_least("users", 90, 0.568, 0.517),
-    *_about("users", 120, 0.020, 0.006),
-    *_at_least("types", 8, 0.896, 0.631),
-    *_at_least("types", 12, 0.896, 0.631),
-    *(
-        gain
-        for factor in (0.5, 1.0, 1.5)
-        for gain in _between("refund", factor, (0.037, 0.429), (0.028, 0.339))
-    ),
-    *(
-        gain
-        for factor in (0.5, 1.0)
-        for gain in _between("violation_cost", factor, (0.061, 0.262), (0.046, 0.164))
-    ),
-    *_at_least("dirichlet", 1.0, 0.964, 0.721),
-    *_at_least("dirichlet", 100.0, 0.964, 0.721),
-    *_at_least("zeta", 0.7, 2.087, 1.368),
-    *_at_least("zeta", 0.85, 2.087, 1.368),
+    *_gains("users", (30,), _ABOUT, (-0.057, -0.057), (-0.056, -0.056)),
+    *_gains("users", (60,), "slightly below", (-0.1, 0.0), (-0.1, 0.0)),
+    *_gains("users", (90,), _LEAST, (0.568, None), (0.517, None)),
+    *_gains("users", (120,), _ABOUT, (0.020, 0.020), (0.006, 0.006)),
+    *_gains("types", (8, 12), _LEAST, (0.896, None), (0.631, None)),
+    *_gains("refund", (0.5, 1.0, 1.5), _BETWEEN, (0.037, 0.429), (0.028, 0.339)),
+    *_gains("violation_cost", (0.5, 1.0), _BETWEEN, (0.061, 0.262), (0.046, 0.164)),
+    *_gains("dirichlet", (1.0, 100.0), _LEAST, (0.964, None), (0.721, None)),
+    *_gains("zeta", (0.7, 0.85), _LEAST, (2.087, None), (1.368, None)),
 )

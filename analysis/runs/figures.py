@@ -1,5 +1,9 @@
 """The pictures of a run. Each function takes frames and returns a Matplotlib figure.
 
+`rounds`, `market` and `operators` have the columns of the tables of that name, `tally` is as
+`analysis.store.tally.tally` gives it; `names` are those of the operators, `level` the confidence
+level of intervals, in (0, 1).
+
 Operators differ by marker, dash and hatch as well as by colour, so the figures are readable in
 grey. Equal frames give equal pictures, to the byte (`analysis.figure_style.png`).
 """
@@ -44,13 +48,6 @@ def menus(rounds: pd.DataFrame, names: Sequence[str] | None = None) -> Figure:
 
     Faint lines are the menus of earlier rounds, where they differ. An axis whose values span
     more than a factor of eight is logarithmic.
-
-    Parameters
-    ----------
-    rounds : DataFrame
-        Columns of `rounds.parquet`.
-    names : sequence of str, optional
-        Names of the operators.
     """
     with style():
         figure, axes = panels(2, 2, 4.6, 3.6)
@@ -70,15 +67,7 @@ def menus(rounds: pd.DataFrame, names: Sequence[str] | None = None) -> Figure:
 
 
 def matching(rounds: pd.DataFrame, names: Sequence[str] | None = None) -> Figure:
-    """Probability that a user of each type takes each operator, or none, in the final round.
-
-    Parameters
-    ----------
-    rounds : DataFrame
-        Columns of `rounds.parquet`.
-    names : sequence of str, optional
-        Names of the operators.
-    """
+    """Probability that a user of each type takes each operator, or none, in the final round."""
     last = rounds[rounds["round"] == rounds["round"].max()]
     shares = last.pivot_table(index="type", columns="operator", values="match_probability")
     shares = shares.fillna(0.0)
@@ -122,17 +111,6 @@ def violations(
     seen there is no estimate to draw on a log axis: an arrow hangs from the upper limit. The axis
     ends a decade below the lowest mark; a bar that reaches further leaves it there, because few
     rounds give lower limits of 1e-12 that would squeeze all else together.
-
-    Parameters
-    ----------
-    rounds : DataFrame
-        Columns of `rounds.parquet`.
-    tally : DataFrame
-        As `analysis.store.tally.tally` gives it.
-    names : sequence of str, optional
-        Names of the operators.
-    level : float
-        Confidence level in (0, 1).
     """
     table = violation_table(rounds, tally, level=level)
     numbers = sorted(rounds["operator"].unique())
@@ -160,15 +138,6 @@ def utilities(
     """Expected and realised utilities over rounds: all operators, welfare, each operator.
 
     Dotted is the mean of the realised utility over rounds, in the band of its 95 % t interval.
-
-    Parameters
-    ----------
-    market : DataFrame
-        Columns of `market.parquet`.
-    operators : DataFrame
-        Columns of `operators.parquet`.
-    names : sequence of str, optional
-        Names of the operators.
     """
     numbers = sorted(operators["operator"].unique())
     labels = operator_labels(len(numbers), names)

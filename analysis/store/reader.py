@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import pandas as pd
 
-from airan_market.analysis.store.layout import Layout, layout_of
+from airan_market.analysis.store.layout import LAYOUTS
 from airan_market.analysis.store.manifest import KINDS, Manifest, RunError, read_manifest, sha256
 from airan_market.analysis.store.tables import read_table
 from airan_market.analysis.store.tally import tally_tasks
@@ -117,11 +117,6 @@ class Run(Stored):
     tasks = Table("One row per task; the large table. `read_tasks` reads some of its columns.")
 
     @cached_property
-    def layout(self) -> Layout:
-        """The tables of this kind of run."""
-        return layout_of("pact" if self.manifest.kind == "pact" else "market")
-
-    @cached_property
     def tally(self) -> pd.DataFrame:
         """Tasks counted by round, batch, operator and type; see `analysis.store.tally`."""
         return tally_tasks(self.path / "tasks.parquet", by_second=self.manifest.rounds == 1)
@@ -132,7 +127,7 @@ class Run(Stored):
 
     def verify(self) -> None:
         """Compare every table and the scenario with what the manifest says of them."""
-        for name in self.layout.schemas:
+        for name in LAYOUTS[self.manifest.kind]:
             if f"{name}.parquet" not in self.manifest.tables:
                 raise RunError(f"{self.path / name}.parquet: the manifest does not record it")
         super().verify()

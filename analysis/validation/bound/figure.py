@@ -41,17 +41,8 @@ def bound_map_figure(
     """Belief over truth where the bound believes one violation in a hundred.
 
     Lines: where the bound begins to fail for likelier and for rarer violations, and in the far
-    tail. Position 1 is left out: there the bound is a bound.
-
-    Parameters
-    ----------
-    rows : DataFrame
-        As `analysis.validation.bound.map.bound_map` returns it.
-    zeta : float
-        That of the map.
-    markets : DataFrame, optional
-        Types of a solved market to mark: columns operator, type, servers, load, position. Each is
-        marked in the panel of the nearest position.
+    tail. Position 1 is left out: there the bound is a bound. `markets` are types to mark (operator,
+    type, servers, load, position), each in the panel of the nearest position.
     """
     positions = [p for p in sorted(rows["position"].unique()) if p > 1]
     with style():

@@ -17,6 +17,7 @@ import pandas as pd
 
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.agents.solution.solver import arrive
+from airan_market.analysis.reproduction.cells import drawn
 from airan_market.analysis.validation.ladder import CHERNOFF, PRIORITY, ladder
 from airan_market.analysis.validation.offered import Offered, sites
 from airan_market.scenarios import Scenario, dump_toml, load_scenario
@@ -49,12 +50,8 @@ def variants(scenario: Scenario, draws: int = DRAWS) -> Iterator[tuple[str, str,
             met.add(counts)
             yield "pooled GPUs", counts, 0, load_scenario(plain)
     for alpha in DIRICHLET:
-        plain = tomllib.loads(dump_toml(scenario))
-        plain["users"].pop("shares", None)
-        plain["users"]["dirichlet_alpha"] = alpha
-        drawn = load_scenario(plain)
         for draw in range(draws):
-            yield "Dirichlet", f"{alpha:g}", draw, drawn
+            yield "Dirichlet", f"{alpha:g}", draw, drawn(scenario, alpha)
 
 
 def market_table(

@@ -1,6 +1,7 @@
 """The pictures of a validation: tails of every type, and what the error of the bound is made of.
 
-Methods differ by dash as well as by colour, causes by hatch, so the figures are readable in grey.
+Frames are the tables of a validation by their names, `names` those of the operators. Methods differ
+by dash as well as by colour, causes by hatch, so the figures are readable in grey.
 """
 
 from __future__ import annotations
@@ -57,12 +58,7 @@ _LEAST_SHOWN = 1e-10
 
 
 def drawable(found: Findings | Validation) -> dict[str, Figure]:
-    """All figures of a validation by file name, without the ending; those without data left out.
-
-    Parameters
-    ----------
-    found : Findings or Validation
-    """
+    """All figures of a validation by file name, without the ending; those without data left out."""
     names = [operator.name for operator in found.scenario.operators]
     table = found.approximations
     figures = {
@@ -99,13 +95,6 @@ def tails(approximations: pd.DataFrame, names: Sequence[str] | None = None) -> F
 
     The vertical line is the agreed latency. A line ends in a triangle where it goes on below the
     axis.
-
-    Parameters
-    ----------
-    approximations : DataFrame
-        Rows of one operator, columns of `approximations.parquet`.
-    names : sequence of str, optional
-        Names of all operators.
     """
     (number,) = approximations["operator"].unique()
     label = operator_labels(int(number), names[:number] if names else None)[-1]
@@ -165,13 +154,6 @@ def decomposition(verdicts: pd.DataFrame, names: Sequence[str] | None = None) ->
     those that make it too low down from 0. The diamond is the sum, with the interval of the
     simulated truth; below the line at 0 the bound is no bound. Beyond three decades the axis is
     logarithmic in the decades, so that one and twenty of them are readable side by side.
-
-    Parameters
-    ----------
-    verdicts : DataFrame
-        As `analysis.validation.tables.verdict_table` makes it.
-    names : sequence of str, optional
-        Names of the operators.
     """
     ours = verdicts[(verdicts["method"] == CHERNOFF) & verdicts["decades"].notna()]
     numbers = sorted(ours["operator"].unique())
@@ -200,13 +182,6 @@ def other_laws(beyond: pd.DataFrame, names: Sequence[str] | None = None) -> Figu
     """Belief and simulated probability by law of work and arrivals, a panel per operator.
 
     A hollow marker at the upper limit stands for a law under which nothing late was seen.
-
-    Parameters
-    ----------
-    beyond : DataFrame
-        As `analysis.validation.beyond.beyond_table` makes it.
-    names : sequence of str, optional
-        Names of the operators.
     """
     numbers = sorted(beyond["operator"].unique())
     labels = operator_labels(int(max(numbers)), names)

@@ -1,5 +1,6 @@
 """The calibration on problems whose answer is known, and its words on what it cannot know."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -24,6 +25,7 @@ from airan_market.analysis.calibration.market import (
 )
 from airan_market.analysis.calibration.profile import Interval, profile
 from airan_market.analysis.calibration.text import account_text
+from airan_market.analysis.cli.program import invoke
 from airan_market.analysis.reproduction.published import default_totals, table_i
 from airan_market.scenarios import load_scenario
 
@@ -223,6 +225,38 @@ def test_the_proposal_wants_a_market_without_shadow_prices(scenario, monkeypatch
     assert (seen[0][GPU], seen[0][UPLINK]) == (40e12, 200e6)
     with pytest.raises(ArithmeticError, match="shadow price"):
         propose(scenario, (valley[1],))
+
+
+def test_the_command_prints_the_account_and_keeps_it(scenario, tmp_path, capsys, monkeypatch):
+    """The account itself takes minutes: what is done with one is looked at here."""
+    problem = paper_problem(scenario)
+    numbers = np.concatenate([table_i().ravel(), default_totals()])
+    best = Fit(np.array([p.start for p in problem.parameters]), numbers, 1.0, 1.0, 22)
+    account = Account(
+        best, (Interval(problem.parameters[1], 4e13, 3.5e13, None),), {"equal": (np.ones(8), best)},
+        (Held(38e12, best, 0.9, 0.0),), best, np.full(8, 18.75),
+    )  # fmt: skip
+
+    def quick(asked, workers, on_step):
+        on_step("best fit", 1, 1)
+        return account
+
+    monkeypatch.setattr("airan_market.analysis.calibration.account.calibrate", quick)
+    out = tmp_path / "kept"
+    assert invoke(["calibrate", "--out", str(out)]) == 0
+    told = capsys.readouterr()
+    assert told.out.splitlines()[-1] == str(out)
+    assert account_text(account) in told.out
+    assert "1 of 1: best fit" in told.err
+    assert invoke(["calibrate", "--json", "--quiet"]) == 0
+    fields = json.loads(capsys.readouterr().out)
+    assert fields["ranges"][0] | {"high": None} == fields["ranges"][0]
+    assert [fit["fit"] for fit in fields["fits"]] == ["best fit", "equal", "proposal"]
+    assert invoke(["calibrate", "--out", str(out)]) == 2
+    assert "a complete calibration is there; allowed with --force" in capsys.readouterr().err
+    assert invoke(["report", str(out), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == fields
+    assert "not identified" not in (out / "report.html").read_text(encoding="utf-8")
 
 
 def test_held_parameters_stay_where_they_are(synthetic):

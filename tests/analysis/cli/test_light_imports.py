@@ -18,16 +18,38 @@ def modules_after(script: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "script",
-    [
-        "import airan_market.analysis",
-        "from airan_market.analysis.cli.program import invoke; assert invoke(['--help']) == 0",
-        "import airan_market.analysis.cli.program as p; assert p.invoke(['run', '--help']) == 0",
-        "from airan_market.analysis.cli.program import invoke; assert invoke(['--version']) == 0",
-    ],
-)
-def test_help_imports_nothing_heavy(script):
-    assert modules_after(script).isdisjoint(HEAVY)
+    "words",
+    [[], ["--help"], ["--version"], ["run", "--help"], ["validate", "--help"], ["pact", "--help"],
+     ["questions", "--help"], ["calibrate", "--help"]],
+)  # fmt: skip
+def test_help_imports_nothing_heavy(words):
+    asked = f"from airan_market.analysis.cli.program import invoke; assert invoke({words}) == 0"
+    assert modules_after(asked if words else "import airan_market.analysis").isdisjoint(HEAVY)
+
+
+COMPLETED = {
+    "airan-market run tele": "teleoperation",
+    "airan-market solve pact --mechanism g": "gsmc",
+    "airan-market run pact --belief chernoff-": "chernoff-optimised",
+    "airan-market cal": "calibrate",
+}
+
+
+@pytest.mark.parametrize("typed", COMPLETED)
+def test_the_shell_completes_names_without_anything_heavy(typed):
+    asked = {"_AIRAN_MARKET_COMPLETE": "complete_bash", "COMP_WORDS": typed,
+             "COMP_CWORD": str(len(typed.split()) - 1)}  # fmt: skip
+    script = (
+        f"import os; os.environ.update({asked})\n"
+        "from airan_market.analysis.cli.program import invoke\n"
+        "try: invoke([])\n"
+        "except SystemExit: pass\n"
+    )
+    code = f"{script}import sys, json; print(); print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    *offered, modules = done.stdout.splitlines()
+    assert COMPLETED[typed] in offered
+    assert set(json.loads(modules)).isdisjoint(HEAVY)
 
 
 def test_control_a_public_name_does_import_what_it_needs():

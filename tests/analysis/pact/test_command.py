@@ -10,6 +10,7 @@ from airan_market.agents.pact.policy import audit
 from airan_market.analysis.cli.program import invoke
 from airan_market.analysis.pact import claims as pact_claims
 from airan_market.analysis.pact import tables as pact_tables
+from airan_market.analysis.store.manifest import read_manifest
 
 MINE = """\
 name = "mine"
@@ -78,6 +79,13 @@ def test_it_leaves_tables_and_figures_and_never_overwrites_another_result(capsys
     assert invoke(["pact", "mine.toml"]) == 0
     assert "holds this result already" in capsys.readouterr().err
     assert (directory / "pact.json").stat().st_mtime_ns == drawn
+    page = (directory / "report.html").read_text(encoding="utf-8")
+    (directory / "report.html").unlink()
+    (directory / "figure4.png").unlink()
+    assert invoke(["report", str(directory)]) == 0
+    assert capsys.readouterr().out == f"{directory}/report.html\n"
+    assert (directory / "report.html").read_text(encoding="utf-8") == page
+    assert page.count("<figure") == len(list(directory.glob("*.png"))) == 7
     other = ["pact", "mine.toml", "--set", "pact.types=[1, 2]", "--out", str(directory), "-q"]
     assert invoke(other) == 2
     assert "allowed with --force" in capsys.readouterr().err
@@ -153,7 +161,10 @@ def test_claims_interrupted_keep_the_rest_and_go_on_later(capsys, monkeypatch) -
     computed = Path("kept/menus.csv").stat().st_mtime_ns
     monkeypatch.setattr(pact_claims, "judge", judge)
     assert invoke(["pact", "mine.toml", "--claims", "--out", "kept"]) == 0
-    assert "reading 6 of 6" in capsys.readouterr().err
+    told = capsys.readouterr()
+    assert "reading 6 of 6" in told.err
+    assert "Fig. 2: every type's own item is its best, and not negative: holds" in told.out
+    assert read_manifest(Path("kept")).tables.keys() >= {"claims.csv", "readings.csv"}
     assert Path("kept/menus.csv").stat().st_mtime_ns == computed
     assert "| Fig. 2: " in Path("kept/claims.md").read_text(encoding="utf-8")
     assert Path("kept/claims.png").exists()

@@ -13,9 +13,10 @@ from airan_market.analysis.cli.program import invoke
 from airan_market.analysis.questions import beliefs, rent
 from airan_market.analysis.questions import cells as question_cells
 from airan_market.analysis.questions import report as question_report
-from airan_market.analysis.questions.cells import Cell, cells, compute, drawn
+from airan_market.analysis.questions.cells import Cell, cells, compute
 from airan_market.analysis.questions.realised import Span
 from airan_market.analysis.questions.report import drawable, findings, tables, write
+from airan_market.analysis.reproduction.cells import drawn
 from airan_market.analysis.store.cell_store import fill
 from airan_market.scenarios import InputError, Scenario, load_scenario
 

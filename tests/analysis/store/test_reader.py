@@ -32,6 +32,16 @@ def test_negative_control_a_flipped_bit_is_caught(copy, name):
         load_run(copy, verify=True)
 
 
+def test_a_run_of_the_version_before_is_read(copy):
+    """Its manifest did not say of which market it was, nor what its scenario's file was."""
+    content = json.loads((copy / "manifest.json").read_text())
+    for name in ("kind", "settings", "scenario_sha256"):
+        content.pop(name)
+    (copy / "manifest.json").write_text(json.dumps(content | {"schema_version": 1}))
+    old = load_run(copy, verify=True)
+    assert (old.manifest.kind, old.manifest.rounds) == ("market", 4)
+
+
 def test_another_scenario_is_caught(copy):
     path = copy / "scenario.toml"
     path.write_text(path.read_text().replace("total = 24", "total = 25"))

@@ -38,6 +38,12 @@ def test_it_leaves_a_directory_and_names_it_last(capsys):
     assert done.manifest.settings["effort"]["paths"] == 64
     assert "1 of 3: edge site" in err
     assert "violated beyond doubt in 1" in err
+    (done.path / "report.html").unlink()
+    assert invoke(["report", line, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == done.summary
+    page = (done.path / "report.html").read_text(encoding="utf-8")
+    assert page.count("<figure") == 2
+    assert all(verdict in page for verdict in done.verdicts["verdict"])
     # a second time it is refused, and nothing is computed
     assert invoke(["validate", "bound_fails", "--seed", "3", *QUICK]) == 2
     out, err = capsys.readouterr()
