@@ -1,1 +1,1 @@
-"""TODO."""
+"""Directories: written whole or not at all, known by a manifest, read back and checked."""
