@@ -182,7 +182,7 @@ class _Session:
     ) -> None:
         assert self.market is not None
         tables, frames = self.market.tables(), {}
-        for name in [name for name in self.writer.schemas if name != "tasks"]:
+        for name in self.writer.tables[:-1]:  # tasks were written on the way
             frame = getattr(tables, name)
             finished = frame["round"] <= self.writer.rounds if "round" in frame else slice(None)
             frames[name] = frame[finished]

@@ -17,6 +17,7 @@ from airan_market.analysis.reproduction.published import default_totals, table_i
 from airan_market.analysis.runs.summary import plain
 from airan_market.analysis.store.directory import DirectoryWriter
 from airan_market.analysis.store.manifest import Manifest, write_json, write_text
+from airan_market.analysis.store.tables import write_frame
 from airan_market.analysis.wording import Section
 from airan_market.scenarios import Scenario
 
@@ -102,7 +103,7 @@ def keep(directory: Path, scenario: Scenario, account: Account, *, force: bool =
     )
     fields = account_fields(account)
     for name, rows in fields.items():
-        pd.DataFrame(rows).to_csv(writer.partial / f"{name}.csv", index=False)
+        write_frame(writer.partial / f"{name}.csv", "calibration", pd.DataFrame(rows))
     write_json(writer.partial / "account.json", fields)
     write_text(writer.partial / "account.txt", account_text(account) + "\n")
     write_report(writer.partial, writer.seal("complete"))

@@ -28,6 +28,7 @@ from airan_market.analysis.store.directory import (
     manifest_there,
 )
 from airan_market.analysis.store.manifest import Manifest, package_versions, read_manifest, sealed
+from airan_market.analysis.store.tables import write_frame
 from airan_market.scenarios import PactScenario, scenario_hash
 
 KIND = "menu"
@@ -94,7 +95,7 @@ def _write_tables(directory: Path, scenario: PactScenario, outcome: PactOutcome)
             tables["break_even"] = scale_table(solved.market)
             tables["audits"] = audit_table(solved.market, zeros)
         for name, frame in tables.items():
-            frame.to_csv(place / f"{name}.csv", index=False)
+            write_frame(place / f"{name}.csv", KIND, frame)
     fields = {
         "scenario_hash": scenario_hash(scenario),
         "versions": package_versions(),
@@ -120,8 +121,9 @@ def _add_claims(directory: Path, outcome: PactOutcome, progress: Progress) -> No
 
             grid = pact_claims.over_readings(market, level, told)
             rows = pact_claims.claim_rows(pact_claims.judge(market, level), grid)
-            pd.DataFrame([asdict(row) for row in rows]).to_csv(place / "claims.csv", index=False)
-            grid.to_csv(place / "readings.csv", index=False)
+            claims = pd.DataFrame([asdict(row) for row in rows])
+            write_frame(place / "claims.csv", KIND, claims)
+            write_frame(place / "readings.csv", KIND, grid)
             page = pact_claims.markdown(rows, grid)
             pages.append(f"## {market.name}\n\n{page}" if market.name else page)
     except KeyboardInterrupt:

@@ -22,6 +22,7 @@ from airan_market.analysis.figure_style import (
     whole_ticks,
 )
 from airan_market.analysis.store.manifest import read_manifest, sealed
+from airan_market.analysis.store.tables import write_frame
 from airan_market.analysis.wording import number
 from airan_market.scenarios import Fault, PactScenario, ScenarioError, scenario_hash
 
@@ -137,6 +138,6 @@ def write_rivalry(
 ) -> None:
     """Write table and picture into a result's directory, under the rival's name and hash."""
     stem = f"rival-{rival.name}-{scenario_hash(rival)[:10]}"
-    rivalry_table(found, names).to_csv(directory / f"{stem}.csv", index=False)
+    write_frame(directory / f"{stem}.csv", "menu", rivalry_table(found, names), "rival")
     save({stem: rivalry_figure(found, names)}, directory)
     sealed(directory, read_manifest(directory))

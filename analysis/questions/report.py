@@ -31,6 +31,7 @@ from airan_market.analysis.questions.cells import (
 from airan_market.analysis.runs.summary import plain
 from airan_market.analysis.store.cell_store import fill, growing, stored
 from airan_market.analysis.store.reader import Stored, opened
+from airan_market.analysis.store.tables import write_frame
 from airan_market.analysis.wording import Section
 from airan_market.scenarios import Scenario, load_scenario
 
@@ -248,7 +249,7 @@ def write(directory: Path, answers: Answers) -> list[str]:
     """Write a CSV per table and findings.md; return the findings."""
     found = tables(answers)
     for name, frame in found.items():
-        frame.to_csv(directory / f"{name}.csv", index=False)
+        write_frame(directory / f"{name}.csv", "questions", frame)
     sentences = findings(found)
     text = "\n".join(f"- {sentence}" for sentence in sentences)
     (directory / "findings.md").write_text(f"# Beyond the paper\n\n{text}\n", encoding="utf-8")

@@ -33,6 +33,7 @@ from airan_market.analysis.reproduction.published import BENCHMARKS, PROPOSED, T
 from airan_market.analysis.reproduction.verdicts import verdict_rows
 from airan_market.analysis.store.cell_store import growing, stored
 from airan_market.analysis.store.reader import opened
+from airan_market.analysis.store.tables import write_frame
 from airan_market.scenarios import load_scenario
 
 ASSUMED = (
@@ -86,9 +87,9 @@ def write(directory: Path, answers: Sequence[Mapping[str, Any]]) -> list[Row]:
     rows = verdict_rows(frame)
     text = f"# The paper's claims, held against our draws\n\n{ASSUMED}\n\n{markdown(rows)}"
     (directory / "claims.md").write_text(text, encoding="utf-8")
-    table(rows).to_csv(directory / "claims.csv", index=False)
-    spread_of(frame).to_csv(directory / "totals.csv", index=False)
-    wins_of(frame).to_csv(directory / "wins.csv", index=False)
+    found = {"claims": table(rows), "totals": spread_of(frame), "wins": wins_of(frame)}
+    for name, own in found.items():
+        write_frame(directory / f"{name}.csv", "reproduction", own)
     return rows
 
 

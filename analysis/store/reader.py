@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import pandas as pd
 
-from airan_market.analysis.store.layout import LAYOUTS
+from airan_market.analysis.store.columns import declared
 from airan_market.analysis.store.manifest import KINDS, Manifest, RunError, read_manifest, sha256
 from airan_market.analysis.store.tables import read_table
 from airan_market.analysis.store.tally import tally_tasks
@@ -127,7 +127,7 @@ class Run(Stored):
 
     def verify(self) -> None:
         """Compare every table and the scenario with what the manifest says of them."""
-        for name in LAYOUTS[self.manifest.kind]:
+        for name in declared()[self.manifest.kind]:
             if f"{name}.parquet" not in self.manifest.tables:
                 raise RunError(f"{self.path / name}.parquet: the manifest does not record it")
         super().verify()

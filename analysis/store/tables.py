@@ -1,12 +1,10 @@
-"""The four Parquet tables of a run: their columns and types, and how frames become files.
-
-A run of another kind of market has tables of its own (`analysis.store.layout`), written in the
-same way.
-"""
+"""Tables of a directory as files: Parquet in the columns that are declared, and CSV."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 
@@ -15,62 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from airan_market.analysis.store.columns import Column, declared, undeclared
+
 #: Rows of one row group at the most; a round with more tasks is written as several.
 ROW_GROUP_ROWS = 1 << 20
-
-# name:type, a question mark where the value may be missing
-_COLUMNS = {
-    "rounds": """
-        round:int32 operator:int32 type:int32
-        latency_s:double price_usd:double violation_belief:double match_probability:double
-        users:int32 offered_tasks_per_s:double
-        tasks:int64 violations:int64 violation_rate:double?
-        revenue_usd:double refunds_usd:double violation_cost_usd:double running_cost_usd:double
-        operator_utility_expected_usd_per_s:double operator_utility_realised_usd_per_s:double
-        user_utility_expected_usd_per_s:double user_utility_realised_usd_per_s:double""",
-    "market": """
-        round:int32 temperature:double? residual:double? opted_out_users:int32
-        operator_utility_expected_usd_per_s:double operator_utility_realised_usd_per_s:double
-        social_welfare_expected_usd_per_s:double social_welfare_realised_usd_per_s:double""",
-    "operators": """
-        round:int32 operator:int32 shadow_price_usd:double? capacity_tasks_per_s:double
-        load_expected_tasks_per_s:double offered_tasks_per_s:double under_way_tasks:int64
-        uplink_utilisation:double? gpu_utilisation:double? downlink_utilisation:double?
-        uplink_waiting_tasks:double gpu_waiting_tasks:double downlink_waiting_tasks:double
-        operator_utility_expected_usd_per_s:double operator_utility_realised_usd_per_s:double""",
-    "tasks": """
-        task:int64 round:int32 operator:int32 type:int32 user:int32 arrival_s:double
-        uplink_service_s:double gpu_service_s:double downlink_service_s:double
-        uplink_end_s:double? gpu_end_s:double? downlink_end_s:double?
-        uplink_preemptions:int32 gpu_preemptions:int32 downlink_preemptions:int32
-        latency_s:double? agreed_latency_s:double? price_usd:double?
-        violated:bool? refund_usd:double?""",
-}
-
-
-def _schema(columns: str) -> pa.Schema:
-    fields = []
-    for column in columns.split():
-        name, kind = column.split(":")
-        fields.append(
-            pa.field(name, pa.type_for_alias(kind.rstrip("?")), nullable=kind.endswith("?"))
-        )
-    return pa.schema(fields)
-
-
-def schemas_of(columns: Mapping[str, str]) -> dict[str, pa.Schema]:
-    """Arrow schemas of tables written as above.
-
-    Examples
-    --------
-    >>> schemas_of({"rounds": "round:int32 price_usd:double?"})["rounds"].names
-    ['round', 'price_usd']
-    """
-    return {name: _schema(text) for name, text in columns.items()}
-
-
-#: Arrow schema of each table by name, in the order of the manifest.
-SCHEMAS = schemas_of(_COLUMNS)
 
 # columns of tasks.parquet that repeat few values; every other one is a measurement of its own,
 # for which a dictionary only costs time
@@ -81,13 +27,44 @@ _REPEATING = [
 ]  # fmt: skip
 
 
-def to_arrow(
-    frame: pd.DataFrame, name: str, schemas: Mapping[str, pa.Schema] = SCHEMAS
-) -> pa.Table:
-    """Frame as an Arrow table with exactly the columns and types of the table `name`.
+@cache
+def schema_of(kind: str, name: str) -> pa.Schema:
+    """Arrow schema of a table of a run; unit and meaning stand in the metadata of every field.
 
-    NaN, None and NA become null where the column may be missing. No index and no pandas
-    metadata are kept, so equal values give equal bytes.
+    Examples
+    --------
+    >>> schema_of("market", "tasks").field("arrival_s").metadata[b"unit"]
+    b's'
+    """
+    columns = declared()[kind][name].columns
+    return pa.schema([_field(column) for column in columns], metadata=_for_pandas(columns))
+
+
+def _field(column: Column) -> pa.Field:
+    type_ = pa.type_for_alias(column.type)
+    return pa.field(column.name, type_, column.nullable, _meaning(column))
+
+
+def _meaning(column: Column) -> dict[str, str]:
+    return {"unit": column.unit, "description": column.text}
+
+
+def _for_pandas(columns: Sequence[Column]) -> dict[str, str] | None:
+    """What makes pandas read true, false and missing as its type for that, not as objects."""
+    flags = [
+        {"name": c.name, "field_name": c.name, "pandas_type": "bool", "numpy_type": "boolean"}
+        for c in columns
+        if c.type == "bool" and c.nullable
+    ]
+    told = {"index_columns": [], "column_indexes": [], "columns": flags}
+    return {"pandas": json.dumps(told)} if flags else None
+
+
+def to_arrow(frame: pd.DataFrame, kind: str, name: str) -> pa.Table:
+    """Frame as an Arrow table with exactly the columns and types that are declared.
+
+    NaN, None and NA become null where the column may be missing. No index is kept, so equal values
+    give equal bytes.
 
     Raises
     ------
@@ -97,14 +74,14 @@ def to_arrow(
 
     Examples
     --------
-    >>> to_arrow(pd.DataFrame({"round": [1]}), "market")
+    >>> to_arrow(pd.DataFrame({"round": [1]}), "market", "market")
     Traceback (most recent call last):
     ...
     ValueError: market: missing columns temperature, residual, opted_out_users, ...
     """
-    schema = schemas[name]
+    schema = schema_of(kind, name)
     missing = [column for column in schema.names if column not in frame.columns]
-    unknown = [str(column) for column in frame.columns if column not in schema.names]
+    unknown = undeclared(kind, name, frame.columns)
     for fault, columns in (("missing", missing), ("unknown", unknown)):
         if columns:
             raise ValueError(f"{name}: {fault} columns {', '.join(columns)}")
@@ -126,14 +103,9 @@ def _array(column: pd.Series, field: pa.Field, name: str) -> pa.Array:
     return array
 
 
-def to_pandas(table: pa.Table) -> pd.DataFrame:
-    """Arrow table as a frame; `violated` keeps true, false and missing apart (BooleanDtype)."""
-    return table.to_pandas(types_mapper={pa.bool_(): pd.BooleanDtype()}.get)
-
-
 def read_table(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
     """Read a Parquet table, or some of its columns, into a frame."""
-    return to_pandas(pq.read_table(path, columns=None if columns is None else list(columns)))
+    return pq.read_table(path, columns=None if columns is None else list(columns)).to_pandas()
 
 
 class TableWriter:
@@ -146,10 +118,8 @@ class TableWriter:
     ----------
     path : Path
         File to write.
-    name : str
-        Name of the table, a key of the schemas.
-    schemas : mapping of str to Schema
-        Of the kind of run.
+    kind, name : str
+        Of run, and of the table.
 
     Attributes
     ----------
@@ -157,10 +127,9 @@ class TableWriter:
         Rows written so far.
     """
 
-    def __init__(self, path: Path, name: str, schemas: Mapping[str, pa.Schema] = SCHEMAS) -> None:
-        self.name = name
-        self._schemas = schemas
-        schema = schemas[name]
+    def __init__(self, path: Path, kind: str, name: str) -> None:
+        self._table = kind, name
+        schema = schema_of(kind, name)
         repeating = [column for column in _REPEATING if column in schema.names]
         self.rows = 0
         self._writer = pq.ParquetWriter(
@@ -174,7 +143,7 @@ class TableWriter:
 
     def write(self, frame: pd.DataFrame) -> None:
         """Append the rows of a frame; a frame without rows adds nothing."""
-        table = to_arrow(frame, self.name, self._schemas)
+        table = to_arrow(frame, *self._table)
         if table.num_rows:
             self._writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
             self.rows += table.num_rows
@@ -195,13 +164,37 @@ class TableWriter:
         self.close()
 
 
-def write_table(
-    path: Path,
-    name: str,
-    frame: pd.DataFrame,
-    schemas: Mapping[str, pa.Schema] = SCHEMAS,
-) -> int:
-    """Write a whole table; returns its number of rows."""
-    with TableWriter(path, name, schemas) as writer:
+def write_table(path: Path, kind: str, name: str, frame: pd.DataFrame) -> int:
+    """Write a whole table of a run; returns its number of rows."""
+    with TableWriter(path, kind, name) as writer:
         writer.write(frame)
     return writer.rows
+
+
+def write_frame(path: Path, kind: str, frame: pd.DataFrame, name: str | None = None) -> None:
+    """Write a table that is no run's as CSV or Parquet, by the name of the file.
+
+    Parameters
+    ----------
+    path : Path
+    kind : str
+        Of directory.
+    frame : DataFrame
+    name : str, optional
+        Of the table, where the file is called otherwise.
+
+    Raises
+    ------
+    ValueError
+        When a column is not declared.
+    """
+    name = name or path.stem
+    if unknown := undeclared(kind, name, map(str, frame.columns)):
+        raise ValueError(f"{name}: unknown columns {', '.join(unknown)}")
+    if path.suffix == ".csv":
+        frame.to_csv(path, index=False)
+        return
+    told = {column.name: column for column in declared()[kind][name].columns}
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    schema = pa.schema([field.with_metadata(_meaning(told[field.name])) for field in table.schema])
+    pq.write_table(table.cast(schema), path)

@@ -8,8 +8,6 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from airan_market.analysis.store.tables import to_pandas
-
 KEYS = ["round", "batch", "operator", "type"]
 COUNTS = ["tasks", "decided", "violations", "price_usd", "refund_usd"]
 _READ = ["round", "operator", "type", "arrival_s", "violated", "price_usd", "refund_usd"]
@@ -63,7 +61,7 @@ def tally_tasks(path: Path, *, by_second: bool = False) -> pd.DataFrame:
     """`tally` of a `tasks.parquet`, one row group at a time, so that memory stays small."""
     with pq.ParquetFile(path) as file:
         parts = [
-            tally(to_pandas(file.read_row_group(group, columns=_READ)), by_second=by_second)
+            tally(file.read_row_group(group, columns=_READ).to_pandas(), by_second=by_second)
             for group in range(file.num_row_groups)
         ]
     if not parts:

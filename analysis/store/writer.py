@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from airan_market.analysis.store.columns import declared
 from airan_market.analysis.store.directory import DirectoryWriter
-from airan_market.analysis.store.layout import LAYOUTS
 from airan_market.analysis.store.manifest import Manifest
 from airan_market.analysis.store.tables import TableWriter, write_table
 from airan_market.scenarios import PactScenario, Scenario
@@ -29,8 +29,8 @@ class RunWriter(DirectoryWriter):
 
     Attributes
     ----------
-    schemas : mapping of str to Schema
-        Of the tables of this kind of run (`analysis.store.layout`).
+    tables : tuple of str
+        Names of the tables of this kind of run, `tasks` last.
     rounds : int
         Rounds committed.
     """
@@ -44,7 +44,7 @@ class RunWriter(DirectoryWriter):
         force: bool = False,
     ) -> None:
         kind = "market" if isinstance(scenario, Scenario) else "pact"
-        self.schemas = LAYOUTS[kind]
+        self.tables = tuple(declared()[kind])
         self.rounds = 0
         self._pending: list[pd.DataFrame] = []
         played = scenario.simulation
@@ -52,7 +52,7 @@ class RunWriter(DirectoryWriter):
             kind, scenario, seed, engine=played.engine, rounds_planned=played.rounds
         )
         super().__init__(target, scenario, manifest, force=force)
-        self._tasks = TableWriter(self.partial / "tasks.parquet", "tasks", self.schemas)
+        self._tasks = TableWriter(self.partial / "tasks.parquet", kind, "tasks")
 
     def take(self, tasks: pd.DataFrame) -> None:
         """Hold tasks until the round they ended in is committed (the market's task sink)."""
@@ -83,7 +83,7 @@ class RunWriter(DirectoryWriter):
         status : str
             `complete`, `interrupted` or `failed`.
         frames : mapping of str to DataFrame
-            All tables but `tasks`.
+            All but `tasks`.
         notes : sequence of str
             Sentences a reader of the run should know.
         error : str, optional
@@ -91,8 +91,8 @@ class RunWriter(DirectoryWriter):
         """
         self._tasks.close()
         for name, frame in frames.items():
-            write_table(self.partial / f"{name}.parquet", name, frame, self.schemas)
-        tables = [f"{name}.parquet" for name in self.schemas]
+            write_table(self.partial / f"{name}.parquet", self.manifest.kind, name, frame)
+        tables = [f"{name}.parquet" for name in self.tables]
         return self.seal(status, tables, rounds=self.rounds, notes=tuple(notes), error=error)
 
     def discard(self) -> None:

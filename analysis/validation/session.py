@@ -7,13 +7,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from airan_market.analysis.exits import is_interruption
 from airan_market.analysis.store.directory import DirectoryWriter, default_directory
 from airan_market.analysis.store.ended import Ended, drawn
 from airan_market.analysis.store.interruption import Interruption
 from airan_market.analysis.store.manifest import Manifest, write_json, write_text
+from airan_market.analysis.store.tables import write_frame
 from airan_market.analysis.validation.findings import COMPLETE, Findings
 from airan_market.analysis.validation.report.summary import sentences
 from airan_market.analysis.validation.stored import (
@@ -104,19 +103,10 @@ def write_tables(directory: Path, found: Findings) -> None:
         (MARKETS, found.markets),
     ):
         if len(frame):
-            _write_table(directory / f"{name}.parquet", frame)
-    found.verdicts.to_csv(directory / "verdicts.csv", index=False)
+            write_frame(directory / f"{name}.parquet", "validation", frame)
+    write_frame(directory / "verdicts.csv", "validation", found.verdicts)
     write_text(directory / "verdicts.md", verdicts_text(found))
     write_json(directory / "summary.json", found.summary)
-
-
-def _write_table(path: Path, frame: pd.DataFrame) -> None:
-    """Write a frame as Parquet; equal frames give equal bytes."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
-    pq.write_table(table, path)
 
 
 def draw(directory: Path) -> dict[str, Any]:

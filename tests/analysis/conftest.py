@@ -17,7 +17,7 @@ import pytest
 from airan_market.analysis import play as play_module
 from airan_market.analysis.play import play
 from airan_market.analysis.store.reader import Run, load_run
-from airan_market.analysis.store.tables import SCHEMAS
+from airan_market.analysis.store.tables import schema_of
 from airan_market.scenarios import Scenario, load_scenario
 from airan_market.sim.workload import STAGES
 
@@ -115,7 +115,9 @@ class FakeMarket:
     def tables(self) -> SimpleNamespace:
         return SimpleNamespace(
             **{
-                name: pd.concat(frames) if frames else pd.DataFrame(columns=SCHEMAS[name].names)
+                name: pd.concat(frames)
+                if frames
+                else pd.DataFrame(columns=schema_of("market", name).names)
                 for name, frames in self._frames.items()
             }
         )

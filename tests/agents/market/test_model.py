@@ -9,7 +9,7 @@ import pytest
 from airan_market.agents import Market
 from airan_market.agents.market.tables import Tables
 from airan_market.agents.solution.solver import solve
-from airan_market.analysis.store.tables import SCHEMAS
+from airan_market.analysis.store.columns import declared
 from airan_market.scenarios import Scenario, load_scenario
 from airan_market.sim import streams
 
@@ -70,8 +70,8 @@ def test_iterations_are_spread_over_the_rounds() -> None:
 
 
 def test_columns_and_rows(tables: Tables) -> None:
-    for name, schema in SCHEMAS.items():
-        assert list(getattr(tables, name).columns) == schema.names
+    for name, table in declared()["market"].items():
+        assert getattr(tables, name).columns.tolist() == [c.name for c in table.columns]
     assert len(tables.rounds) == 4 * 3 * 8
     assert tables.rounds.duplicated(["round", "operator", "type"]).sum() == 0
     assert tables.market["round"].tolist() == [1, 2, 3, 4]

@@ -4,9 +4,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from airan_market.analysis.store.tables import (
-    SCHEMAS,
     TableWriter,
     read_table,
+    schema_of,
     to_arrow,
     write_table,
 )
@@ -33,7 +33,7 @@ def test_columns_are_those_of_the_interface():
         "gpu_preemptions, downlink_preemptions, latency_s, agreed_latency_s, price_usd, violated, "
         "refund_usd"
     )
-    assert SCHEMAS["tasks"].names == names.split(", ")
+    assert schema_of("market", "tasks").names == names.split(", ")
     names = (
         "round, operator, type, latency_s, price_usd, violation_belief, match_probability, users, "
         "offered_tasks_per_s, tasks, violations, violation_rate, revenue_usd, refunds_usd, "
@@ -41,12 +41,12 @@ def test_columns_are_those_of_the_interface():
         "operator_utility_realised_usd_per_s, user_utility_expected_usd_per_s, "
         "user_utility_realised_usd_per_s"
     )
-    assert SCHEMAS["rounds"].names == names.split(", ")
+    assert schema_of("market", "rounds").names == names.split(", ")
 
 
 def test_round_trip_keeps_values_and_nulls(tmp_path):
     path = tmp_path / "market.parquet"
-    assert write_table(path, "market", MARKET) == 2
+    assert write_table(path, "market", "market", MARKET) == 2
     back = read_table(path)
     assert back["round"].dtype == np.int32
     assert np.isnan(back["temperature"].iloc[1])
@@ -56,8 +56,8 @@ def test_round_trip_keeps_values_and_nulls(tmp_path):
 
 def test_column_order_and_index_of_the_frame_do_not_matter(tmp_path):
     shuffled = MARKET[MARKET.columns[::-1]].set_index(pd.Index([7, 3]))
-    write_table(tmp_path / "a", "market", MARKET)
-    write_table(tmp_path / "b", "market", shuffled)
+    write_table(tmp_path / "a", "market", "market", MARKET)
+    write_table(tmp_path / "b", "market", "market", shuffled)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
     assert b"pandas" not in (tmp_path / "a").read_bytes()
 
@@ -74,12 +74,12 @@ def test_column_order_and_index_of_the_frame_do_not_matter(tmp_path):
 )
 def test_frames_that_do_not_fit_are_refused(change, message):
     with pytest.raises(ValueError, match=message):
-        to_arrow(MARKET.assign(**change), "market")
+        to_arrow(MARKET.assign(**change), "market", "market")
 
 
 def test_streamed_frames_are_one_row_group_each_and_empty_ones_none(tmp_path):
     path = tmp_path / "market.parquet"
-    with TableWriter(path, "market") as writer:
+    with TableWriter(path, "market", "market") as writer:
         writer.write(MARKET)
         writer.write(MARKET[:0])
         writer.write(MARKET)
