@@ -12,7 +12,7 @@ import pandas as pd
 from airan_market.agents.contract.utility import Accounts
 from airan_market.agents.market.announcement import Terms
 from airan_market.agents.market.clearing import ClearingHouse
-from airan_market.agents.market.negotiation import Negotiation, Prearranged
+from airan_market.agents.market.negotiation import Negotiation
 from airan_market.agents.market.operator import OperatorAgent
 from airan_market.agents.market.tables import Tables, market_table, operator_table, rounds_table
 from airan_market.agents.market.user import UserAgent
@@ -109,7 +109,12 @@ class Market(RoundModel):
         (user_class,) = classes_of(user_class, ["user"], UserAgent)
         self.users = self._in_order(self._user(user_class, int(n)) for n in self._user_type)
         self.notes = [*self._traffic.notes, *rate_notes(scenario.operators), *self.notes]
-        self.negotiation = self._open_negotiation()
+        # Algorithm 1 is played by the agents, every other mechanism settles before the first round
+        agreed = None if scenario.mechanism.name == "mixed" else arrive(primitives)
+        self.notes += () if agreed is None else agreed.notes
+        self.negotiation = Negotiation(
+            self.operators, self.users, self._users_by_type, scenario.mechanism, agreed
+        )
         self.clearing = ClearingHouse(primitives, self._starts_s, len(self.users))
         self.agreed: list[Terms] = []
         self.datacollector = self._collector(
@@ -154,17 +159,6 @@ class Market(RoundModel):
             primitives.refund_usd,
             primitives.opt_out_utility_usd,
             primitives.operators,
-        )
-
-    def _open_negotiation(self) -> Negotiation | Prearranged:
-        """Rounds of Algorithm 1, or the terms on which another mechanism settles before them."""
-        settings = self.scenario.mechanism
-        if settings.name == "mixed":
-            return Negotiation(self.operators, self.users, self._users_by_type, settings)
-        agreed = arrive(self.primitives)
-        self.notes += agreed.notes
-        return Prearranged(
-            self.operators, self.users, self._users_by_type, agreed.menu, agreed.match_probability
         )
 
     def _agree(self, round_: int) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from mesa.agent import AgentSet
 
-from airan_market.agents.contract.menu import Menu
 from airan_market.agents.market.announcement import Announcement, Board
 from airan_market.agents.market.operator import OperatorAgent
 from airan_market.agents.matching.assignment import split_proportionally
 from airan_market.agents.matching.response import temperature
+from airan_market.agents.mechanism.agreement import Agreement
 from airan_market.agents.rounds.agents import require
 from airan_market.scenarios import Mechanism
 from airan_market.sim.arrays import FloatArray, IntArray
@@ -18,7 +20,10 @@ _ONE = 1 + 1e-9  # a sum of probabilities, up to rounding
 
 
 class Negotiation:
-    """Operators and users settling menus and matching; the steps of `mixed.step`, dealt out.
+    """Operators and users settling menus and matching; the steps of Algorithm 1, dealt out.
+
+    With an agreement that stands before the first round there is nothing left to settle: operators
+    commit to its menus, users are dealt out by its matching, and no iteration is played.
 
     Parameters
     ----------
@@ -28,13 +33,14 @@ class Negotiation:
     users_by_type : array (N,) of int
         I_n.
     settings : scenarios.Mechanism
+    agreed : Agreement, optional
 
     Attributes
     ----------
     iteration : int
         k, iterations played so far.
     temperature_usd, residual : float
-        τ_k and ‖Z_k − Z_{k−1}‖_∞ of the last one.
+        τ_k and ‖Z_k − Z_{k−1}‖_∞ of the last one; NaN where there are none.
     match_probability : array (M, N)
         Z_k: mean strategy of the users of each type, 0 for a type without users.
     """
@@ -45,20 +51,28 @@ class Negotiation:
         users: AgentSet,
         users_by_type: IntArray,
         settings: Mechanism,
+        agreed: Agreement | None = None,
     ) -> None:
         self._operators = operators
         self._users = users
         self._ends = np.cumsum(users_by_type)
         self._settings = settings
         self.iteration = 0
-        self.temperature_usd = settings.temperature_start_usd
-        self.residual = np.inf
+        self.temperature_usd, self.residual = settings.temperature_start_usd, np.inf
+        self._over = agreed is not None
+        if agreed is not None:
+            self.temperature_usd = self.residual = np.nan
+            dealt = split_proportionally(agreed.match_probability, users_by_type)
+            for user, operator in zip(users, dealt, strict=True):
+                user.take(int(operator))
+            for operator in operators:
+                operator.commit(agreed.menu[operator.number])
         self.match_probability = self._mean_strategies()
 
     @property
     def settled(self) -> bool:
-        """Whether the matching moves no more than the tolerance, or the iterations are over."""
-        over = self.iteration >= self._settings.max_iterations
+        """Whether the matching moves no more than the tolerance, or no iterations are left."""
+        over = self._over or self.iteration >= self._settings.max_iterations
         return over or self.residual <= self._settings.tolerance
 
     def until(self, iteration: int) -> None:
@@ -81,9 +95,7 @@ class Negotiation:
             settings.temperature_start_usd,
             settings.temperature_end_usd,
         )
-        board = self.post()
-        for user in self._users:
-            user.respond(board, self.temperature_usd, settings.damping)
+        self._users.do("respond", self.post(), self.temperature_usd, settings.damping)
         before, self.match_probability = self.match_probability, self._mean_strategies()
         self.residual = float(np.abs(self.match_probability - before).max())
         for operator in self._operators:
@@ -91,68 +103,25 @@ class Negotiation:
             operator.adjust_shadow_price()
 
     def _mean_strategies(self) -> FloatArray:
-        return mean_strategies(self._users, self._ends, len(self._operators))
+        """Z: mean strategy of the users of each type, 0 for a type without users.
 
-
-class Prearranged:
-    """Terms settled before the first round: the same menus and the same pure matching every round.
-
-    Has what the market asks of a `Negotiation`; there are no iterations, hence no temperature and
-    no residual.
-
-    Parameters
-    ----------
-    operators : AgentSet of OperatorAgent
-    users : AgentSet of UserAgent
-        Type after type.
-    users_by_type : array (N,) of int
-    menu : Menu
-        Menus (M, N) in force, with the violation probabilities at the loads of the matching.
-    match_probability : array (M, N)
-        Part of the users of each type at each operator; users are dealt out in their order.
-
-    Attributes
-    ----------
-    iteration : int
-        0.
-    temperature_usd, residual : float
-        NaN.
-    match_probability : array (M, N)
-        As given, 0 for a type without users.
-    """
-
-    def __init__(
-        self,
-        operators: AgentSet,
-        users: AgentSet,
-        users_by_type: IntArray,
-        menu: Menu,
-        match_probability: FloatArray,
-    ) -> None:
-        self._operators = operators
-        self.iteration = 0
-        self.temperature_usd = self.residual = np.nan
-        for user, operator in zip(
-            users, split_proportionally(match_probability, users_by_type), strict=True
-        ):
-            user.take(int(operator))
-        self.match_probability = mean_strategies(users, np.cumsum(users_by_type), len(operators))
-        for operator in operators:
-            m = operator.number
-            operator.expect(self.match_probability[m])
-            operator.commit(menu[m])
-
-    @property
-    def settled(self) -> bool:
-        """Always."""
-        return True
-
-    def until(self, iteration: int) -> None:
-        """Nothing is left to negotiate."""
-
-    def post(self) -> Board:
-        """Menus agreed: what every round is traded on."""
-        return posted(self._operators)
+        Raises
+        ------
+        AgentError
+            When the strategy of a user is none.
+        """
+        operators = len(self._operators)
+        each = [np.asarray(user.strategy, dtype=float) for user in self._users]
+        for user, strategy in zip(self._users, each, strict=True):
+            right = (
+                strategy.shape == (operators,) and strategy.min() >= 0 and strategy.sum() <= _ONE
+            )
+            require(user, bool(right), "strategy", strategy, f"{operators} numbers, sum at most 1")
+        mean = np.zeros((operators, self._ends.size))
+        for type_, (start, end) in enumerate(pairwise([0, *self._ends])):
+            if end > start:
+                mean[:, type_] = np.mean(each[start:end], axis=0)
+        return mean
 
 
 def posted(operators: AgentSet) -> Board:
@@ -184,25 +153,3 @@ def _check(operator: OperatorAgent, announcement: Announcement) -> None:
     for name in ("service_value_usd", "shadow_price_usd", "effective_capacity_per_s"):
         value = getattr(announcement, name)
         require(operator, bool(np.isfinite(value)), name, value, "a finite number")
-
-
-def mean_strategies(users: AgentSet, ends: IntArray, operators: int) -> FloatArray:
-    """Mean strategy of the users of each type, (M, N); 0 for a type without users.
-
-    `ends` are the numbers of users up to and with each type.
-
-    Raises
-    ------
-    AgentError
-        When the strategy of a user is none.
-    """
-    each = [np.asarray(user.strategy, dtype=float) for user in users]
-    for user, strategy in zip(users, each, strict=True):
-        right = strategy.shape == (operators,) and strategy.min() >= 0 and strategy.sum() <= _ONE
-        require(user, bool(right), "strategy", strategy, f"{operators} numbers, sum at most 1")
-    starts = np.concatenate([[0], ends[:-1]])
-    mean = np.zeros((operators, ends.size))
-    for type_, (start, end) in enumerate(zip(starts, ends, strict=True)):
-        if end > start:
-            mean[:, type_] = np.mean(each[start:end], axis=0)
-    return mean

@@ -29,18 +29,9 @@ UTILITIES = (
 
 @dataclass(frozen=True, eq=False)
 class Tables:
-    """Tables of a run; numbers of rounds, operators and types are 1-based.
+    """Tables of a run; `docs/tables.md` says what is in every column.
 
-    Attributes
-    ----------
-    rounds : DataFrame
-        One row per round, operator and type: the contract, what was believed, what happened.
-    market : DataFrame
-        One row per round.
-    operators : DataFrame
-        One row per round and operator.
-    tasks : DataFrame or None
-        One row per task, when they were kept in memory.
+    `tasks` is None when a sink took them.
     """
 
     rounds: pd.DataFrame

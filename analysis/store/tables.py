@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import closing
 from functools import cache
 from pathlib import Path
-from types import TracebackType
 
 import pandas as pd
 import pyarrow as pa
@@ -109,7 +109,7 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame
 
 
 class TableWriter:
-    """Writes one table of a run, one row group per frame; a context manager.
+    """Writes one table of a run, one row group per frame.
 
     Format 2.6 with Zstandard at level 1 and nothing in the file that varies from run to run, so
     the same frames give the same bytes (on the same version of pyarrow).
@@ -152,21 +152,10 @@ class TableWriter:
         """Write the footer; without it nobody can read the file."""
         self._writer.close()
 
-    def __enter__(self) -> TableWriter:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
 
 def write_table(path: Path, kind: str, name: str, frame: pd.DataFrame) -> int:
     """Write a whole table of a run; returns its number of rows."""
-    with TableWriter(path, kind, name) as writer:
+    with closing(TableWriter(path, kind, name)) as writer:
         writer.write(frame)
     return writer.rows
 

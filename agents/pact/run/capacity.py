@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 import numpy as np
 import pandas as pd
@@ -47,6 +47,7 @@ REQUESTS = 4000  # of a replication
 SETTLING = 1000  # of them, not measured: the stations start empty
 LEVEL = 0.95
 MOST_USERS = 10_000_000  # the most that a scenario may have
+WHOLE = ["users", "users_low", "users_high", "users_theory"]
 CURVE = (0.1, 0.25, 0.5, 0.7, 0.8, 0.9, 1.0, 1.05, 1.1)  # users over those a service bears
 
 
@@ -80,6 +81,11 @@ class ServiceQueue:
         mean_s = self.parts_s.sum(axis=1)
         with np.errstate(divide="ignore"):
             return float((self.servers / mean_s).min() / self.rate_per_user_per_s)
+
+    @property
+    def exponential(self) -> bool:
+        """Whether theory knows the wait."""
+        return isinstance(self.law, Exponential)
 
     def drawn(self) -> tuple[FloatArray, FloatArray]:
         """Gaps over their mean (R, n), and times at the stations (R, n, 3), s."""
@@ -181,72 +187,64 @@ def most_users(keeps: Callable[[int], bool], most: int) -> int:
 
 @dataclass(frozen=True, eq=False)
 class ServiceCapacity:
-    """Users of the whole run that the promise of one service bears.
+    """Users of the whole run whose requests one service bears within a tolerance of its quality.
 
-    Attributes
+    Parameters
     ----------
+    queue : ServiceQueue
     service : int
         0-based.
     share : float
         Part of the users that take it.
     promised, speed_weight, tolerance : float
         q, w_T and ε.
-    users, low, high : int or None
-        Users borne, with interval; None when there is no bound up to `MOST_USERS`.
-    theory : int or None
-        The same by theory, where all laws are exponential.
-    saturation_users : float
-    waiting : callable
-        Mean wait at some number of users.
-    waiting_theory_s : callable or None
     """
 
+    queue: ServiceQueue
     service: int
     share: float
     promised: float
     speed_weight: float
     tolerance: float
-    users: int | None
-    low: int | None
-    high: int | None
-    theory: int | None
-    saturation_users: float
-    waiting: Callable[[float], MeanInterval]
-    waiting_theory_s: Callable[[float], float] | None
 
+    @cached_property
+    def waiting(self) -> Callable[[float], MeanInterval]:
+        """Mean wait at some number of users."""
+        return self.queue.waiting()
 
-def service_capacity(
-    queue: ServiceQueue,
-    service: int,
-    share: float,
-    promised: float,
-    speed_weight: float,
-    tolerance: float,
-) -> ServiceCapacity:
-    """Find the users whose requests one service bears within a tolerance of its quality.
+    @cached_property
+    def users(self) -> dict[str, int | None]:
+        """Users borne, `users_low` and `users_high` of the interval, and `users_theory`.
 
-    Parameters
-    ----------
-    queue : ServiceQueue
-    service, share, promised, speed_weight, tolerance
-        As in `ServiceCapacity`.
-    """
-    waiting = queue.waiting()
-    theory = queue.waiting_theory_s if isinstance(queue.law, Exponential) else None
-    saturated = queue.saturation_users
-    found: dict[str, int | None] = dict.fromkeys(("users", "low", "high", "theory"))
-    if speed_weight > 0 and np.isfinite(saturated):
-        bound_s = tolerance / speed_weight
-        most = int(min(np.ceil(saturated) - 1, MOST_USERS))
-        found["users"] = most_users(lambda u: waiting(u).mean <= bound_s, most)
-        found["low"] = most_users(lambda u: waiting(u).high <= bound_s, most)
-        found["high"] = most_users(lambda u: waiting(u).low <= bound_s, most)
-        if theory is not None:
-            found["theory"] = most_users(lambda u: theory(u) <= bound_s, most)
-    return ServiceCapacity(
-        service, share, promised, speed_weight, tolerance,
-        saturation_users=saturated, waiting=waiting, waiting_theory_s=theory, **found,
-    )  # fmt: skip
+        None when there is no bound up to `MOST_USERS`; theory only where all laws are exponential.
+        """
+        saturated = self.queue.saturation_users
+        found: dict[str, int | None] = dict.fromkeys(WHOLE)
+        if self.speed_weight > 0 and np.isfinite(saturated):
+            bound_s = self.tolerance / self.speed_weight
+            most = int(min(np.ceil(saturated) - 1, MOST_USERS))
+            found["users"] = most_users(lambda u: self.waiting(u).mean <= bound_s, most)
+            found["users_low"] = most_users(lambda u: self.waiting(u).high <= bound_s, most)
+            found["users_high"] = most_users(lambda u: self.waiting(u).low <= bound_s, most)
+            if self.queue.exponential:
+                theory_s = self.queue.waiting_theory_s
+                found["users_theory"] = most_users(lambda u: theory_s(u) <= bound_s, most)
+        return found
+
+    def point(self, users: int) -> dict[str, float | int | None]:
+        """Quality at some number of users, a row of `capacity_curve`."""
+        wait, theory = self.waiting(users), self.queue.waiting_theory_s
+        return {
+            "service": self.service + 1,
+            "users": users,
+            "quality_promised": self.promised,
+            "quality_measured": self.promised - self.speed_weight * wait.mean,
+            "quality_low": self.promised - self.speed_weight * wait.high,
+            "quality_high": self.promised - self.speed_weight * wait.low,
+            "quality_theory": self.promised - self.speed_weight * theory(users)
+            if self.queue.exponential
+            else None,
+        }
 
 
 def capacity_of(
@@ -265,7 +263,7 @@ def capacity_of(
     traffic = scenario.traffic
     law = work_law(traffic.law)
     return [
-        service_capacity(
+        ServiceCapacity(
             ServiceQueue(
                 catalogue.parts_s[s], catalogue.servers[s], law,
                 share[s] * traffic.requests_per_user_per_s, seed, int(s),
@@ -283,23 +281,20 @@ def capacity_tables(found: list[ServiceCapacity]) -> tuple[pd.DataFrame, pd.Data
     The numbers of users of a curve are parts of those that the service bears, below its saturation:
     beyond it there is no mean wait. A service without a bound has no curve.
     """
-    rows = [
-        {
-            "service": c.service + 1, "share": c.share, "quality_promised": c.promised,
-            "tolerance": c.tolerance, "users": c.users, "users_low": c.low, "users_high": c.high,
-            "users_theory": c.theory,
-            "users_saturation": c.saturation_users if np.isfinite(c.saturation_users) else None,
-        }
-        for c in found
-    ]  # fmt: skip
-    points = [_point(c, users) for c in found for users in _grid(c)]
-    whole = ["users", "users_low", "users_high", "users_theory"]
-    table = pd.DataFrame(rows, columns=[
-        "service", "share", "quality_promised", "tolerance", *whole, "users_saturation",
-    ])  # fmt: skip
-    table[whole] = table[whole].astype("Int64")
-    table["users_saturation"] = table["users_saturation"].astype(float)
-    curve = pd.DataFrame(points, columns=[
+    table = pd.DataFrame(
+        [
+            {
+                "service": c.service + 1, "share": c.share, "quality_promised": c.promised,
+                "tolerance": c.tolerance, **c.users, "users_saturation": c.queue.saturation_users,
+            }
+            for c in found
+        ],
+        columns=["service", "share", "quality_promised", "tolerance", *WHOLE, "users_saturation"],
+    )  # fmt: skip
+    table[WHOLE] = table[WHOLE].astype("Int64")
+    saturation = table["users_saturation"].astype(float)
+    table["users_saturation"] = saturation.where(np.isfinite(saturation))
+    curve = pd.DataFrame([c.point(users) for c in found for users in _grid(c)], columns=[
         "service", "users", "quality_promised", "quality_measured", "quality_low", "quality_high",
         "quality_theory",
     ])  # fmt: skip
@@ -308,21 +303,6 @@ def capacity_tables(found: list[ServiceCapacity]) -> tuple[pd.DataFrame, pd.Data
 
 
 def _grid(c: ServiceCapacity) -> list[int]:
-    if c.users is None:
-        return []
-    wanted = dict.fromkeys(max(round(part * c.users), 1) for part in CURVE)
-    return [users for users in wanted if users < c.saturation_users]
-
-
-def _point(c: ServiceCapacity, users: int) -> dict[str, float | int | None]:
-    wait = c.waiting(users)
-    theory = None if c.waiting_theory_s is None else c.waiting_theory_s(users)
-    return {
-        "service": c.service + 1,
-        "users": users,
-        "quality_promised": c.promised,
-        "quality_measured": c.promised - c.speed_weight * wait.mean,
-        "quality_low": c.promised - c.speed_weight * wait.high,
-        "quality_high": c.promised - c.speed_weight * wait.low,
-        "quality_theory": None if theory is None else c.promised - c.speed_weight * theory,
-    }
+    borne = c.users["users"]
+    wanted = () if borne is None else dict.fromkeys(max(round(part * borne), 1) for part in CURVE)
+    return [users for users in wanted if users < c.queue.saturation_users]

@@ -136,31 +136,21 @@ def catalogue_of(scenario: PactScenario, markets: tuple[PactMarket, ...]) -> Cat
                 key = f"pact.services[{place}].latency_s"
                 faults.append(Fault(scenario.name, key, "", row))
                 continue
-            measured = market.services
-            fixed = {"fixed": measured.base_cost_usd[i] - row["computation"]}
+            own = market.services
             if not direct:
-                row |= {"latency": measured.latency_s[i], "satisfied": measured.satisfaction[i]}
-            rows.append(row | fixed | {"name": service.name, "market": number,
-                                       "quality": measured.quality[i],
-                                       "liability": measured.liability_usd[i],
-                                       "servers": _servers(scenario, service)})  # fmt: skip
+                row |= {"latency_s": own.latency_s[i], "satisfaction": own.satisfaction[i]}
+            rows.append(row | {
+                "names": service.name,
+                "market": number,
+                "servers": _servers(scenario, service),
+                "quality": own.quality[i],
+                "fixed_usd": own.base_cost_usd[i] - row["computation_usd"],
+                "liability_usd": scenario.pact.liability_level * own.liability_usd[i],
+            })  # fmt: skip
     if faults:
         raise ScenarioError(faults)
-    column = {key: np.array([row[key] for row in rows]) for key in rows[0]}
-    return Catalogue(
-        tuple(row["name"] for row in rows),
-        column["market"],
-        column["parts"],
-        column["servers"],
-        column["quality"],
-        column["latency"],
-        column["satisfied"],
-        column["weight"],
-        column["speed"],
-        column["computation"],
-        column["fixed"],
-        scenario.pact.liability_level * column["liability"],
-    )
+    columns = {key: np.array([row[key] for row in rows]) for key in rows[0] if key != "names"}
+    return Catalogue(names=tuple(row["names"] for row in rows), **columns)
 
 
 def _servers(scenario: PactScenario, service: PactService) -> list[int]:
@@ -170,11 +160,8 @@ def _servers(scenario: PactScenario, service: PactService) -> list[int]:
 
 def _direct(scenario: PactScenario, task: PactTask | None, service: PactService) -> dict | str:
     """Weights and times of a service described directly, or why it cannot be run."""
-    latency, q, weight = (
-        service.latency_s,
-        service.quality,
-        satisfaction_weight(scenario.pact, task),
-    )
+    latency, q = service.latency_s, service.quality
+    weight = satisfaction_weight(scenario.pact, task)
     if latency is None or q is None:
         return "required to run a service described directly"
     rest = q - (1 - weight) * (1 - latency)
@@ -187,12 +174,12 @@ def _direct(scenario: PactScenario, task: PactTask | None, service: PactService)
             f"satisfaction_weight {weight:g} (6)"
         )
     return {
-        "parts": [[0.0, 0.0], [0.0, 0.0], [latency / 2, latency / 2]],
-        "latency": latency,
-        "satisfied": satisfied,
-        "weight": weight,
-        "speed": 1 - weight,
-        "computation": 0.0,
+        "parts_s": [[0.0, 0.0], [0.0, 0.0], [latency / 2, latency / 2]],
+        "latency_s": latency,
+        "satisfaction": satisfied,
+        "satisfaction_weight": weight,
+        "speed_weight": 1 - weight,
+        "computation_usd": 0.0,
     }
 
 
@@ -214,8 +201,8 @@ def _physical(scenario: PactScenario, task: PactTask | None, service: PactServic
     weight = satisfaction_weight(scenario.pact, task)
     core = 1.0 - sum(d.weight for d in pact.dimensions or ())
     return {
-        "parts": np.transpose(parts),
-        "weight": core * weight,
-        "speed": core * (1 - weight),
-        "computation": pact.flop_cost_usd * flop,
+        "parts_s": np.transpose(parts),
+        "satisfaction_weight": core * weight,
+        "speed_weight": core * (1 - weight),
+        "computation_usd": pact.flop_cost_usd * flop,
     }

@@ -32,24 +32,11 @@ from airan_market.sim.workload import Workload
 
 @dataclass(frozen=True, eq=False)
 class PactTables:
-    """Tables of a run; numbers of rounds, tasks (`market`), types, services, users are 1-based.
+    """Tables of a run; `docs/tables.md` says what is in every column.
 
-    Types are numbered in their task, services and users over all tasks, task after task.
-
-    Attributes
-    ----------
-    rounds : DataFrame
-        One row per round, task, type and service that its users took: what was promised and what
-        it was.
-    market : DataFrame
-        One row per round.
-    items : DataFrame
-        One row per round and service.
-    capacity, capacity_curve : DataFrame
-        How many users the promises bear (`capacity.capacity_tables`); empty while rounds are left,
-        and for a discipline of one's own, which it does not know.
-    tasks : DataFrame or None
-        One row per request, when they were kept in memory.
+    Types are numbered in their task, services and users over all tasks, task after task. `capacity`
+    and `capacity_curve` (how many users the promises bear) are empty while rounds are left, and for
+    a discipline of one's own, which they do not know; `tasks` is None when a sink took them.
     """
 
     rounds: pd.DataFrame

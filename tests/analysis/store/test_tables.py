@@ -1,3 +1,5 @@
+from contextlib import closing
+
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
@@ -79,7 +81,7 @@ def test_frames_that_do_not_fit_are_refused(change, message):
 
 def test_streamed_frames_are_one_row_group_each_and_empty_ones_none(tmp_path):
     path = tmp_path / "market.parquet"
-    with TableWriter(path, "market", "market") as writer:
+    with closing(TableWriter(path, "market", "market")) as writer:
         writer.write(MARKET)
         writer.write(MARKET[:0])
         writer.write(MARKET)

@@ -1,6 +1,7 @@
 """How many users the promises bear: against theory, a scan, and deliberately wrong stations."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,12 +11,12 @@ from hypothesis import strategies as st
 from airan_market.agents.pact.market import markets_of
 from airan_market.agents.pact.run import capacity as capacity_module
 from airan_market.agents.pact.run.capacity import (
+    ServiceCapacity,
     ServiceQueue,
     capacity_of,
     capacity_tables,
     mean_waits_s,
     most_users,
-    service_capacity,
 )
 from airan_market.agents.pact.run.catalogue import catalogue_of
 from airan_market.scenarios import load_pact
@@ -26,7 +27,8 @@ QUEUE = ServiceQueue(PARTS_S, np.array([3, 4, 2]), Exponential(), 0.05, seed=4)
 
 
 def capacity(queue: ServiceQueue, tolerance: float = 0.01, speed_weight: float = 0.5):
-    return service_capacity(queue, 0, 1.0, 0.8, speed_weight, tolerance)
+    found = ServiceCapacity(queue, 0, 1.0, 0.8, speed_weight, tolerance).users
+    return SimpleNamespace(**{name.removeprefix("users_"): users for name, users in found.items()})
 
 
 def test_exponential_sizes_bear_what_jackson_says():
