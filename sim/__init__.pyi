@@ -18,11 +18,10 @@ from .traffic.arrival_laws import Poisson as Poisson
 from .traffic.arrival_laws import Recorded as Recorded
 from .traffic.demand import Demand as Demand
 from .traffic.demand import offer as offer
-from .traffic.demand import trace_demand as trace_demand
+from .traffic.demand import recorded_demand as recorded_demand
 from .traffic.rate_trace import RateTrace as RateTrace
 from .traffic.rate_trace import read_rates as read_rates
-from .traffic.task_trace import TaskTrace as TaskTrace
-from .traffic.task_trace import read_tasks as read_tasks
+from .traffic.request_trace import read_tasks as read_tasks
 from .traffic.trace_file import TraceError as TraceError
 from .traffic.work_laws import Deterministic as Deterministic
 from .traffic.work_laws import EmpiricalTasks as EmpiricalTasks

@@ -19,13 +19,13 @@ from airan_market.agents.market.user import UserAgent
 from airan_market.agents.matching.assignment import OUT, follow_projection, split_proportionally
 from airan_market.agents.matching.response import project
 from airan_market.agents.primitives.primitives import Primitives
-from airan_market.agents.primitives.traffic import (
+from airan_market.agents.primitives.stations import (
     measured_rates,
     rate_notes,
     rates_of,
     servers_of,
-    traffic_of,
 )
+from airan_market.agents.primitives.traffic import traffic_of
 from airan_market.agents.rounds.agents import classes_of, require
 from airan_market.agents.rounds.model import RoundModel, TaskSink, asked_for
 from airan_market.agents.solution.solver import arrive

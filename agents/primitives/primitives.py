@@ -8,7 +8,8 @@ from functools import cached_property
 import numpy as np
 
 from airan_market.agents.primitives.population import users_by_type
-from airan_market.agents.primitives.traffic import knows_traffic, laws_of, rates_of
+from airan_market.agents.primitives.stations import rates_of
+from airan_market.agents.primitives.traffic import knows_traffic, laws_of
 from airan_market.scenarios import Mechanism, Scenario
 from airan_market.sim.arrays import FloatArray
 from airan_market.sim.estimation.pilot import PilotRun

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,24 +14,16 @@ from numpy.typing import NDArray
 from airan_market.scenarios import (
     BurstArrivals,
     LognormalWork,
-    MeasuredRate,
-    Operator,
-    PactScenario,
-    RadioStage,
     Scenario,
     TraceArrivals,
     TraceWork,
 )
-from airan_market.scenarios.registry import BELIEFS, DISCIPLINES, RegistryError
-from airan_market.scenarios.schema.consistency import PREEMPTIVE
-from airan_market.sim.arrays import FloatArray
+from airan_market.scenarios.registry import BELIEFS
 from airan_market.sim.streams import stream
 from airan_market.sim.traffic.arrival_laws import ArrivalLaw, Bursts, Intensity, Poisson, Recorded
-from airan_market.sim.traffic.demand import POISSON, Demand, drawn_demand, trace_demand
-from airan_market.sim.traffic.rate_trace import RateTrace, read_rates
-from airan_market.sim.traffic.request_trace import RequestTrace, read_azure_llm_2023
-from airan_market.sim.traffic.task_trace import TaskTrace, read_tasks
-from airan_market.sim.traffic.trace_file import TraceError
+from airan_market.sim.traffic.demand import POISSON, Demand, drawn_demand, recorded_demand
+from airan_market.sim.traffic.request_trace import RequestTrace, read_azure_llm_2023, read_tasks
+from airan_market.sim.traffic.trace_file import TraceError, stamp
 from airan_market.sim.traffic.work_laws import (
     Deterministic,
     EmpiricalTasks,
@@ -39,7 +31,6 @@ from airan_market.sim.traffic.work_laws import (
     Lognormal,
     TaskLaw,
 )
-from airan_market.sim.workload import STAGES
 
 Law = TypeVar("Law")
 
@@ -67,9 +58,8 @@ def traffic_of(scenario: Scenario, seed: int, users_by_type: NDArray[np.int64]) 
     """
     task, simulation, asked = scenario.task, scenario.simulation, scenario.simulation.arrivals
     if isinstance(asked, TraceArrivals):
-        trace = tasks_of(asked, users_by_type)
-        notes = _of_trace(scenario, asked, trace)
-        return RecordedTraffic(trace, seed, users_by_type, asked.speed_up, notes)
+        trace = _recorded(asked, seed, tuple(users_by_type.tolist()))
+        return RecordedTraffic(trace, _of_trace(scenario, asked, trace))
     arrivals = arrival_law(asked)
     end_s = simulation.warmup_s + simulation.rounds * simulation.horizon_s
     return DrawnTraffic(
@@ -153,45 +143,20 @@ def laws_of_requests(
 
 
 def _of_requests(
-    path: str | Path, format_: str, law_of: Callable[[RequestTrace | TaskTrace], Law]
+    path: str | Path, format_: str, law_of: Callable[[RequestTrace | Demand], Law]
 ) -> Law:
-    trace = _read_requests(str(path), format_, None, _stamp(path))
+    trace = _read(str(path), format_, None, 0, stamp(path))
     try:
         return law_of(trace)
     except ValueError as error:
         raise TraceError([f"{path}: {error}"]) from None
 
 
-def tasks_of(arrivals: TraceArrivals, users_by_type: NDArray[np.int64]) -> TaskTrace:
-    """Recorded tasks of a scenario, or its recorded requests taken as tasks.
-
-    Raises
-    ------
-    airan_market.sim.traffic.trace_file.TraceError
-        When the file cannot be read, or a task is of a type or a user that there is not.
-    """
-    path, users = arrivals.trace, tuple(users_by_type.tolist())
-    trace = _read_requests(path, arrivals.format, users, _stamp(path))
-    if isinstance(trace, TaskTrace):
-        return trace
-    assert arrivals.bits_per_token is not None
-    assert arrivals.flop_per_token is not None
-    return TaskTrace.of_requests(trace, arrivals.bits_per_token, arrivals.flop_per_token)
-
-
-def _stamp(path: str | Path) -> int:
-    """When a file was last changed: files are read once as long as they are not."""
-    try:
-        return Path(path).stat().st_mtime_ns
-    except OSError:
-        return 0  # reading it says what is wrong
-
-
 @lru_cache(maxsize=2)
-def _read_requests(
-    path: str, format_: str, users_by_type: tuple[int, ...] | None, stamp: int
-) -> RequestTrace | TaskTrace:
-    return read_tasks(path, users_by_type) if format_ == "tasks" else read_azure_llm_2023(path)
+def _read(
+    path: str, format_: str, users: tuple[int, ...] | None, seed: int, stamp: int
+) -> RequestTrace | Demand:
+    return read_tasks(path, users, seed) if format_ == "tasks" else read_azure_llm_2023(path)
 
 
 def knows_traffic(belief: str) -> bool:
@@ -277,34 +242,32 @@ def _law_text(law: LognormalWork | TraceWork | str) -> str:
 
 @dataclass(frozen=True, eq=False)
 class RecordedTraffic:
-    """Tasks of a trace, played at `speed_up` times their pace; the rest is as in `DrawnTraffic`."""
+    """Tasks of a trace, at the pace that they are played at; the rest is as in `DrawnTraffic`."""
 
-    trace: TaskTrace
-    seed: int
-    users_by_type: NDArray[np.int64]
-    speed_up: float
+    trace: Demand
     notes: Sequence[str] = ()
 
     def demand(self, round_: int, start_s: float, duration_s: float, first_task: int) -> Demand:
-        """Take the requests of a round."""
-        return trace_demand(
-            self.trace,
-            self.seed,
-            start_s,
-            duration_s,
-            self.users_by_type,
-            speed_up=self.speed_up,
-            first_task=first_task,
-        )
+        """Take the tasks of a round."""
+        return self.trace.between(start_s, start_s + duration_s, first_task)
 
 
-def _of_trace(scenario: Scenario, arrivals: TraceArrivals, trace: TaskTrace) -> list[str]:
+def _recorded(arrivals: TraceArrivals, seed: int, users: tuple[int, ...]) -> Demand:
+    """Tasks of a trace at the pace they are played at; requests are tasks by their tokens."""
+    trace = _read(arrivals.trace, arrivals.format, users, seed, stamp(arrivals.trace))
+    if isinstance(trace, RequestTrace):
+        bits, flop = arrivals.bits_per_token, arrivals.flop_per_token
+        work = trace.work * np.array([bits, flop, bits], dtype=np.float64)
+        trace = recorded_demand(trace.arrival_s, work, users, seed)
+    return replace(trace, arrival_s=trace.arrival_s / arrivals.speed_up)
+
+
+def _of_trace(scenario: Scenario, arrivals: TraceArrivals, trace: Demand) -> list[str]:
     """Compare a trace with what the scenario says of its users and tasks."""
     simulation, users = scenario.simulation, scenario.users
     end_s = simulation.warmup_s + simulation.rounds * simulation.horizon_s
-    arrival_s = trace.arrival_s / arrivals.speed_up
-    played = int((arrival_s < end_s).sum())
-    length_s = float(arrival_s[-1])
+    played = int((trace.arrival_s < end_s).sum())
+    length_s = float(trace.arrival_s[-1])
     busy_s = min(length_s, end_s) or 1.0  # one request alone has no rate
     gpu_flop = float(trace.work[:, 1].mean())
     promised_per_s = users.total * users.tasks_per_user_per_s
@@ -316,101 +279,3 @@ def _of_trace(scenario: Scenario, arrivals: TraceArrivals, trace: TaskTrace) -> 
         f"The mean work of a request is {gpu_flop:.4g} FLOP; the scenario's operators design "
         f"for {scenario.task.work_flop:.4g} FLOP.",
     ]
-
-
-def engine_of(scenario: Scenario | PactScenario) -> dict[str, Any]:
-    """Engine and discipline of a scenario, as keywords of `sim.simulate`.
-
-    Raises
-    ------
-    RegistryError
-        When the discipline cannot be had.
-
-    Examples
-    --------
-    >>> from airan_market.scenarios import load_scenario
-    >>> patient = ["simulation.engine=simpy", "simulation.discipline=non-preemptive"]
-    >>> engine_of(load_scenario("teleoperation", patient))["station"].__name__
-    'NonPreemptive'
-    """
-    simulation = scenario.simulation
-    if simulation.discipline == PREEMPTIVE:
-        return {"engine": simulation.engine}
-    from airan_market.sim.engines.station import Station  # SimPy is for those who need it
-
-    station = DISCIPLINES.get(simulation.discipline)
-    if not (isinstance(station, type) and issubclass(station, Station)):
-        raise RegistryError(f"discipline {simulation.discipline!r}: must be a subclass of Station")
-    return {"engine": simulation.engine, "station": station}
-
-
-def discipline_notes(scenario: Scenario | PactScenario) -> list[str]:
-    """Say that beliefs and theory do not reckon with another discipline."""
-    discipline = scenario.simulation.discipline
-    if discipline == PREEMPTIVE:
-        return []
-    return [
-        f"Stations serve by {discipline!r}; whatever is reckoned beforehand, by any belief, is for "
-        f"{PREEMPTIVE!r}."
-    ]
-
-
-def rates_of(operators: Sequence[Operator]) -> FloatArray:
-    """Rate of one server by operator and stage, (M, 3): bit/s, FLOP/s, bit/s.
-
-    Of a rate that was measured over time, 1 / E[1 / rate].
-
-    Raises
-    ------
-    airan_market.sim.traffic.trace_file.TraceError
-        When a measured rate cannot be read.
-    """
-    rates = np.array(
-        [[_number(o.uplink), o.gpu.rate_flop_per_s, _number(o.downlink)] for o in operators]
-    )
-    for station, trace in measured_rates(operators).items():
-        rates[station] = trace.mean_rate
-    return rates
-
-
-def _number(stage: RadioStage) -> float:
-    return np.nan if isinstance(stage.rate_bps, MeasuredRate) else stage.rate_bps
-
-
-def measured_rates(operators: Sequence[Operator]) -> dict[tuple[int, int], RateTrace]:
-    """Rates that were measured over time, by (operator, stage)."""
-    return {
-        (m, stage): _read_rates(radio.rate_bps, _stamp(radio.rate_bps.trace))
-        for m, operator in enumerate(operators)
-        for stage, radio in ((0, operator.uplink), (2, operator.downlink))
-        if isinstance(radio.rate_bps, MeasuredRate)
-    }
-
-
-@lru_cache(maxsize=16)
-def _read_rates(measured: MeasuredRate, stamp: int) -> RateTrace:
-    return read_rates(
-        measured.trace,
-        measured.column,
-        unit=measured.unit_bps,
-        time=measured.time,
-        time_format=measured.time_format,
-        least=measured.least_bps,
-    )
-
-
-def rate_notes(operators: Sequence[Operator]) -> list[str]:
-    """Say which rates were measured, and by what operators reckon."""
-    return [
-        f"The rate of the {STAGES[stage]} of {operators[m].name} follows a trace of "
-        f"{trace.period_s:.4g} s; operators reckon with 1 / E[1 / rate] = {trace.mean_rate:.4g} "
-        f"bit/s. {trace.left_out} of its {len(trace) + trace.left_out} rows are left out."
-        for (m, stage), trace in measured_rates(operators).items()
-    ]
-
-
-def servers_of(operators: tuple[Operator, ...]) -> NDArray[np.int64]:
-    """Servers by operator and stage, (M, 3)."""
-    return np.array(
-        [[o.uplink.servers, o.gpu.servers, o.downlink.servers] for o in operators], dtype=np.int64
-    )

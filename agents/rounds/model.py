@@ -14,7 +14,8 @@ import pandas as pd
 from mesa.agent import AgentSet
 from mesa.datacollection import DataCollector
 
-from airan_market.agents.primitives.traffic import Traffic, discipline_notes, engine_of
+from airan_market.agents.primitives.stations import discipline_notes, engine_of
+from airan_market.agents.primitives.traffic import Traffic
 from airan_market.scenarios.schema.doubts import require_playable
 from airan_market.sim.arrays import IntArray
 from airan_market.sim.engines.engine import simulate

@@ -19,7 +19,7 @@ from airan_market.agents.contract.design import designed_menus
 from airan_market.agents.contract.utility import Accounts
 from airan_market.agents.mechanism.mixed import iterate
 from airan_market.agents.primitives.primitives import Primitives
-from airan_market.agents.primitives.traffic import rates_of
+from airan_market.agents.primitives.stations import rates_of
 from airan_market.analysis.calibration.fit import Parameter, Problem
 from airan_market.analysis.calibration.profile import LEVEL
 from airan_market.analysis.reproduction.published import (

@@ -5,7 +5,7 @@ only where it is played: `solve` needs no traffic.
 """
 
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Final
 
 from pydantic import BaseModel
 
@@ -22,25 +22,18 @@ SHORT_S, LONG_S = 1e-6, 1e4
 """Mean times of a service, s, outside of which units are looked at."""
 
 _POWERS: Final = {"k": 3, "M": 6, "G": 9, "T": 12, "P": 15}
-
-
-class Usual(NamedTuple):
-    """What a setting usually is: its range, its unit, and the prefixes by likelihood."""
-
-    least: float
-    most: float
-    unit: str
-    prefixes: str
-
-
-_SIZE = Usual(64, 1e13, "bit", "kM")
-_RADIO = Usual(1e3, 1e13, "bit/s", "MkG")
+_USUAL: Final = {  # least and most that is usual, the unit, and its prefixes by likelihood
+    "rate_bps": (1e3, 1e13, "bit/s", "MkG"),
+    "rate_flop_per_s": (1e9, 1e18, "FLOP/s", "TGP"),
+    "input_bits": (64.0, 1e13, "bit", "kM"),
+    "work_flop": (1e3, 1e21, "FLOP", "GTM"),
+    "output_bits": (64.0, 1e13, "bit", "kM"),
+}
 _STAGES: Final = (
-    ("uplink", "rate_bps", _RADIO, "input_bits", _SIZE),
-    ("gpu", "rate_flop_per_s", Usual(1e9, 1e18, "FLOP/s", "TGP"),
-     "work_flop", Usual(1e3, 1e21, "FLOP", "GTM")),
-    ("downlink", "rate_bps", _RADIO, "output_bits", _SIZE),
-)  # fmt: skip
+    ("uplink", "rate_bps", "input_bits"),
+    ("gpu", "rate_flop_per_s", "work_flop"),
+    ("downlink", "rate_bps", "output_bits"),
+)
 
 
 def doubts(settings: Settings) -> Iterator[Finding]:
@@ -58,36 +51,30 @@ def doubts(settings: Settings) -> Iterator[Finding]:
     """
     found: dict[KeyPath, str] = {}
     for place in range(settings.count("operators") or 0):
-        for stage, rate_word, usual_rate, work_word, usual_work in _STAGES:
-            rate_path: KeyPath = ("operators", place, stage, rate_word)
-            work_path: KeyPath = ("task", work_word)
-            rate, work = settings.reliable(*rate_path), settings.reliable(*work_path)
-            if not isinstance(rate, float | int) or work is None:
-                continue  # a measured rate, say
-            time_s = work / rate
-            if SHORT_S <= time_s <= LONG_S:
-                continue
-            if not usual_rate.least <= rate <= usual_rate.most:
-                found[rate_path] = _meant(rate, usual_rate, time_s)
-            elif not usual_work.least <= work <= usual_work.most:
-                found[work_path] = _meant(work, usual_work, time_s)
-            elif time_s > LONG_S:
-                found[rate_path] = f"the mean task would take {time_s:.3g} s"
+        for stage, rate_word, work_word in _STAGES:
+            paths: list[KeyPath] = [("operators", place, stage, rate_word), ("task", work_word)]
+            rate, work = (settings.reliable(*path) for path in paths)
+            if not isinstance(rate, float) or work is None or SHORT_S <= work / rate <= LONG_S:
+                continue  # a measured rate is no number
+            said = f"the mean task would take {work / rate:.3g} s"
+            for path, value in zip(paths, (rate, work), strict=True):
+                least, most, unit, prefixes = _USUAL[str(path[-1])]
+                if not least <= value <= most:
+                    fits = (p for p in prefixes if least <= value * 10.0 ** _POWERS[p] <= most)
+                    found[path] = f"in {unit}; {said}{_hint(value, unit, next(fits, ''))}"
+                    break
+            else:
+                found |= {paths[0]: said} if work / rate > LONG_S else {}
     yield from (Finding(path, text) for path, text in found.items())
     path, tasks = _longest(settings)
     if MANY_TASKS < tasks <= MOST_TASKS:
         yield Finding(path, _memory(settings, path, tasks))
 
 
-def _meant(value: float, usual: Usual, time_s: float) -> str:
-    said = f"in {usual.unit}; the mean task would take {time_s:.3g} s"
-    for prefix in usual.prefixes:
-        power = _POWERS[prefix]
-        if usual.least <= value * 10.0**power <= usual.most:
-            text = f"{value:g}"
-            meant = f"{value * 10.0**power:g}" if "e" in text else f"{text}e{power}"
-            return f"{said}; did you mean {meant} ({text} {prefix}{usual.unit})?"
-    return f"{said}; usual are {usual.least:g} to {usual.most:g}"
+def _hint(value: float, unit: str, prefix: str) -> str:
+    return (
+        f"; did you mean {value:g}e{_POWERS[prefix]} ({value:g} {prefix}{unit})?" if prefix else ""
+    )
 
 
 def require_playable(scenario: BaseModel) -> None:

@@ -1,7 +1,6 @@
 """Processes beside the stations: what a SimPy generator sees of the network, and may change."""
 
-from collections.abc import Callable, Generator, Iterator, Sequence
-from itertools import count
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,25 +33,21 @@ class Network:
     --------
     >>> from airan_market.sim.engines.engine import simulate
     >>> from airan_market.sim.workload import Workload
-    >>> work = Workload(task=[0], arrival_s=[0.0], type=[0], operator=[0], user=[0],
-    ...                 service_s=[[1.0, 2.0, 0.0]])
     >>> def breakdown(env, network):
     ...     yield env.timeout(1.5)
     ...     network.set_servers(0, 1, 0)
     ...     yield env.timeout(4.0)
     ...     network.set_servers(0, 1, 1)
-    >>> trace, state = simulate(work, [[1, 1, 1]], until_s=9.0, processes=[breakdown])
-    >>> trace.stage_end_s
+    >>> work = Workload.arriving([0.0], 0, [[1.0, 2.0, 0.0]])
+    >>> simulate(work, [[1, 1, 1]], until_s=9.0, processes=[breakdown])[0].stage_end_s
     array([[1., 7., 7.]])
     """
 
     def __init__(
         self, clock: Clock, stations: Sequence[Sequence[Station]], changes: CapacityChanges
     ) -> None:
-        self._clock = clock
-        self._stations = stations
+        self._clock, self._stations = clock, stations
         self._rows: list[tuple[float, int, int, int]] = []
-        self._number: Iterator[int] = count()
         self._asked: dict[tuple[int, int], tuple[float, int]] = {}
         for row in zip(*(values.tolist() for values in changes.columns().values()), strict=True):
             self._schedule(*row)
@@ -62,8 +57,7 @@ class Network:
         """Servers in force; where they change at this very instant, the new number."""
         servers = self._numbers("servers")
         for station, (time_s, number) in self._asked.items():
-            if time_s == self._clock.now:
-                servers[station] = number
+            servers[station] = number if time_s == self._clock.now else servers[station]
         return servers
 
     @property
@@ -78,7 +72,7 @@ class Network:
 
     @property
     def changes(self) -> CapacityChanges:
-        """All changes that were brought about so far: what plays the same without the processes."""
+        """All changes so far, those of the span too: what plays the same without processes."""
         rows = np.array(sorted(self._rows, key=lambda row: row[0]), dtype=np.float64).reshape(-1, 4)
         return CapacityChanges(rows[:, 0], *rows[:, 1:].T.astype(np.int64))
 
@@ -94,20 +88,19 @@ class Network:
             For an operator or stage that does not exist, or a number of servers that is negative
             or not whole.
         """
-        shape = (len(self._stations), len(STAGES))
-        for name, value, limit in zip(("operator", "stage"), (operator, stage), shape, strict=True):
-            if not (isinstance(value, int | np.integer) and 0 <= value < limit):
-                raise ValueError(f"{name} = {value!r}: allowed 0 to {limit - 1}")
-        if not (isinstance(servers, int | np.integer) and servers >= 0):
-            raise ValueError(f"servers = {servers!r}: allowed a whole number, at least 0")
-        self._schedule(self._clock.now, int(operator), int(stage), int(servers))
+        asked = {"operator": operator, "stage": stage, "servers": servers}
+        limits = (len(self._stations) - 1, len(STAGES) - 1, np.inf)
+        for (name, value), most in zip(asked.items(), limits, strict=True):
+            if not (isinstance(value, int | np.integer) and 0 <= value <= most):
+                allowed = "a whole number, at least 0" if most == np.inf else f"0 to {most}"
+                raise ValueError(f"{name} = {value!r}: allowed {allowed}")
+        self._schedule(self._clock.now, *map(int, asked.values()))
         self._asked[operator, stage] = self._clock.now, int(servers)
 
     def _schedule(self, time_s: float, operator: int, stage: int, servers: int) -> None:
-        self._rows.append((time_s, operator, stage, servers))
         event = ServerChange(self._stations[operator][stage], servers)
-        priority = base_priority(stage, CHANGE) + next(self._number)
-        self._clock.schedule_at(event, time_s, priority)
+        self._clock.schedule_at(event, time_s, base_priority(stage, CHANGE) + len(self._rows))
+        self._rows.append((time_s, operator, stage, servers))
 
     def _numbers(self, name: str) -> IntArray:
         return np.array([[getattr(s, name) for s in tandem] for tandem in self._stations])

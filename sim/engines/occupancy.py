@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from airan_market.sim.arrays import FloatArray, IntArray
+from airan_market.sim.arrays import FloatArray
 from airan_market.sim.engines.capacity import CapacityChanges
 from airan_market.sim.trace import State, Trace
 from airan_market.sim.workload import STAGES
@@ -40,20 +40,22 @@ class Occupancy:
     @property
     def utilisation(self) -> FloatArray:
         """Part of the servers' time that was used; NaN where there was none."""
-        with np.errstate(invalid="ignore"):
-            return self.busy_s / self.available_s
+        return _ratio(self.busy_s, self.available_s)
 
     @property
     def waiting(self) -> FloatArray:
         """Mean number of tasks that wait; NaN in a span of no length."""
-        with np.errstate(invalid="ignore"):
-            return self.waiting_s / self.span_s
+        return _ratio(self.waiting_s, self.span_s)
 
     @property
     def in_service(self) -> FloatArray:
         """Mean number of tasks that are served; NaN in a span of no length."""
-        with np.errstate(invalid="ignore"):
-            return self.busy_s / self.span_s
+        return _ratio(self.busy_s, self.span_s)
+
+
+def _ratio(part: FloatArray, whole: FloatArray | float) -> FloatArray:
+    with np.errstate(invalid="ignore"):
+        return part / whole
 
 
 def occupancy(
@@ -64,9 +66,9 @@ def occupancy(
     A task that is served gets one server at its full rate, so what is missing of its work between
     the two states is the time for which it held a server, whatever the discipline; and it waited as
     long as its end of service was put off: from the end it could expect when it came, or when the
-    span began (its arrival and its work added up), to the end it had, or could expect when the span
-    ended. Summed over the tasks and divided by the span these are the means over time (Little's
-    law, without its limit). Only a discipline in which work once done is lost would be misread.
+    span began, to the end it had, or could expect when the span ended. Summed over the tasks and
+    divided by the span these are the means over time (Little's law, without its limit). Only a
+    discipline in which work once done is lost would be misread.
 
     Parameters
     ----------
@@ -76,10 +78,6 @@ def occupancy(
         The state that it started from.
     changes : CapacityChanges, optional
         The changes of the span; those of other times are left out.
-
-    Returns
-    -------
-    Occupancy
 
     Raises
     ------
@@ -100,65 +98,49 @@ def occupancy(
     >>> full.busy_s, full.waiting_s, full.utilisation
     (array([[0., 2., 0.]]), array([[0., 1., 0.]]), array([[0., 1., 0.]]))
     """
-    changes = CapacityChanges.none() if changes is None else changes
     if before.servers.shape != after.servers.shape or after.clock_s < before.clock_s:
         raise ValueError("before, after: allowed two states of one run, the earlier one first")
-    tasks = np.concatenate([trace.task, after.task])
-    earlier = _rows_of(before.task, tasks)
-    service_s = np.concatenate([trace.service_s, after.service_s])
-    end_s = np.concatenate([trace.stage_end_s, after.stage_end_s])
-    arrival_s = np.concatenate([trace.arrival_s, after.arrival_s])
-    came_s = np.column_stack([arrival_s, end_s[:, :-1]])
-    # work still to be done and end to be expected, first when the span or the stage began ...
-    work_s, expected_s = service_s.copy(), came_s + service_s
-    at = (earlier, before.stage)
-    work_s[at], expected_s[at] = _still_to_do(before)
-    # ... and then when the span or the stage ended
-    left_s, reached_s = np.zeros_like(work_s), end_s.copy()
-    under_way = (len(trace) + np.arange(len(after)), after.stage)
-    left_s[under_way], reached_s[under_way] = _still_to_do(after)
-    seen = ~np.isnan(came_s)
-    seen[earlier] &= np.arange(len(STAGES)) >= before.stage[:, np.newaxis]
-    operator = np.concatenate([trace.operator, after.operator])
-    station = operator[:, np.newaxis] * len(STAGES) + np.arange(len(STAGES))
-
-    def summed(amount: FloatArray) -> FloatArray:
-        sums = np.bincount(station[seen], amount[seen], minlength=before.servers.size)
-        return sums.reshape(before.servers.shape).astype(np.float64, copy=False)
-
-    return Occupancy(
-        span_s=after.clock_s - before.clock_s,
-        available_s=_available_s(before, after, changes),
-        busy_s=summed(work_s - left_s),
-        waiting_s=summed(reached_s - expected_s),
+    task, operator, arrival_s, service_s, end_s = (
+        np.concatenate([getattr(trace, name), getattr(after, name)])
+        for name in ("task", "operator", "arrival_s", "service_s", "stage_end_s")
     )
+    lost = np.setdiff1d(before.task, task)
+    if lost.size:
+        raise ValueError(f"task = {lost[0]}: under way before, and neither done nor after")
+    order = np.argsort(task, kind="stable")
+    rows = order[np.searchsorted(task, before.task, sorter=order)]
+    came_s = np.column_stack([arrival_s, end_s[:, :-1]])
+    # work to be done and end to be expected, when the span or the stage began, and when it ended
+    work_s, expected_s = service_s.copy(), came_s + service_s
+    work_s[rows, before.stage], expected_s[rows, before.stage] = _to_do(before)
+    left_s, reached_s = np.zeros_like(work_s), end_s.copy()
+    under_way = len(trace) + np.arange(len(after)), after.stage
+    left_s[under_way], reached_s[under_way] = _to_do(after)
+    seen = ~np.isnan(came_s)
+    seen[rows] &= np.arange(len(STAGES)) >= before.stage[:, np.newaxis]
+    station = (operator[:, np.newaxis] * len(STAGES) + np.arange(len(STAGES)))[seen]
+    busy_s, waiting_s = (
+        np.bincount(station, amount[seen], before.servers.size)
+        .astype(np.float64, copy=False)
+        .reshape(-1, len(STAGES))
+        for amount in (work_s - left_s, reached_s - expected_s)
+    )
+    span_s = after.clock_s - before.clock_s
+    return Occupancy(span_s, _available_s(before, after.clock_s, changes), busy_s, waiting_s)
 
 
-def _still_to_do(state: State) -> tuple[FloatArray, FloatArray]:
+def _to_do(state: State) -> tuple[FloatArray, FloatArray]:
     """Work that each task of a state needs at its stage, and its end if served from now on, s."""
     work_s = np.where(state.in_service, state.due_s - state.clock_s, state.remaining_s)
     return work_s, np.where(state.in_service, state.due_s, state.clock_s + state.remaining_s)
 
 
-def _rows_of(wanted: IntArray, tasks: IntArray) -> IntArray:
-    """Rows at which the wanted numbers stand among the tasks."""
-    order = np.argsort(tasks, kind="stable")
-    place = np.searchsorted(tasks, wanted, sorter=order)
-    found = place < len(tasks)
-    found[found] = tasks[order[place[found]]] == wanted[found]
-    if not found.all():
-        raise ValueError(
-            f"task = {wanted[~found][0]}: under way before, and neither done nor after"
-        )
-    return order[place]
-
-
-def _available_s(before: State, after: State, changes: CapacityChanges) -> FloatArray:
+def _available_s(before: State, until_s: float, changes: CapacityChanges | None) -> FloatArray:
     """Integral of the servers in force, (M, 3), server s."""
-    start_s, until_s = before.clock_s, after.clock_s
-    changes = changes.between(start_s, until_s)
-    available_s = before.servers.astype(np.float64) * (until_s - start_s)
     servers = before.servers.copy()
+    available_s = servers.astype(np.float64) * (until_s - before.clock_s)
+    changes = CapacityChanges.none() if changes is None else changes
+    changes = changes.between(before.clock_s, until_s)
     for time_s, operator, stage, number in zip(*changes.columns().values(), strict=True):
         available_s[operator, stage] += (number - servers[operator, stage]) * (until_s - time_s)
         servers[operator, stage] = number

@@ -9,13 +9,12 @@ from .arrival_stream import ArrivalStream as ArrivalStream
 from .demand import Demand as Demand
 from .demand import drawn_demand as drawn_demand
 from .demand import offer as offer
-from .demand import trace_demand as trace_demand
+from .demand import recorded_demand as recorded_demand
 from .rate_trace import RateTrace as RateTrace
 from .rate_trace import read_rates as read_rates
 from .request_trace import RequestTrace as RequestTrace
 from .request_trace import read_azure_llm_2023 as read_azure_llm_2023
-from .task_trace import TaskTrace as TaskTrace
-from .task_trace import read_tasks as read_tasks
+from .request_trace import read_tasks as read_tasks
 from .trace_file import TraceError as TraceError
 from .work_laws import Deterministic as Deterministic
 from .work_laws import Empirical as Empirical

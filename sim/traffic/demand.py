@@ -5,7 +5,7 @@ mechanisms can be compared on the same tasks (common random numbers).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Annotated, Self
 
@@ -17,7 +17,6 @@ from airan_market.sim.columns import Amounts, Column, Columns, Numbers
 from airan_market.sim.streams import stream
 from airan_market.sim.traffic.arrival_laws import Intensity, Poisson
 from airan_market.sim.traffic.rate_trace import RateTrace
-from airan_market.sim.traffic.task_trace import UNKNOWN, TaskTrace
 from airan_market.sim.traffic.work_laws import Exponential, TaskLaw
 from airan_market.sim.workload import Workload, check_unique, order_of
 
@@ -59,6 +58,13 @@ class Demand(Columns):
         order = order_of(columns["arrival_s"])
         rows = {name: values[order] for name, values in columns.items()}
         return cls(task=first_task + np.arange(len(order)), **rows)
+
+    def between(self, start_s: float, stop_s: float, first_task: int) -> Self:
+        """Return the tasks of [start_s, stop_s), numbered anew in their order."""
+        rows = slice(*np.searchsorted(self.arrival_s, [start_s, stop_s]))
+        columns = self.columns(rows)
+        columns["task"] = first_task + np.arange(len(columns["task"]))
+        return replace(self, **columns)
 
 
 def drawn_demand(
@@ -134,88 +140,67 @@ def drawn_demand(
     return Demand.arriving(first_task, arrival_s=arrival_s, type=type_of, user=user, work=work)
 
 
-def trace_demand(
-    trace: TaskTrace,
+def recorded_demand(
+    arrival_s: npt.ArrayLike,
+    work: npt.ArrayLike,
+    users_by_type: npt.ArrayLike | None,
     seed: int,
-    start_s: float,
-    duration_s: float,
-    users_by_type: npt.ArrayLike,
     *,
-    speed_up: float = 1.0,
-    first_task: int = 0,
+    type: npt.ArrayLike | None = None,
+    user: npt.ArrayLike | None = None,
 ) -> Demand:
-    """Return the tasks of a recorded trace that fall into one round.
+    """Return recorded tasks as demand, each of a type and a user.
 
-    A task arrives at its time in the trace divided by `speed_up`, with its work. Where the trace
-    does not say of which type it is, that is drawn by the types' shares of the users; where it does
-    not say whose it is, any user of the type is as likely. Both are drawn once for the whole trace,
-    so a task keeps them however the run is cut in rounds. A trace that ends before the run offers
-    nothing more.
+    The type of a known user is known. Else types are drawn by their shares of the users, and any
+    user of the type is as likely.
 
     Parameters
     ----------
-    trace : TaskTrace
-        The tasks.
+    arrival_s : (n,) array_like of float
+    work : (n, 3) array_like of float
+        Bit, FLOP, bit.
+    users_by_type : (N,) array_like of int, optional
+        I_n; users are numbered type by type. Without them nothing is drawn: what is unknown is 0.
     seed : int
         Root seed of the run; types come from `stream(seed, "trace types")`, users from
         `stream(seed, "trace users")`.
-    start_s, duration_s : float
-        The round covers [start_s, start_s + duration_s).
-    users_by_type : (N,) array_like of int
-        I_n; users are numbered type by type.
-    speed_up : float
-        How many seconds of the trace pass in one simulated second.
-    first_task : int
-        Number of the first task; the others follow in order of arrival.
-
-    Returns
-    -------
-    Demand
+    type, user : (n,) array_like of int, optional
+        0-based, where they are known; at most one of them.
 
     Raises
     ------
     ValueError
-        Naming argument and value: out of its domain, or a type or user of the trace that there is
-        not.
+        Naming argument and value: out of its domain, or a type or user that there is not.
 
     Examples
     --------
-    >>> trace = TaskTrace([0.0, 1.0, 30.0], [[1600.0, 1e11, 160.0]] * 3, [1, 0, 1], [-1, -1, -1])
-    >>> demand = trace_demand(trace, 1, 0.0, 1.0, [1, 1], speed_up=10.0)
-    >>> demand.arrival_s, demand.type, demand.user, demand.work[:, 2]
-    (array([0. , 0.1]), array([1, 0]), array([1, 0]), array([160., 160.]))
+    >>> demand = recorded_demand([0.0, 1.0], [[1600.0, 1e11, 160.0]] * 2, [1, 1], 1, type=[1, 0])
+    >>> demand.type, demand.user, demand.between(0.5, 2.0, first_task=7).task
+    (array([1, 0]), array([1, 0]), array([7]))
     """
+    arrival_s = _finite("arrival_s", arrival_s)
+    tasks = len(arrival_s)
+    if users_by_type is None:
+        unknown = np.zeros(tasks, dtype=np.int64)
+        type_, user = (unknown if known is None else np.asarray(known) for known in (type, user))
+        return Demand.arriving(0, arrival_s=arrival_s, type=type_, user=user, work=np.asarray(work))
     users = _whole_users(users_by_type)
-    if not users.sum():
-        raise ValueError(f"users_by_type = {users.tolist()}: allowed at least one user")
-    if not (np.isfinite(speed_up) and speed_up > 0):
-        raise ValueError(f"speed_up = {speed_up}: allowed a finite number above 0")
-    end_s = float(_finite("start_s", start_s)) + float(_finite("duration_s", duration_s))
-    type_, user = _owners(trace, seed, users)
-    arrival_s = trace.arrival_s / speed_up
-    rows = (arrival_s >= start_s) & (arrival_s < end_s)
-    return Demand.arriving(
-        first_task,
-        arrival_s=arrival_s[rows],
-        type=type_[rows],
-        user=user[rows],
-        work=trace.work[rows],
-    )
-
-
-def _owners(trace: TaskTrace, seed: int, users: IntArray) -> tuple[IntArray, IntArray]:
-    """Type and user of every task of a trace, drawn where the trace does not say."""
     ends = np.cumsum(users)
-    if (trace.user >= ends[-1]).any():
-        raise ValueError(f"user = {trace.user.max()}: allowed below {ends[-1]} users")
-    drawn = stream(seed, "trace types").choice(len(users), size=len(trace), p=users / ends[-1])
-    type_ = np.where(trace.type == UNKNOWN, drawn, trace.type)
-    known = trace.user != UNKNOWN
-    type_[known] = np.searchsorted(ends, trace.user[known], side="right")
+    if not ends[-1]:
+        raise ValueError(f"users_by_type = {users.tolist()}: allowed at least one user")
+    if user is not None:
+        user = np.asarray(user)
+        type_ = np.searchsorted(ends, user, side="right")
+    elif type is not None:
+        type_ = np.asarray(type)
+    else:
+        type_ = stream(seed, "trace types").choice(len(users), size=tasks, p=users / ends[-1])
     if (type_ >= len(users)).any() or (users[type_] == 0).any():
-        raise ValueError("type: allowed those that have users")
-    within = (stream(seed, "trace users").random(len(trace)) * users[type_]).astype(np.int64)
-    return type_, np.where(known, trace.user, (ends - users)[type_] + within)
+        raise ValueError("type, user: allowed those that there are")
+    if user is None:
+        within = (stream(seed, "trace users").random(tasks) * users[type_]).astype(np.int64)
+        user = (ends - users)[type_] + within
+    return Demand.arriving(0, arrival_s=arrival_s, type=type_, user=user, work=np.asarray(work))
 
 
 def offer(

@@ -1,9 +1,7 @@
 """Rates of a station's servers that were measured over time."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +9,7 @@ import numpy.typing as npt
 
 from airan_market.sim.arrays import FloatArray
 from airan_market.sim.columns import Amounts, Columns
-from airan_market.sim.traffic.trace_file import AMOUNT, Field, TraceError, amounts, read_columns
+from airan_market.sim.traffic.trace_file import AMOUNT, Field, TraceError, amount, read_columns
 
 NOTHING = ("", "-", "nan", "None")  # what files write where nothing was measured
 
@@ -43,68 +41,60 @@ class RateTrace(Columns):
 
     time_s: Amounts
     rate: Amounts
-    left_out: int = field(default=0)
+    left_out: int = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not len(self) or (np.diff(self.time_s) < 0).any() or (self.rate == 0).any():
             raise ValueError("time_s, rate: allowed times that never decrease, rates above 0")
 
-    @cached_property
-    def _place_s(self) -> FloatArray:
-        return self.time_s - self.time_s[0]
-
     @property
     def period_s(self) -> float:
-        """Time after which the trace begins again, s; 0 for a rate that never changes."""
-        rows = len(self)
-        return float(self._place_s[-1] * rows / (rows - 1)) if rows > 1 else 0.0
+        """Time after which the trace begins again, s; infinite for a rate that never changes."""
+        last_s = float(self.time_s[-1] - self.time_s[0])
+        return last_s * len(self) / (len(self) - 1) if last_s else np.inf
 
     @property
     def mean_rate(self) -> float:
-        """1 / E[1 / rate] over time: the rate at which the mean time of a service is as measured.
+        """1 / E[1 / rate] over time: the rate at which the mean time of a service is right.
 
         Work is divided by a rate, so the mean time is the mean work times E[1 / rate], for arrivals
         that come at any time alike; the arithmetic mean of the rates would promise more.
         """
-        if not self.period_s:
+        if np.isinf(self.period_s):
             return float(self.rate[-1])
-        lasts_s = np.diff(np.append(self._place_s, self.period_s))
+        lasts_s = np.diff(self.time_s - self.time_s[0], append=self.period_s)
         return float(self.period_s / (lasts_s / self.rate).sum())
 
     def at(self, time_s: npt.ArrayLike) -> FloatArray:
         """Rate at the given times of a run, s."""
-        time_s = np.asarray(time_s, dtype=np.float64)
-        if not self.period_s:
-            return np.full(time_s.shape, self.rate[-1])
-        row = np.searchsorted(self._place_s, time_s % self.period_s, side="right") - 1
+        place_s = np.asarray(time_s, dtype=np.float64) % self.period_s
+        row = np.searchsorted(self.time_s - self.time_s[0], place_s, side="right") - 1
         return self.rate[row]
 
 
 def read_rates(
-    path: str | Path,
+    trace: str | Path,
     column: str,
     *,
-    unit: float = 1.0,
+    unit_bps: float = 1.0,
     time: str = "time_s",
     time_format: str | None = None,
-    least: float | None = None,
+    least_bps: float | None = None,
 ) -> RateTrace:
     r"""Read a measured rate: one column of times and one of rates, CSV (`.gz` or not) or Parquet.
 
     Parameters
     ----------
-    path : str or Path
-        Other columns are left alone.
-    column : str
-        Name of the column of rates.
-    unit : float
-        What its values are to be multiplied by, to be bit/s or FLOP/s.
-    time : str
-        Name of the column of times, never decreasing.
+    trace : str or Path
+        The file; see `sim.traffic.trace_file.read_columns`.
+    column, time : str
+        Names of the columns of rates, and of times, which never decrease.
+    unit_bps : float
+        What a rate in the file is multiplied by, to be bit/s.
     time_format : str, optional
         How times are written, as for `datetime.strptime`; default: as seconds.
-    least : float, optional
+    least_bps : float, optional
         Rows with a lower rate, or with none (nothing, "-" or NaN), are left out: the rate before
         them goes on. Measured rates are low where nothing was sent, too, and by default a row
         without a rate above 0 is a fault.
@@ -112,7 +102,7 @@ def read_rates(
     Raises
     ------
     TraceError
-        As `sim.traffic.trace_file.read_columns`, and when no row is left.
+        As that, and when no row is left.
 
     Examples
     --------
@@ -120,31 +110,30 @@ def read_rates(
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     file = Path(folder, "drive.csv")
     ...     _ = file.write_text("Timestamp,DL_bitrate\n07.26.43,800\n07.26.44,-\n07.26.46,500\n")
-    ...     trace = read_rates(file, "DL_bitrate", unit=1e3, time="Timestamp",
-    ...                        time_format="%H.%M.%S", least=1e4)
+    ...     trace = read_rates(file, "DL_bitrate", unit_bps=1e3, time="Timestamp",
+    ...                        time_format="%H.%M.%S", least_bps=1e4)
     >>> trace.rate, trace.left_out, trace.at([0.0, 2.9, 3.0])
     (array([800000., 500000.]), 1, array([800000., 800000., 500000.]))
     """
 
-    def rates(texts: Sequence[str]) -> FloatArray:
-        if least is not None:
-            texts = ["0" if text.strip() in NOTHING else text for text in texts]
-        values = unit * amounts(texts)
-        if least is None and not (values > 0).all():
+    def rate(text: str) -> float:
+        if least_bps is not None:
+            return 0.0 if text.strip() in NOTHING else unit_bps * amount(text)
+        if not amount(text):
             raise ValueError
-        return values
+        return unit_bps * amount(text)
 
-    def times(texts: Sequence[str]) -> FloatArray:
-        moments = [datetime.strptime(text, str(time_format)) for text in texts]
-        return np.array([(m if m.tzinfo else m.replace(tzinfo=UTC)).timestamp() for m in moments])
+    def moment(text: str) -> float:
+        if time_format is None:
+            return amount(text)
+        when = datetime.strptime(text, time_format)
+        return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
 
-    seconds = Field(AMOUNT.allowed, amounts, rising=True)
-    written = Field(f"a time as in {time_format}", times, rising=True)
-    above = "a number above 0 (least_bps leaves rows out)" if least is None else "a number"
-    fields = {time: seconds if time_format is None else written, column: Field(above, rates)}
-    columns = read_columns(path, fields)
-    kept = columns[column] >= (least or 0.0)
+    written = AMOUNT.allowed if time_format is None else f"a time as in {time_format}"
+    above = "a number above 0 (least_bps leaves rows out)" if least_bps is None else "a number"
+    fields = {time: Field(written, moment, rising=True), column: Field(above, rate)}
+    time_s, rates = read_columns(trace, fields).values()
+    kept = rates >= (least_bps or 0.0)
     if not kept.any():
-        raise TraceError([f"{path}: {column}: allowed at least one rate from {least:g} on"])
-    time_s = columns[time][kept]
-    return RateTrace(time_s - time_s[0], columns[column][kept], int((~kept).sum()))
+        raise TraceError([f"{trace}: {column}: allowed at least one rate from {least_bps:g} on"])
+    return RateTrace(time_s[kept] - time_s[kept][0], rates[kept], int((~kept).sum()))

@@ -13,10 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from airan_market.scenarios import InputError
-from airan_market.sim.arrays import BoolArray, FloatArray, IntArray
 
 FAULTS_SHOWN = 20
-_NUMBER = re.compile(r"\s*\+?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*")
 _WHOLE = re.compile(r"[0-9]{1,15}")
 
 
@@ -36,42 +34,58 @@ class TraceError(InputError, ValueError):
 
 @dataclass(frozen=True)
 class Field:
-    """What a column may hold.
+    """What a column may hold, in words; the number that a text of it is, or ValueError.
 
-    Attributes
-    ----------
-    allowed : str
-        In words.
-    values : callable
-        Makes an array of texts; ValueError if one of them is not allowed.
-    rising : bool
-        Whether a value may not be below the one above it.
+    With `rising` a number may not be below the one above it.
     """
 
     allowed: str
-    values: Callable[[Sequence[str]], npt.NDArray[Any]]
+    number: Callable[[str], float]
     rising: bool = False
+
+
+def amount(text: str) -> float:
+    """Read a finite number of at least 0."""
+    value = float(text)
+    if not 0 <= value < np.inf or "_" in text:
+        raise ValueError
+    return value
+
+
+def whole(text: str) -> int:
+    """Read a whole number of at most 15 digits."""
+    if not _WHOLE.fullmatch(text):
+        raise ValueError
+    return int(text)
+
+
+def stamp(path: str | Path) -> int:
+    """When a file was last changed, ns; 0 where it cannot be told: reading it says why."""
+    try:
+        return Path(path).stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+AMOUNT = Field("a finite number, at least 0", amount)
+COUNT = Field("a whole number, 0 to 999999999999999", whole)
 
 
 def read_columns(
     path: str | Path,
     fields: Mapping[str, Field],
-    *,
     optional: Mapping[str, Field] | None = None,
-    header: Sequence[str] | None = None,
+    header: str = "",
 ) -> dict[str, npt.NDArray[Any]]:
     r"""Read columns of a file: Parquet if its name ends so, else CSV with a header, `.gz` or not.
 
     Parameters
     ----------
     path : str or Path
-        The file. A line of it may end in CR LF, and the last one need not end at all.
-    fields : mapping of str to Field
-        Which columns; others are left alone.
-    optional : mapping of str to Field, optional
-        Columns that are read if they are there.
-    header : sequence of str, optional
-        All columns in their order, for a format that has no others.
+    fields, optional : mapping of str to Field
+        Columns that must be there, and columns that are read if they are; others are left alone.
+    header : str, optional
+        The whole header, for a format that has no other columns.
 
     Raises
     ------
@@ -88,42 +102,38 @@ def read_columns(
     ...     read_columns(file, {"a": AMOUNT})
     {'a': array([1., 3.])}
     """
+    lines = _parquet(path) if Path(path).suffix == ".parquet" else _csv(path)
     try:
-        names, table, first = _parquet(path) if Path(path).suffix == ".parquet" else _csv(path)
+        _, names = next(lines)
+        fields = {**fields, **{name: f for name, f in (optional or {}).items() if name in names}}
+        lacking = [name for name in fields if names.count(name) != 1]
+        found = ",".join(names)
+        if lacking or found != (header or found):
+            wanted = f"allowed {header}" if header else f"must have {', '.join(lacking)} once"
+            raise TraceError([f"{path}:1: header = {found[:80]!r}: {wanted}"])
+        columns: dict[str, list[float]] = {name: [] for name in fields}
+        faults = list(_filled(columns, fields, names, lines))
     except (OSError, EOFError, csv.Error, zlib.error) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise TraceError([f"{path}: {reason}"]) from None
-    place = f"{path}:1" if first else f"{path}"
-    if header is not None and names != list(header):
-        found = ",".join(names)[:80]
-        raise TraceError([f"{place}: header = {found!r}: allowed {','.join(header)}"])
-    fields = {**fields, **{k: v for k, v in (optional or {}).items() if k in names}}
-    missing = [name for name in fields if names.count(name) != 1]
-    if missing:
-        found = ",".join(names)[:80]
-        raise TraceError([f"{place}: header = {found!r}: must have {', '.join(missing)} once"])
-    if not table:
-        raise TraceError([f"{path}: no row: allowed at least one after the header"])
-    try:
-        columns = list(zip(*table, strict=True))
-        read = {name: field.values(columns[names.index(name)]) for name, field in fields.items()}
-        rising = (read[name] for name, field in fields.items() if field.rising)
-        if len(columns) == len(names) and all((np.diff(values) >= 0).all() for values in rising):
-            return read
-    except (ValueError, IndexError):
-        pass  # which rows are bad is found out one by one
-    raise TraceError(list(_faults(path, names, table, fields, first)))
+        raise TraceError([f"{path}: {getattr(error, 'strerror', None) or error}"]) from None
+    if not faults and not all(columns.values()):
+        faults = [": no row: allowed at least one after the header"]
+    if faults:
+        raise TraceError([f"{path}{fault}" for fault in faults])
+    return {name: np.array(values) for name, values in columns.items()}
 
 
-def _csv(path: str | Path) -> tuple[list[str], list[list[str]], int]:
-    """Names, rows, and the line of the first row."""
+def _csv(path: str | Path) -> Iterator[tuple[str, list[str]]]:
+    """Yield the place and the texts of every line."""
     opener: Any = gzip.open if Path(path).suffix == ".gz" else open
     with opener(path, "rt", encoding="utf-8-sig", errors="replace", newline="") as file:
-        rows = [row or [""] for row in csv.reader(file)]
-    return (rows[0], rows[1:], 2) if rows else ([""], [], 2)
+        number = 0
+        for number, row in enumerate(csv.reader(file), start=1):
+            yield f":{number}: ", row or [""]
+    if not number:
+        yield ":1: ", [""]
 
 
-def _parquet(path: str | Path) -> tuple[list[str], list[tuple[str, ...]], int]:
+def _parquet(path: str | Path) -> Iterator[tuple[str, list[str]]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -131,68 +141,37 @@ def _parquet(path: str | Path) -> tuple[list[str], list[tuple[str, ...]], int]:
         table = pq.read_table(path)
     except pa.ArrowInvalid as error:
         raise TraceError([f"{path}: not Parquet: {str(error).splitlines()[0]}"]) from None
-    columns = (map(str, column.to_pylist()) for column in table.columns)
-    return table.column_names, list(zip(*columns, strict=True)), 0
+    yield "", table.column_names
+    columns = (column.to_pylist() for column in table.columns)
+    for number, row in enumerate(zip(*columns, strict=True), start=1):
+        yield f": row {number}: ", [str(value) for value in row]
 
 
-def _faults(
-    path: str | Path,
-    names: Sequence[str],
-    table: Sequence[Sequence[str]],
+def _filled(
+    columns: Mapping[str, list[float]],
     fields: Mapping[str, Field],
-    first: int,
+    names: Sequence[str],
+    rows: Iterator[tuple[str, list[str]]],
 ) -> Iterator[str]:
-    """Yield the fault of each bad row; a value is held against the last one that could be read."""
-    above: dict[str, tuple[Any, str]] = {}
-    for number, row in enumerate(table):
-        place = f"{path}:{number + first}" if first else f"{path}: row {number + 1}"
+    """Fill the columns from the rows; yield the fault of each row that has one instead."""
+    places = [(name, field, names.index(name)) for name, field in fields.items()]
+    above: dict[str, str] = {}
+    for where, row in rows:
         if len(row) != len(names):
             text = ",".join(row)[:80]
-            yield f"{place}: row = {text!r}: allowed {len(names)} fields, got {len(row)}"
+            yield f"{where}row = {text!r}: allowed {len(names)} fields, got {len(row)}"
             continue
-        texts = {name: row[names.index(name)] for name in fields}
-        fault = next((f for f in map(_fault, fields.items(), texts.values()) if f), None)
-        for name in (name for name, field in fields.items() if field.rising and fault is None):
-            (value,) = fields[name].values([texts[name]])
-            if name in above and value < above[name][0]:
-                fault = f"{name} = {texts[name]}: allowed no earlier than {above[name][1]} above"
-            above[name] = value, texts[name]
-        if fault is not None:
-            yield f"{place}: {fault}"
-
-
-def _fault(item: tuple[str, Field], text: str) -> str | None:
-    name, field = item
-    try:
-        field.values([text])
-    except ValueError:
-        return f"{name} = {text}: allowed {field.allowed}"
-    return None
-
-
-def amounts(texts: Sequence[str]) -> FloatArray:
-    """Make finite numbers of at least 0 of texts."""
-    if not all(map(_NUMBER.fullmatch, texts)):
-        raise ValueError
-    values = np.array(texts, dtype=np.float64)
-    if not np.isfinite(values).all():
-        raise ValueError
-    return values
-
-
-def whole(allowed: str, fits: Callable[[IntArray], BoolArray]) -> Field:
-    """A column of whole numbers that fit."""
-
-    def values(texts: Sequence[str]) -> IntArray:
-        if not all(map(_WHOLE.fullmatch, texts)):
-            raise ValueError
-        numbers = np.array(list(map(int, texts)), dtype=np.int64)
-        if not fits(numbers).all():
-            raise ValueError
-        return numbers
-
-    return Field(allowed, values)
-
-
-AMOUNT = Field("a finite number, at least 0", amounts)
-COUNT = whole("a whole number, 0 to 999999999999999", lambda numbers: numbers >= 0)
+        read, fault = {}, ""
+        for name, field, place in places:
+            try:
+                read[name] = field.number(row[place])
+            except ValueError:
+                fault = fault or f"{name} = {row[place]}: allowed {field.allowed}"
+        for name, field, place in places if not fault else ():
+            values = columns[name]
+            if field.rising and values and read[name] < values[-1]:
+                fault = f"{name} = {row[place]}: allowed no earlier than {above[name]} above"
+            above[name] = row[place]
+            values.append(read[name])
+        if fault:
+            yield where + fault

@@ -6,7 +6,8 @@ import numpy as np
 
 from airan_market.agents.matching.assignment import split_proportionally
 from airan_market.agents.primitives.primitives import Primitives
-from airan_market.agents.primitives.traffic import rates_of, servers_of, traffic_of
+from airan_market.agents.primitives.stations import rates_of, servers_of
+from airan_market.agents.primitives.traffic import traffic_of
 from airan_market.agents.solution.solver import solve
 from airan_market.scenarios import Scenario, load_scenario
 from airan_market.sim.arrays import IntArray

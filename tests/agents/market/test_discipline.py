@@ -81,7 +81,7 @@ def test_a_market_plays_the_discipline_that_is_named(name, station, shortest_fir
 def test_another_discipline_is_said_to_be_unknown_to_beliefs() -> None:
     settings = [*SHORT, "simulation.discipline=fcfs"]
     (note,) = (n for n in Market(load_scenario("teleoperation", settings)).notes if "fcfs" in n)
-    assert note.endswith("is for 'preemptive-resume'.")
+    assert note.endswith("reckon with 'preemptive-resume'.")
 
 
 def test_what_is_no_station_is_one_line() -> None:

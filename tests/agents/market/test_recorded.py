@@ -8,7 +8,8 @@ import pytest
 
 from airan_market.agents import Market
 from airan_market.agents.primitives.primitives import Primitives
-from airan_market.agents.primitives.traffic import rates_of, traffic_of
+from airan_market.agents.primitives.stations import rates_of
+from airan_market.agents.primitives.traffic import traffic_of
 from airan_market.agents.solution.solver import solve
 from airan_market.scenarios import load_scenario
 from airan_market.sim.streams import stream

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from airan_market.agents.primitives.primitives import Primitives, stage_rates
+from airan_market.agents.primitives.primitives import Primitives
+from airan_market.agents.primitives.stations import rates_of
 from airan_market.scenarios import load_scenario
 
 Market = Callable[..., Primitives]
@@ -21,7 +22,7 @@ def test_default_market_in_numbers() -> None:
     assert market.servers.tolist() == [[48, 24, 194], [43, 16, 172], [28, 12, 115]]
     expected = [1111.111111111111, 111.11111111111111, 740.7407407407408]
     assert market.service_rate_per_s == pytest.approx(np.tile(expected, (3, 1)))
-    assert stage_rates(scenario.operators[0], scenario.task) == pytest.approx(expected)
+    assert rates_of(scenario.operators).tolist() == [[200e6, 40e12, 200e6]] * 3
     assert market.service_value_usd.tolist() == [7.15e-4] * 3
     capacity = 0.95 * np.array([24, 16, 12]) * 1000 / 9  # the GPUs are the bottleneck
     assert market.effective_capacity_per_s == pytest.approx(capacity)

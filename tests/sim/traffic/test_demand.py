@@ -6,10 +6,9 @@ from scipy import stats
 
 from airan_market.sim.streams import stream
 from airan_market.sim.traffic.arrival_laws import Bursts, before_end
-from airan_market.sim.traffic.demand import Demand, drawn_demand, offer, trace_demand
+from airan_market.sim.traffic.demand import Demand, drawn_demand, offer, recorded_demand
 from airan_market.sim.traffic.rate_trace import RateTrace
 from airan_market.sim.traffic.request_trace import RequestTrace
-from airan_market.sim.traffic.task_trace import TaskTrace
 from airan_market.sim.traffic.work_laws import Deterministic, Lognormal
 from airan_market.sim.workload import order_of
 
@@ -215,10 +214,9 @@ def test_an_intensity_that_ends_before_the_round_is_refused():
 TRACE = RequestTrace([0.0, 1.0, 2.5, 2.5, 7.0], [100, 10, 20, 30, 40], [5, 0, 2, 3, 4])
 
 
-def traced(start_s=0.0, duration_s=10.0, trace=TRACE, users=(2, 3), **settings):
-    if isinstance(trace, RequestTrace):
-        trace = TaskTrace.of_requests(trace, bits_per_token=16.0, flop_per_token=1e9)
-    return trace_demand(trace, 1, start_s, duration_s, list(users), **settings)
+def traced(start_s=0.0, stop_s=10.0, trace=TRACE, users=(2, 3), seed=1, **known):
+    work = trace.work * [16.0, 1e9, 16.0]
+    return recorded_demand(trace.arrival_s, work, users, seed, **known).between(start_s, stop_s, 0)
 
 
 def test_work_of_a_request_follows_from_its_tokens():
@@ -229,15 +227,16 @@ def test_work_of_a_request_follows_from_its_tokens():
     assert demand.work[:, 2].tolist() == [80.0, 0.0, 32.0, 48.0, 64.0]
 
 
-def test_speed_up_and_windows():
-    assert traced(speed_up=2.0).arrival_s.tolist() == [0.0, 0.5, 1.25, 1.25, 3.5]
-    parts = [traced(*span) for span in [(0.0, 1.0), (1.0, 1.5), (2.5, 1.0), (3.5, 3.0), (7.0, 9.0)]]
+def test_windows():
+    spans = [(0.0, 1.0), (1.0, 2.5), (2.5, 3.5), (3.5, 6.5), (7.0, 16.0)]
+    parts = [traced(*span) for span in spans]
     assert [part.arrival_s.tolist() for part in parts] == [[0.0], [1.0], [2.5, 2.5], [], [7.0]]
+    assert traced().between(1.0, 7.0, first_task=40).task.tolist() == [40, 41, 42]
 
 
 def test_a_request_keeps_type_and_user_however_the_run_is_cut():
     whole = traced()
-    parts = [traced(0.0, 2.5), traced(2.5, 20.0)]
+    parts = [traced(0.0, 2.5), traced(2.5, 22.5)]
     for name in ("type", "user"):
         joined = np.concatenate([getattr(part, name) for part in parts])
         assert np.array_equal(joined, getattr(whole, name))
@@ -247,27 +246,28 @@ def test_a_trace_that_has_ended_offers_nothing_more():
     assert len(traced(start_s=8.0)) == 0
 
 
-def known(type_=(-1, -1), user=(-1, -1)):
-    return TaskTrace([0.0, 1.0], [[1.0, 2.0, 3.0]] * 2, type_, user)
-
-
 def test_the_type_or_the_user_of_a_trace_is_kept_where_it_is_known():
-    """Users 0 and 1 are of type 0, users 2 to 4 of type 1; two tasks, the second not known."""
-    typed = traced(trace=known(type_=[1, -1]))
-    assert typed.type[0] == 1
-    assert typed.user[0] in (2, 3, 4)
-    assert traced(trace=known(user=[3, -1])).user[0] == 3
-    assert [traced(trace=known(user=[u, -1])).type[0] for u in range(5)] == [0, 0, 1, 1, 1]
-    # what is drawn for the other one does not depend on it
-    drawn = traced(trace=known())
-    for demand in (typed, traced(trace=known(user=[3, -1]))):
-        assert (demand.type[1], demand.user[1]) == (drawn.type[1], drawn.user[1])
+    """Users 0 and 1 are of type 0, users 2 to 4 of type 1."""
+    typed = traced(type=[1, 0, 1, 1, 0])
+    assert typed.type.tolist() == [1, 0, 1, 1, 0]
+    assert ((typed.user < 2) == (typed.type == 0)).all()
+    known = traced(user=[0, 1, 2, 3, 4])
+    assert (known.user.tolist(), known.type.tolist()) == ([0, 1, 2, 3, 4], [0, 0, 1, 1, 1])
+    # of those who are drawn, the users of a type that was drawn are the same
+    drawn = traced()
+    assert traced(type=drawn.type).user.tolist() == drawn.user.tolist()
+
+
+def test_without_users_what_is_unknown_is_nought():
+    assert traced(users=None).type.tolist() == [0] * 5
+    assert traced(users=None, type=[0, 7, 0, 0, 0]).type.tolist() == [0, 7, 0, 0, 0]
+    assert traced(users=None, user=[9, 8, 7, 6, 5]).user.tolist() == [9, 8, 7, 6, 5]
 
 
 def test_types_of_a_trace_are_drawn_by_share_and_users_evenly():
     """Two chi-squared tests at 1e-4 on 20,000 requests; shares that are off by 0.02 fail."""
     trace = RequestTrace(np.arange(20_000.0), np.full(20_000, 7), np.full(20_000, 7))
-    demand = traced(duration_s=3e4, trace=trace, users=(2, 3))
+    demand = traced(stop_s=3e4, trace=trace)
     types = np.bincount(demand.type)
     assert stats.chisquare(types, [8000, 12000]).pvalue > 1e-4
     assert stats.chisquare(types, [7600, 12400]).pvalue < 1e-4
@@ -278,12 +278,11 @@ def test_types_of_a_trace_are_drawn_by_share_and_users_evenly():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"speed_up": 0.0}, "speed_up = 0.0"),
-        ({"speed_up": np.inf}, "speed_up = inf"),
         ({"users": (0, 0)}, "allowed at least one user"),
-        ({"trace": known(type_=[0, 1]), "users": (2, 0)}, "type: allowed those that have users"),
-        ({"trace": known(type_=[0, 2])}, "type: allowed those that have users"),
-        ({"trace": known(user=[4, 5])}, "user = 5: allowed below 5 users"),
+        ({"users": (1.5, 1)}, "one whole number a type"),
+        ({"type": [0, 1, 0, 0, 0], "users": (2, 0)}, "type, user: allowed those that there are"),
+        ({"type": [0, 2, 0, 0, 0]}, "type, user: allowed those that there are"),
+        ({"user": [0, 5, 0, 0, 0]}, "type, user: allowed those that there are"),
     ],
 )
 def test_bad_trace_settings_are_refused(settings, message):

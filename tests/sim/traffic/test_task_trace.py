@@ -3,14 +3,12 @@
 import gzip
 import re
 
-import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airan_market.sim.traffic.demand import offer, trace_demand
-from airan_market.sim.traffic.task_trace import TaskTrace, read_tasks
+from airan_market.sim.traffic.request_trace import read_tasks
 from airan_market.sim.traffic.trace_file import TraceError
 
 TABLE = pd.DataFrame(
@@ -51,12 +49,11 @@ def test_all_ways_to_write_a_trace_give_the_same_tasks(tmp_path, name):
         [0, 3.0, 1e-3],
         [12345678901.0, 0.1 + 0.2, 4.5e6],
     ]
-    assert trace.user.tolist() == [2, 0, 1]
-    assert trace.type.tolist() == [-1, -1, -1]
+    assert (trace.user.tolist(), trace.type.tolist()) == ([2, 0, 1], [0, 0, 0])
     typed = read_tasks(written(TABLE.rename(columns={"user": "type"}), tmp_path / name))
-    assert (typed.type.tolist(), typed.user.tolist()) == ([2, 0, 1], [-1, -1, -1])
+    assert (typed.type.tolist(), typed.user.tolist()) == ([2, 0, 1], [0, 0, 0])
     neither = read_tasks(written(TABLE.drop(columns="user"), tmp_path / name))
-    assert (neither.type.tolist(), neither.user.tolist()) == ([-1] * 3, [-1] * 3)
+    assert (neither.type.tolist(), neither.user.tolist()) == ([0] * 3, [0] * 3)
 
 
 @settings(max_examples=30, deadline=None)
@@ -161,28 +158,13 @@ def test_a_missing_file_and_a_folder_are_one_fault(tmp_path):
     assert faults(tmp_path / "none.parquet")[0].startswith(": ")
 
 
-def test_its_tasks_at_one_operator_and_through_a_market_are_the_same(tmp_path):
-    trace = read_tasks(written(TABLE, tmp_path / "mine.csv"))
-    alone = trace.workload([1e6, 2e12, 3e6])
-    offered = offer(trace_demand(trace, 1, 0.0, 1e4, [1, 2]), [0, 0, 0], [[1e6, 2e12, 3e6]])
-    for name in ("task", "arrival_s", "user", "service_s"):
-        assert np.array_equal(getattr(alone, name), getattr(offered, name))
-    assert offered.type.tolist() == [1, 0, 1]
-
-
-@pytest.mark.parametrize(
-    ("columns", "message"),
-    [
-        (([1.0, 0.5], [[1, 1, 1]] * 2, [0, 0], [-1, -1]), "arrival_s: allowed times that never"),
-        (([0.5], [[1, 1, 1]], [0], [0]), "type, user: allowed one of them"),
-        (([0.5], [[1, -1, 1]], [0], [-1]), r"work\[0, 1\] = -1.0: allowed at least 0"),
-    ],
-)
-def test_a_trace_that_cannot_be_is_refused(columns, message):
-    with pytest.raises(ValueError, match=message):
-        TaskTrace(*columns)
-
-
-def test_rates_of_no_stage_are_refused():
-    with pytest.raises(ValueError, match="allowed three numbers above 0"):
-        TaskTrace([0.0], [[1, 1, 1]], [0], [-1]).workload([1.0, 0.0, 1.0])
+def test_users_know_their_type_and_the_rest_is_drawn_from_the_seed(tmp_path):
+    path = written(TABLE, tmp_path / "mine.csv")
+    trace = read_tasks(path, [1, 2])
+    assert (trace.type.tolist(), trace.user.tolist()) == ([1, 0, 1], [2, 0, 1])
+    typed = written(TABLE.rename(columns={"user": "type"}), tmp_path / "typed.csv")
+    first, second = (read_tasks(typed, [50, 50, 50], seed) for seed in (1, 2))
+    assert first.type.tolist() == second.type.tolist() == [2, 0, 1]
+    assert (first.user // 50).tolist() == [2, 0, 1]
+    assert first.user.tolist() != second.user.tolist()
+    assert first.equals(read_tasks(typed, [50, 50, 50], 1))
