@@ -58,7 +58,11 @@ def test_a_shipped_name_wins_over_a_file_and_a_path_reaches_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    text = resources.files("airan_market.scenarios").joinpath("teleoperation.toml").read_text(encoding="utf-8")
+    text = (
+        resources.files("airan_market.scenarios")
+        .joinpath("teleoperation.toml")
+        .read_text(encoding="utf-8")
+    )
     Path("teleoperation").write_text(text.replace("total = 150", "total = 3"), encoding="utf-8")
     assert load_scenario("teleoperation").users.total == 150
     assert load_scenario("./teleoperation").users.total == 3
@@ -94,7 +98,11 @@ def test_the_default_market_is_the_paper_s() -> None:
 
 
 def test_values_that_the_paper_leaves_open_say_so() -> None:
-    text = resources.files("airan_market.scenarios").joinpath("teleoperation.toml").read_text(encoding="utf-8")
+    text = (
+        resources.files("airan_market.scenarios")
+        .joinpath("teleoperation.toml")
+        .read_text(encoding="utf-8")
+    )
     lines = text.splitlines()
     for key in [
         "opt_out_utility_usd",
