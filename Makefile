@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SEED ?= 1
+# bytecode is kept, or every process that a test starts would read all sources again
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help run test test-long bench lint format notebooks clean
 
@@ -31,10 +33,10 @@ run: $(VENV)/installed
 	$(BIN)/airan-market run teleoperation --seed $(SEED) --force
 
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 test-long: $(VENV)/installed-dev
-	$(BIN)/python -m pytest -n auto -m long --durations=10
+	$(BIN)/python -m pytest -n auto --dist worksteal -m long --durations=10
 
 bench: $(VENV)/installed-dev
 	@mkdir -p runs

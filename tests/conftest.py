@@ -1,10 +1,107 @@
-"""What holds for every test."""
+"""What holds for every test: machine code is made before the first, the longest come first."""
 
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from numba.core import event
+from numba.core.caching import NullCache
 
 from airan_market.scenarios.registry import BELIEFS, DISCIPLINES, MECHANISMS
+from airan_market.sim.machine_code import _caches
+
+ROOT = Path(__file__).resolve().parents[1]
+WORKER = "tests/benchmarks/worker.py"
+#: What has the machine code of a file made, all of it, for the one kind of arguments there is.
+FIRST_CALLS = {
+    "sim/engines/kernel.py": """
+from airan_market import Workload, simulate
+simulate(Workload([0], [0.0], [0], [0], [0], [[1.0, 1.0, 1.0]]), [[1, 1, 1]], until_s=1.0)
+""",
+    "sim/theory/preemptive_kernel.py": """
+from airan_market.sim.theory.preemptive import SojournLaws, class_end_to_end_tail
+class_end_to_end_tail(0.1, 2, 10.0, [3.0, 4.0])
+SojournLaws.of_types(2, 10.0, [3.0, 4.0]).transform(1.0)
+""",
+    "sim/rare/tagged_kernel.py": """
+from airan_market.sim.rare.rare_event import rare_tail
+from airan_market.sim.rare.tagged import tagged_tasks
+rare_tail([0.5], [2, 3], [10.0, 20.0], [3.0, 4.0], 1, seed=1, paths=64)
+tagged_tasks([2, 3], [10.0, 20.0], [3.0, 4.0], 1, seed=1, paths=1)
+""",
+    "agents/belief/chernoff_design.py": """
+from airan_market import load_scenario, solve
+from airan_market.agents.belief.chernoff_design import chernoff_coefficients
+chernoff_coefficients([[2.0, 3.0]], [[10.0, 20.0]], [3.0], 0.9)
+solve(load_scenario("bound_fails"))
+""",
+    "tests/benchmarks/first_numba.py": f"""
+import sys, runpy
+sys.path.append({str((ROOT / WORKER).parent)!r})
+sys.argv, sys.stdin = [{WORKER!r}, "first Numba", "tandem-8", "0"], open("/dev/null")
+runpy.run_path({str(ROOT / WORKER)!r}, run_name="__main__")
+""",
+}
+#: Files whose tests run processes of many seconds each: begun last, one of them would end alone.
+LONGEST = (
+    "test_notebooks.py", "test_front_door.py", "test_wheel.py", "test_use.py", "test_benchmarks.py",
+)  # fmt: skip
+
+
+def made(source: Path) -> bool:
+    """Whether all machine code of a file is in Numba's caches, and not older than the file."""
+    kept = re.findall(r"^@njit\(.*cache=True.*\)\ndef (\w+)", source.read_text("utf-8"), re.M)
+    assert kept
+    indices = [index for cache in _caches(source) for index in cache.rglob("*.nbi")
+               if index.stat().st_mtime >= source.stat().st_mtime]  # fmt: skip
+    return all(any(i.name.startswith(f"{source.stem}.{name}-") for i in indices) for name in kept)
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Make the machine code that is missing, before there are workers: each would make its own."""
+    if hasattr(session.config, "workerinput"):
+        return
+    missing = [name for name in FIRST_CALLS if not made(ROOT / name)]
+    if missing:
+        print("making machine code of", *missing, flush=True)
+    calls = [subprocess.Popen([sys.executable, "-c", FIRST_CALLS[name]],
+                              stdout=subprocess.DEVNULL) for name in missing]  # fmt: skip
+    assert [call.wait() for call in calls] == [0] * len(calls)
+    assert [name for name in missing if not made(ROOT / name)] == []
+
+
+class Made(event.Listener):
+    """Notes the functions whose machine code is made here; those not kept have only tests to do."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def on_start(self, event: event.Event) -> None:
+        function = event.data["dispatcher"]
+        if not isinstance(function._cache, NullCache):
+            self.names.append(function.py_func.__qualname__)
+
+    def on_end(self, event: event.Event) -> None:
+        pass
+
+
+MADE = Made()
+event.register("numba:compile", MADE)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown() -> Iterator[None]:
+    """Refuse that a test, or a fixture of it, waits for the compiler."""
+    yield
+    names, MADE.names = MADE.names, []
+    assert names == [], "a test makes machine code: a call of this kind is missing in FIRST_CALLS"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 @pytest.fixture(autouse=True)

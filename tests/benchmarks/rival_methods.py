@@ -20,6 +20,7 @@ from airan_market.sim.rare.tagged_kernel import (
     FRONT,
     HIGH,
     KINDS_OF_END,
+    _copy,
     arrive,
     choose,
     fill_rates,
@@ -138,7 +139,7 @@ def twist(
             for event in range(kinds):
                 twisted[event] = 0.0
                 if rate[event] > 0.0:
-                    trial[:] = state
+                    _copy(state, trial)
                     happen(trial, stages, event)
                     gain[event] = _log_value(trial, servers, table, log_step) - value
                     twisted[event] = rate[event] * exp(gain[event])
