@@ -28,6 +28,7 @@ def check(
 
     Examples
     --------
+    >>> from airan_market.scenarios import Scenario
     >>> scenario, found = check({"name": "empty"}, Scenario)
     >>> scenario is None, found[0].path, found[0].allowed.split(",")[0]
     (True, ('users',), 'required')

@@ -72,7 +72,7 @@ class Outcome(Agreement, Accounts):
         >>> from airan_market.agents.solution.solver import solve
         >>> state, accounts = solve(load_scenario("teleoperation")).history[9]
         >>> state.iteration, round(float(accounts.social_welfare_usd_per_s), 2)
-        (10, 0.0)
+        (10, 1.91)
         """
         steps = pairwise(self.states)
         return [(k, Accounts(self.primitives, k.menu, j.match_probability)) for j, k in steps]

@@ -85,10 +85,12 @@ class _Span:
         rings = len(self.servers) * len(STAGES) * self.types
         closed = np.empty(self.rows + rings, dtype=np.int32)
         closed[self.rows :] = np.arange(self.rows, self.rows + rings)  # rings of nobody yet
+        service_s = np.ascontiguousarray(self.columns["service_s"]).view()
+        service_s.setflags(write=False)  # as columns are: one kind of array, compiled for once
         return TaskArrays(
             number=self.columns["task"],
             type=self.columns["type"].astype(np.int32),
-            service_s=np.ascontiguousarray(self.columns["service_s"]),
+            service_s=service_s,
             remaining_s=remaining_s,
             before=closed,
             after=closed.copy(),
