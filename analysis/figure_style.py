@@ -107,19 +107,19 @@ def operator_labels(count: int, names: Sequence[str] | None = None) -> list[str]
 
 
 class Drawing(Figure):
-    """A figure that notebooks show without being told how, small enough to be stored there."""
+    """A figure that notebooks show without being told how."""
 
     def _repr_png_(self) -> bytes:
-        return png(self, dots_per_inch=90)
+        return png(self)
 
 
-def png(figure: Figure, dots_per_inch: int = 150) -> bytes:
-    """Figure as PNG, without metadata that varies."""
+def png(figure: Figure) -> bytes:
+    """Figure as PNG, 150 dots per inch, without metadata that varies."""
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         # a name in a script the font lacks is drawn as boxes; its number still tells the operator
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        figure.savefig(buffer, format="png", dpi=dots_per_inch, metadata={"Software": None})
+        figure.savefig(buffer, format="png", dpi=150, metadata={"Software": None})
     return buffer.getvalue()
 
 

@@ -28,6 +28,7 @@
 
 # %%
 # %matplotlib inline
+# %config InlineBackend.print_figure_kwargs = {"dpi": 80}
 import warnings
 from math import fsum
 from pathlib import Path

@@ -30,6 +30,7 @@
 
 # %%
 # %matplotlib inline
+# %config InlineBackend.print_figure_kwargs = {"dpi": 80}
 import warnings
 from dataclasses import replace
 from importlib import resources
@@ -408,7 +409,11 @@ say(
 # What the scenario file says of the values:
 
 # %%
-text = resources.files("scenarios").joinpath("teleoperation.toml").read_text(encoding="utf-8")
+text = (
+    resources.files("airan_market.scenarios")
+    .joinpath("teleoperation.toml")
+    .read_text(encoding="utf-8")
+)
 print(text[: text.index("[[operators]]")])
 
 # %% [markdown]

@@ -31,6 +31,7 @@
 
 # %%
 # %matplotlib inline
+# %config InlineBackend.print_figure_kwargs = {"dpi": 80}
 import warnings
 from pathlib import Path
 from tempfile import TemporaryDirectory

@@ -33,6 +33,7 @@
 
 # %%
 # %matplotlib inline
+# %config InlineBackend.print_figure_kwargs = {"dpi": 80}
 import warnings
 from dataclasses import replace
 
@@ -46,7 +47,12 @@ from airan_market.analysis.validation.bound.map import bound_map, failing_level,
 from airan_market.analysis.validation.bound.markets import market_rows, variants
 from airan_market.analysis.validation.ladder import CHERNOFF, PRIORITY
 from airan_market.analysis.validation.offered import offered
-from airan_market.analysis.validation.report.figures import decomposition, other_laws, tails
+from airan_market.analysis.validation.report.figures import (
+    decomposition,
+    other_laws,
+    places_on_map,
+    tails,
+)
 from airan_market.analysis.validation.truth import Effort
 from airan_market.analysis.validation.verdicts import CAUSES
 from airan_market.scenarios import load_scenario
@@ -137,7 +143,7 @@ rows = bound_map(
     servers=(1, 2, 3, 4, 6, 8, 12, 16, 24), loads=(0.2, 0.35, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98),
     positions=(2, 8, 50), levels=10.0 ** -np.arange(1.0, 9.0),
 )  # fmt: skip
-bound_map_figure(rows, 0.9, found.places)
+bound_map_figure(rows, 0.9, places_on_map(found))
 
 # %%
 cells = failing_level(rows)

@@ -41,6 +41,7 @@
 
 # %%
 # %matplotlib inline
+# %config InlineBackend.print_figure_kwargs = {"dpi": 80}
 import warnings
 from dataclasses import replace
 from pathlib import Path
