@@ -6,8 +6,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.append(str(Path(__file__).resolve().parent / "benchmarks"))
 import turns
 
 BENCHMARKS = Path(turns.__file__).parent

@@ -1,14 +1,9 @@
 """The table of equations is that of the code, and no equation of the papers is forgotten."""
 
 import doctest
-import importlib.util
-from pathlib import Path
 
+import equations
 import pytest
-
-SPEC = importlib.util.spec_from_file_location("equations", Path(__file__).with_name("equations.py"))
-equations = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(equations)
 
 #: Equations that state the model or a problem, and what of the code answers for them.
 STATED = {

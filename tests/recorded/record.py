@@ -3,11 +3,13 @@
     python tests/recorded/record.py write FILE [--program PATH]   # play everything, keep the hashes
     python tests/recorded/record.py compare OLD NEW               # what differs; status 1 if so
 
+`hashes.json` beside this file are those of the state that is released; a test plays all again.
+
 Short runs of every shipped scenario, on both engines and under every mechanism, and the JSON of
 `solve`, `validate` and `pact`. Of a table every column is hashed on its own, by the bytes of its
 values and of its nulls, so that a new column does not hide whether the old ones are the same. Equal
-hashes are expected on one machine and one set of package versions only: another processor may round
-the last bit of a sum elsewhere.
+hashes are expected on one processor and one set of package versions only, which stand in the file:
+another may round the last bit of a sum elsewhere.
 """
 
 from __future__ import annotations
@@ -16,17 +18,24 @@ import argparse
 import hashlib
 import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from llvmlite.binding import get_host_cpu_name
 
+PROGRAM = str(Path(sys.executable).with_name("airan-market"))
+Hashes = dict[str, dict[str, dict[str, str]]]  # by command, table, column or entry
+
+PACKAGES = ("numpy", "scipy", "numba", "llvmlite", "pandas", "pyarrow", "simpy", "mesa")
 SHORT = ["--rounds", "2", "--horizon", "0.5", "--set", "simulation.warmup_s=0.2"]
 TRACE = "trace.csv"
 MARKETS = {
@@ -51,16 +60,9 @@ def commands() -> dict[str, list[str]]:
                     "run", name, *own, *SHORT, "--engine", engine, "--mechanism", mechanism,
                     "--out", "{out}",
                 ]  # fmt: skip
-        for mechanism in MECHANISMS:
-            played[f"solve {name} {mechanism}"] = [
-                "solve",
-                name,
-                "--json",
-                "--mechanism",
-                mechanism,
-            ]
-        for belief in BELIEFS:
-            played[f"solve {name} {belief}"] = ["solve", name, "--json", "--belief", belief]
+        chosen = [("--mechanism", mechanism) for mechanism in MECHANISMS]
+        for option, value in [*chosen, *(("--belief", belief) for belief in BELIEFS)]:
+            played[f"solve {name} {value}"] = ["solve", name, "--json", *own, option, value]
     laws = {
         "bursts": ["--set", "simulation.arrivals.burst_ratio=4"],
         "lognormal": ["--set", "task.law.lognormal_cv=2"],
@@ -96,8 +98,8 @@ def write_trace(path: Path, requests: int = 3000) -> None:
 
 
 def digest(content: bytes) -> str:
-    """Sixteen hexadecimal digits of SHA-256."""
-    return hashlib.sha256(content).hexdigest()[:16]
+    """Eight hexadecimal digits of SHA-256."""
+    return hashlib.sha256(content).hexdigest()[:8]
 
 
 def column_digest(column: pa.ChunkedArray) -> str:
@@ -123,6 +125,12 @@ def json_digests(content: dict, prefix: str = "") -> dict[str, str]:
     return found
 
 
+def taken_on() -> dict[str, str]:
+    """What equal hashes are expected on only."""
+    found = {"python": platform.python_version(), "processor": get_host_cpu_name()}
+    return found | {package: version(package) for package in PACKAGES}
+
+
 def play(program: str, arguments: list[str], directory: Path) -> dict[str, dict[str, str]]:
     """Run one command in `directory` and hash what it left and printed."""
     out = directory / "out"
@@ -144,7 +152,7 @@ def play(program: str, arguments: list[str], directory: Path) -> dict[str, dict[
     return found
 
 
-def record(program: str, only: str = "") -> dict[str, dict[str, dict[str, str]]]:
+def record(program: str = PROGRAM, only: str = "") -> Hashes:
     """Play every command, two at a time, and return what each gave."""
     wanted = {name: words for name, words in commands().items() if only in name}
     with tempfile.TemporaryDirectory() as place, ThreadPoolExecutor(2) as pool:
@@ -162,7 +170,7 @@ def record(program: str, only: str = "") -> dict[str, dict[str, dict[str, str]]]
         return dict(pool.map(one, enumerate(wanted.items())))
 
 
-def differences(old: dict, new: dict) -> list[str]:
+def differences(old: Hashes, new: Hashes) -> list[str]:
     """Lines that say what of `old` is missing or different in `new`, and what is new there."""
     lines = []
     for command in sorted(old.keys() | new.keys()):
@@ -176,14 +184,23 @@ def differences(old: dict, new: dict) -> list[str]:
     return lines
 
 
+def written(hashes: Hashes) -> str:
+    """Text of a file of hashes, a line a table."""
+    lines = []
+    for command, tables in sorted(hashes.items()):
+        rows = [f"   {json.dumps(name)}: {json.dumps(tables[name])}" for name in sorted(tables)]
+        lines.append(f"  {json.dumps(command)}: {{\n" + ",\n".join(rows) + "\n  }")
+    every = ",\n".join(lines)
+    return f'{{\n "taken_on": {json.dumps(taken_on())},\n "hashes": {{\n{every}\n }}\n}}\n'
+
+
 def main() -> int:
     """Entry point."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     kinds = parser.add_subparsers(dest="what", required=True)
     writing = kinds.add_parser("write")
     writing.add_argument("file", type=Path)
-    beside = Path(sys.executable).with_name("airan-market")
-    writing.add_argument("--program", default=str(beside))
+    writing.add_argument("--program", default=PROGRAM)
     writing.add_argument("--only", default="", help="commands whose name holds this")
     comparing = kinds.add_parser("compare")
     comparing.add_argument("old", type=Path)
@@ -191,9 +208,10 @@ def main() -> int:
     asked = parser.parse_args()
     if asked.what == "write":
         found = record(asked.program, asked.only)
-        asked.file.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
+        asked.file.write_text(written(found))
         return int(any("failed" in entry for entry in found.values()))
-    lines = differences(json.loads(asked.old.read_text()), json.loads(asked.new.read_text()))
+    old, new = (json.loads(file.read_text())["hashes"] for file in (asked.old, asked.new))
+    lines = differences(old, new)
     print("\n".join(lines) or "everything is the same")
     return int(bool(lines))
 

@@ -1,1 +1,8 @@
-"""A validation told and drawn."""
+"""A validation told and drawn.
+
+Its figures, its sentences and the verdicts in Markdown.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -118,7 +118,7 @@ def test_it_is_played_drawn_and_validated(place: Path) -> None:
     assert play(place, "report", "played", "--quiet").returncode == DONE
     effort = ["--tasks=2e3", "--replications=4", "--paths=100", "--points=3", "--warmup=0.1"]
     light = [*effort, "--no-beyond", "--no-map", "--out", "validated"]
-    done = play(place, "validate", "teleoperation", *options, *light)
+    done = play(place, "validate", "bound_fails", *options, *light)
     assert (done.returncode, done.stderr) == (DONE, "")
     summary = json.loads((place / "validated" / "summary.json").read_text())
     assert (summary["mechanism"], summary["belief"]) == ("cheapest", "hopeful")

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from controls.stations import EldestStation, TailStation
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sim_controls import EldestStation, TailStation
 
 from airan_market.sim.engines.capacity import CapacityChanges
 from airan_market.sim.engines.compiled_engine import run_compiled

@@ -1,21 +1,17 @@
 """The engine against Ciw, an independent simulator: every end of every task, to the last bit."""
 
-import sys
 from functools import partial
-from pathlib import Path
 
 import ciw
 import numpy as np
 import pytest
+from ciw_tandem import run_ciw
+from tandem8 import SERVERS, tandem8
 
 from airan_market.sim.engines import engine
 from airan_market.sim.engines.capacity import CapacityChanges
 from airan_market.sim.streams import stream
 from airan_market.sim.workload import Workload
-
-sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
-from ciw_tandem import run_ciw
-from tandem8 import SERVERS, tandem8
 
 simulate = partial(engine.simulate, engine="simpy")  # the reference
 

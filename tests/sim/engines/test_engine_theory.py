@@ -9,18 +9,16 @@ from functools import cache
 
 import numpy as np
 import pytest
+from controls.stations import TailStation
 from scipy import stats
-from sim_controls import TailStation
 
-from airan_market.sim.engines.capacity import CapacityChanges
 from airan_market.sim.engines.disciplines import FirstComeFirstServed, NonPreemptive
-from airan_market.sim.engines.simpy_engine import run_simpy
+from airan_market.sim.engines.engine import simulate
 from airan_market.sim.engines.station import Station
 from airan_market.sim.streams import stream
 from airan_market.sim.theory.erlang import erlang_c
 from airan_market.sim.theory.priority import class_sojourn_mean, tandem_class_sojourn_mean
 from airan_market.sim.theory.sojourn import sojourn_tail
-from airan_market.sim.trace import State
 from airan_market.sim.workload import Workload
 
 SERVERS = np.array([3, 2, 5])
@@ -28,6 +26,7 @@ SERVICE_RATE_PER_S = np.array([4.0, 6.0, 2.5])
 ARRIVAL_RATE_PER_S = np.array([2.5, 3.5, 3.0])  # loads 0.75, 0.75, 0.72
 WARM_UP_S = 60.0  # the slowest station forgets its start in about 5 s
 MEASURED_S = 400.0
+LATER_THAN_S = np.array([0.5, 0.4, 0.9])  # sojourns of a quarter to a third of the tasks are
 REPLICATIONS = 60
 FALSE_ALARM = 1e-3
 
@@ -52,43 +51,41 @@ def workload(replication, measured_s=MEASURED_S, service_factor=(1.0, 1.0, 1.0))
     )
 
 
-def served(work, station_class=Station, servers=SERVERS):
-    """Return the trace of a run until every task is done."""
-    trace, state = run_simpy(
+def served(work, station=Station, servers=SERVERS):
+    """Return the trace of a run until every task is done.
+
+    The discipline of the paper by the compiled engine, which is SimPy's to the bit
+    (`test_compiled_engine`); all others by SimPy.
+    """
+    trace, state = simulate(
         work,
-        State.start([servers]),
+        [servers],
         until_s=1e5,
-        changes=CapacityChanges.none(),
-        station=station_class,
+        **({} if station is Station else {"engine": "simpy", "station": station}),
     )
     assert len(state) == 0
     return trace
 
 
-def sums(trace, measured_s=MEASURED_S, later_than_s=None):
-    """Return tasks (3 types,) and summed sojourns (3 stages, 3 types) of the measured arrivals.
-
-    With `later_than_s` (3 stages,), the number of tasks whose sojourn is longer in their place.
-    """
-    inside = (trace.arrival_s >= WARM_UP_S) & (trace.arrival_s < WARM_UP_S + measured_s)
-    trace = trace.select(inside)
-    sojourn_s = trace.stage_end_s - trace.stage_arrival_s
-    if later_than_s is not None:
-        sojourn_s = (sojourn_s > later_than_s).astype(float)
-    total_s = [np.bincount(trace.type, sojourn_s[:, stage], minlength=3) for stage in range(3)]
-    return np.bincount(trace.type, minlength=3), np.array(total_s)
-
-
 @cache
-def replications(
-    station_class=Station, count=REPLICATIONS, measured_s=MEASURED_S, later_than_s=None
-):
-    """Return tasks (R, 3) and summed sojourns (R, 3 stages, 3 types), s."""
-    runs = [
-        sums(served(workload(r, measured_s), station_class), measured_s, later_than_s)
-        for r in range(count)
+def measured(station, replication, measured_s):
+    """Return (3 types,) tasks, (3 stages, 3 types) summed sojourns, s, and how many are late."""
+    trace = served(workload(replication, measured_s), station)
+    trace = trace.select(
+        (trace.arrival_s >= WARM_UP_S) & (trace.arrival_s < WARM_UP_S + measured_s)
+    )
+    sojourn_s = trace.stage_end_s - trace.stage_arrival_s
+    totals = [
+        np.array([np.bincount(trace.type, column, minlength=3) for column in values.T])
+        for values in (sojourn_s, (sojourn_s > LATER_THAN_S).astype(float))
     ]
-    return tuple(np.array(column) for column in zip(*runs, strict=True))
+    return np.bincount(trace.type, minlength=3), *totals
+
+
+def replications(station=Station, count=REPLICATIONS, measured_s=MEASURED_S, late=False):
+    """Return tasks (R, 3) and summed sojourns, s, or late tasks, (R, 3 stages, 3 types)."""
+    runs = [measured(station, r, measured_s) for r in range(count)]
+    return np.array([run[0] for run in runs]), np.array([run[2 if late else 1] for run in runs])
 
 
 def theory():
@@ -169,13 +166,11 @@ def test_the_means_cannot_see_the_order_inside_a_type():
 
 # ---- other disciplines ----
 
-LATER_THAN_S = (0.5, 0.4, 0.9)  # of a quarter to a third of the tasks
-
 
 def first_come_tail():
     """Return P(sojourn > LATER_THAN_S), the same for every type, (3 stages, 1)."""
     rate_per_s = ARRIVAL_RATE_PER_S.sum()
-    return sojourn_tail(np.array(LATER_THAN_S), SERVERS, SERVICE_RATE_PER_S, rate_per_s)[:, None]
+    return sojourn_tail(LATER_THAN_S, SERVERS, SERVICE_RATE_PER_S, rate_per_s)[:, None]
 
 
 def cobham():
@@ -194,7 +189,7 @@ def test_first_come_first_served_has_the_law_of_eq_4_at_every_station():
 
     False alarm below 1e-3 for all nine together.
     """
-    tasks, late = replications(FirstComeFirstServed, later_than_s=LATER_THAN_S)
+    tasks, late = replications(FirstComeFirstServed, late=True)
     assert distance(tasks, late, first_come_tail()).max() < 1
 
 
@@ -209,7 +204,7 @@ def test_means_without_preemption_are_those_of_cobham():
 
 @pytest.mark.parametrize("other", [Station, NonPreemptive], ids=lambda c: c.__name__)
 def test_the_law_of_eq_4_sees_another_discipline(other):
-    tasks, late = replications(other, 20, later_than_s=LATER_THAN_S)
+    tasks, late = replications(other, 20, late=True)
     assert (distance(tasks, late, first_come_tail()).max(1) > 1).all()
 
 

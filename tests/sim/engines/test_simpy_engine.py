@@ -6,9 +6,9 @@ from heapq import nsmallest
 
 import numpy as np
 import pytest
+from controls.stations import EldestStation, ForgetfulStation, TailStation
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from sim_controls import EldestStation, ForgetfulStation, TailStation
 
 from airan_market.sim.engines import engine
 from airan_market.sim.engines.capacity import CapacityChanges

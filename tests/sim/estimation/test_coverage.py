@@ -10,8 +10,8 @@ from functools import cache
 
 import numpy as np
 import pytest
+from controls.stations import LastStation, TailStation
 from scipy import optimize, stats
-from sim_controls import LastStation, TailStation
 
 import airan_market.sim.estimation.replication as module
 from airan_market.sim.engines.capacity import CapacityChanges

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
+from controls.arrivals import dispersion
 from scipy import stats
-from sim_controls import dispersion
 
 from airan_market.sim.estimation.tandem import TandemModel
 from airan_market.sim.streams import stream

@@ -3,12 +3,11 @@
 Every statistical test has a fixed seed and says how often it would fail by chance on a fresh one.
 """
 
-import sys
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pytest
+from rival_methods import METHODS, importance_factors
 from scipy import stats
 
 from airan_market.sim.rare.journey import journey_of
@@ -17,9 +16,6 @@ from airan_market.sim.rare.stationary_law import StationaryLaw
 from airan_market.sim.streams import stream
 from airan_market.sim.theory.end_to_end import end_to_end_tail
 from airan_market.sim.theory.preemptive import class_end_to_end_tail
-
-sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
-from rival_methods import METHODS, importance_factors
 
 FALSE_ALARM = 1e-3
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from controls.arrivals import dispersion
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
-from sim_controls import dispersion
 
 from airan_market.sim.streams import stream
 from airan_market.sim.traffic.arrival_laws import (

@@ -1,0 +1,2 @@
+from .program import invoke as invoke
+from .program import main as main

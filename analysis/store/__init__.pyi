@@ -1,0 +1,11 @@
+from .columns import tables_markdown as tables_markdown
+from .directory import DirectoryWriter as DirectoryWriter
+from .manifest import Manifest as Manifest
+from .manifest import RunError as RunError
+from .manifest import read_manifest as read_manifest
+from .reader import PactRun as PactRun
+from .reader import Run as Run
+from .reader import Stored as Stored
+from .reader import load_run as load_run
+from .tables import TableWriter as TableWriter
+from .writer import RunWriter as RunWriter

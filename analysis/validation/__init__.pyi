@@ -1,0 +1,9 @@
+from .findings import Findings as Findings
+from .offered import Offered as Offered
+from .session import validate_into as validate_into
+from .stored import Validation as Validation
+from .stored import load_validation as load_validation
+from .truth import Effort as Effort
+from .truth import Truth as Truth
+from .validating import Wanted as Wanted
+from .validating import validate as validate

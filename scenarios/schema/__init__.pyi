@@ -1,0 +1,11 @@
+from .market import Economics as Economics
+from .market import Mechanism as Mechanism
+from .market import Operator as Operator
+from .market import Scenario as Scenario
+from .market import Simulation as Simulation
+from .market import Task as Task
+from .market import Users as Users
+from .pact import PactScenario as PactScenario
+from .table import Described as Described
+from .table import Table as Table
+from .table import setting as setting
