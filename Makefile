@@ -37,6 +37,7 @@ test: $(VENV)/installed-dev
 
 test-long: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -n auto --dist worksteal -m long --durations=10
+	$(BIN)/python -m pytest -n auto --dist worksteal -m hypothesis --hypothesis-profile=other
 
 bench: $(VENV)/installed-dev
 	@mkdir -p runs

@@ -7,11 +7,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from numba.core import event
 from numba.core.caching import NullCache
 
 from airan_market.scenarios.registry import BELIEFS, DISCIPLINES, MECHANISMS
 from airan_market.sim.machine_code import _caches
+
+# `make test` tries the same examples every time, `make test-long` others, and more of them
+settings.register_profile("same", derandomize=True, deadline=None)
+settings.register_profile("other", deadline=None, max_examples=1000)
+settings.load_profile("same")
 
 ROOT = Path(__file__).resolve().parents[1]
 WORKER = "tests/benchmarks/worker.py"

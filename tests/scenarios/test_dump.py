@@ -5,7 +5,7 @@ import tomllib
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from airan_market.scenarios import Scenario, dump_toml, load_scenario, scenario_hash
@@ -137,7 +137,6 @@ tables = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None)
 @given(tables)
 def test_a_dump_loads_back_to_an_equal_scenario(content: dict[str, Any]) -> None:
     scenario = load_scenario(content)
@@ -150,7 +149,6 @@ def test_a_dump_loads_back_to_an_equal_scenario(content: dict[str, Any]) -> None
     assert repr(again) == repr(scenario)
 
 
-@settings(deadline=None)
 @given(bursts, laws)
 def test_a_dump_of_tables_in_place_of_words_loads_back(arrivals: Any, law: Any) -> None:
     content = TINY | {"simulation": {"arrivals": arrivals}}
@@ -194,7 +192,6 @@ def test_the_hash_knows_neither_order_nor_layout_nor_defaults_written_out() -> N
     assert scenario_hash(load_scenario(TINY, ["economics.opt_out_utility_usd=-0.0"])) == TINY_HASH
 
 
-@settings(deadline=None)
 @given(st.sampled_from(["task.work_flop", "users.tasks_per_user_per_s"]), positive)
 def test_the_hash_tells_settings_apart(key: str, value: float) -> None:
     changed = load_scenario(TINY, [f"{key}={value!r}"])

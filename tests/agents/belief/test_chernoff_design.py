@@ -104,7 +104,7 @@ def loads(primitives: Primitives, share: np.ndarray, level: np.ndarray) -> np.nd
     return np.cumsum(share, axis=-1) * (level * capacity / total)[:, np.newaxis]
 
 
-@settings(max_examples=250, deadline=None, derandomize=True)
+@settings(max_examples=250)
 @given(drawn=markets())
 def test_designs_are_those_of_the_reference(market: Market, drawn: dict) -> None:
     """Saturated types, pooled ones, types without weight, equal β, one operator, one type."""

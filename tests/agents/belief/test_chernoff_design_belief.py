@@ -12,7 +12,7 @@ from airan_market.sim.theory.chernoff import chernoff_coefficients
 from airan_market.sim.theory.erlang import erlang_c
 
 TOLERANCE = 1e-12
-property_test = settings(max_examples=150, deadline=None, derandomize=True)
+property_test = settings(max_examples=150)
 
 stages_drawn = st.integers(1, 4).flatmap(
     lambda size: st.tuples(

@@ -113,7 +113,7 @@ def test_the_belief_is_a_function_of_the_loads():
     assert np.array_equal(batch[1], first)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(st.floats(0.0, 470.0), min_size=1, max_size=4), st.floats(1e-4, 1.0))
 def test_beliefs_are_probabilities_that_fall_with_latency(own, at_s):
     loads = np.cumsum(np.array(own) / len(own))
@@ -126,7 +126,7 @@ def test_beliefs_are_probabilities_that_fall_with_latency(own, at_s):
     assert (belief.saturated == (loads >= CAPACITY)).all()
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.floats(0.0, 430.0), st.floats(0.0, 430.0))
 def test_a_little_more_load_changes_little(above, total):
     """Continuity: nowhere does interpolation jump."""

@@ -18,7 +18,7 @@ from airan_market.agents.contract.utility import task_utility
 from airan_market.agents.primitives.primitives import Primitives
 
 Market = Callable[..., Primitives]
-drawn = settings(max_examples=60, deadline=None, derandomize=True)
+drawn = settings(max_examples=60)
 ROUNDING = 1e-15  # of utilities around 1e-3 USD
 
 
@@ -199,7 +199,7 @@ def expected_income(
 WEIGHTS = st.lists(st.floats(0.02, 1.0), min_size=4, max_size=4).map(np.array)
 
 
-@settings(max_examples=20, deadline=None, derandomize=True)
+@settings(max_examples=20)
 @given(weight=WEIGHTS, level=st.floats(0.2, 0.97))
 def test_design_against_a_general_optimiser(
     market: Market, weight: np.ndarray, level: float

@@ -58,7 +58,7 @@ def test_recursion_of_the_paper_started_lower() -> None:
     assert found == pytest.approx([first, second, third], rel=1e-14)
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=40)
 @example(margin=2e-5, share=[0.1, 0.5, 0.9, 0.4, 0.4, 0.4], belief="fifo")
 @given(
     margin=st.floats(0.0, 1e-3),

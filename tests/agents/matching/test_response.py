@@ -17,7 +17,7 @@ from airan_market.agents.matching.response import (
 )
 from airan_market.agents.matching.shadow_price import update_shadow_price
 
-drawn = settings(max_examples=80, deadline=None, derandomize=True)
+drawn = settings(max_examples=80)
 UTILITIES = st.lists(st.floats(-1e-2, 1e-2), min_size=1, max_size=6).map(np.array)
 
 

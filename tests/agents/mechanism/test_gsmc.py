@@ -59,7 +59,7 @@ def test_by_hand(by_library: Match) -> None:
     assert blocking_pair(game, np.array(expected)) is None
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(seed=st.integers(0, 10**6), types=st.integers(1, 4), operators=st.integers(1, 4))
 def test_library_and_types_agree_and_nobody_blocks(
     by_library: Match, seed: int, types: int, operators: int

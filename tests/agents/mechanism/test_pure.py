@@ -128,7 +128,7 @@ def random_market(market: Market, seed: int) -> tuple[Primitives, Menu]:
     return primitives, Menu(menu.latency_s, menu.price_usd + noise, menu.violation_probability)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 10**6))
 def test_rest_is_exactly_definition_one(market: Market, seed: int) -> None:
     primitives, menu = random_market(market, seed)

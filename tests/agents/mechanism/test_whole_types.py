@@ -154,7 +154,7 @@ def test_no_stable_matching_is_better_for_any_type(seed: int) -> None:
     assert (found >= np.max([utilities(game, matched) for matched in stable], axis=0)).all()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(seed=st.integers(0, 10**6), types=st.integers(1, 5), operators=st.integers(1, 4))
 def test_stable_whole_and_overfilled_by_one_type_at_most(
     seed: int, types: int, operators: int
@@ -167,7 +167,7 @@ def test_stable_whole_and_overfilled_by_one_type_at_most(
     assert admissible(game, matched)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(seed=st.integers(0, 10**6), types=st.integers(1, 5), operators=st.integers(1, 4))
 def test_the_library_gives_the_same_for_types_of_one_size(
     by_library: Callable[[Game], np.ndarray], seed: int, types: int, operators: int

@@ -129,7 +129,7 @@ def test_exhaustive_search_of_a_tiny_market(market: Market) -> None:
     assert np.abs(near - found.match_probability).max() < 0.1
 
 
-@settings(max_examples=15, deadline=None, derandomize=True)
+@settings(max_examples=15)
 @given(
     split=st.lists(st.floats(0.02, 1.0), min_size=9, max_size=9),
     compatible=st.booleans(),
@@ -259,7 +259,7 @@ def test_plan_of_a_scenario_under_the_exact_tail() -> None:
 # --------------------------------------------------------------------------------- the bound
 
 
-@settings(max_examples=30, deadline=None, derandomize=True)
+@settings(max_examples=30)
 @given(
     split=st.lists(st.floats(0.0, 1.0), min_size=9, max_size=9),
     crowd=st.sampled_from([0.3, 1.0, 20.0]),
@@ -303,7 +303,7 @@ def test_late_tasks_that_are_worth_it_are_in_the_grid(market: Market) -> None:
     assert grids(market(), 10)[1].step_per_s == pytest.approx(36.0)
 
 
-@settings(max_examples=80, deadline=None, derandomize=True)
+@settings(max_examples=80)
 @given(
     value=st.lists(st.floats(-5.0, 5.0), min_size=1, max_size=40),
     gain=st.lists(st.floats(-3.0, 3.0), min_size=40, max_size=40),

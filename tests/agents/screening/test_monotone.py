@@ -18,7 +18,7 @@ from airan_market.agents.screening.monotone import (
     pool,
 )
 
-drawn = settings(max_examples=60, deadline=None, derandomize=True)
+drawn = settings(max_examples=60)
 LOWER, UPPER = 0.05, 2.0
 
 
@@ -84,7 +84,7 @@ def test_ironing_by_running_maxima_fails_the_conditions() -> None:
     assert optimality_error(terms, wrong, LOWER, UPPER) > 0.1
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=25)
 @given(exponential_terms(least=2, most=5, fastest=3.0))
 def test_agrees_with_a_general_constrained_optimiser(terms: ExponentialPieces) -> None:
     """SLSQP knows nothing of pooling. Slow rates only: it gets lost on numbers like e^90."""
@@ -108,7 +108,7 @@ def test_agrees_with_a_general_constrained_optimiser(terms: ExponentialPieces) -
     assert x == pytest.approx(feasible, abs=1e-3)
 
 
-@settings(max_examples=15, deadline=None, derandomize=True)
+@settings(max_examples=15)
 @given(exponential_terms(least=2, most=6))
 def test_no_point_of_a_grid_is_better(terms: ExponentialPieces) -> None:
     """Dynamic programming over all monotone vectors on a grid of 600 levels."""

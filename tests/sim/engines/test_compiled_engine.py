@@ -86,7 +86,7 @@ def equal(one, other):
     )
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(network=networks, cuts=cuts, chunk=st.sampled_from([1, 5, 64, 8192]))
 def test_both_engines_are_equal_to_the_bit(network, cuts, chunk):
     """Ends, preemption counts and everything under way, after every span."""

@@ -72,7 +72,7 @@ def random_span(seed, tasks, load, changes):
     return work, servers, CapacityChanges(at_s, *where, rng.integers(0, 4, size=changes)), end_s
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 2**31),
     tasks=st.integers(0, 80),

@@ -21,7 +21,7 @@ def gamma(size, shape=3.0, key=0):
 samples = st.lists(st.floats(1e-6, 1e3), min_size=1, max_size=200).map(np.array)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(samples, st.floats(1.0, 20.0))
 def test_a_tail_falls_from_one_to_zero_and_its_density_has_one_mode(sample, autocorrelation_time):
     tail = SampleTail.of(sample, autocorrelation_time)

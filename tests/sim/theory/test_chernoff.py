@@ -17,7 +17,7 @@ from airan_market.sim.theory.sojourn import sojourn_mgf, sojourn_tail, waiting_l
 
 SERVERS = np.array([(48, 24, 194), (43, 16, 172), (28, 12, 115)])
 RATES = np.array([230.0, 111.0, 57.0])
-property_test = settings(max_examples=80, deadline=None, derandomize=True)
+property_test = settings(max_examples=80)
 
 stages_drawn = st.integers(1, 4).flatmap(
     lambda size: st.tuples(

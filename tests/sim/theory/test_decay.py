@@ -12,7 +12,7 @@ from airan_market.sim.theory.preemptive import (
     class_end_to_end_tail,
 )
 
-property_test = settings(max_examples=60, deadline=None, derandomize=True)
+property_test = settings(max_examples=60)
 
 
 def slope(tail, rate, power, depth=(400.0, 600.0)):

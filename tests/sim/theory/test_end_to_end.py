@@ -16,7 +16,7 @@ from airan_market.sim.theory.end_to_end import BLOCK, GREATEST_STAGES, end_to_en
 from airan_market.sim.theory.inversion import LEAST_DENSITY, Contour
 from airan_market.sim.theory.sojourn import sojourn_mean, sojourn_tail, waiting_law
 
-property_test = settings(max_examples=80, deadline=None, derandomize=True)
+property_test = settings(max_examples=80)
 
 # the paper's servers, and rates at which the GPU is the bottleneck
 SERVERS = np.array([(48, 24, 194), (43, 16, 172), (28, 12, 115)])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from airan_market.sim.theory.erlang import OVERLOAD_DEVIATIONS, erlang_b, erlang_c
 
 SERVERS = (1, 2, 3, 15, 16, 48, 194, 1000, 10_000)
-property_test = settings(max_examples=80, deadline=None, derandomize=True)
+property_test = settings(max_examples=80)
 
 
 def recursive_loss(servers, offered_load):

@@ -15,7 +15,7 @@ from airan_market.sim.theory.preemptive import SojournLaws, class_end_to_end_tai
 from airan_market.sim.theory.priority import class_sojourn_mean, tandem_class_sojourn_mean
 from airan_market.sim.theory.sojourn import sojourn_mgf, sojourn_tail
 
-property_test = settings(max_examples=60, deadline=None, derandomize=True)
+property_test = settings(max_examples=60)
 
 # servers and rates of the stages, own rates of the types, latencies
 CASES = {

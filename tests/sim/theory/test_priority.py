@@ -11,7 +11,7 @@ from scipy.sparse.linalg import spsolve
 from airan_market.sim.theory.priority import class_sojourn_mean, tandem_class_sojourn_mean
 from airan_market.sim.theory.sojourn import sojourn_mean
 
-property_test = settings(max_examples=80, deadline=None, derandomize=True)
+property_test = settings(max_examples=80)
 
 
 def means_by_markov_chain(servers, mu, first, second, sizes):
@@ -159,7 +159,9 @@ def test_lower_types_wait_longer_and_higher_types_never_notice(market):
     means = class_sojourn_mean(servers, mu, rates)
     assert means[0] >= 1 / mu
     assert np.all(np.diff(means) >= -1e-9 * means[:-1])
-    np.testing.assert_array_equal(class_sojourn_mean(servers, mu, rates[:-1]), means[:-1])
+    np.testing.assert_allclose(
+        class_sojourn_mean(servers, mu, rates[:-1]), means[:-1], rtol=1e-14
+    )  # sums may round
     if rates[0] > 0:
         assert means[0] == pytest.approx(sojourn_mean(servers, mu, rates[0]), rel=1e-9)
 

@@ -19,7 +19,7 @@ STATIONS = [
     (48, 5.5, 121.0),
     (194, 6.25, 1210.0),
 ]
-property_test = settings(max_examples=80, deadline=None, derandomize=True)
+property_test = settings(max_examples=80)
 
 
 def exact_waiting_law(servers, service_rate, arrival_rate):

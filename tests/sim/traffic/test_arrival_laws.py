@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from controls.arrivals import dispersion
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -138,7 +138,6 @@ def test_the_same_chance_gives_nearly_the_tasks_of_poisson_pulled_into_bursts():
     assert bursty == pytest.approx(plain, rel=1e-12)
 
 
-@settings(deadline=None)
 @given(st.floats(1.0, 1e6), st.floats(1e-3, 0.999), st.floats(0.01, 1e3), st.floats(0.0, 50.0))
 def test_the_pace_of_bursts_is_1_on_average_and_never_turns_back(ratio, share, mean_s, start_s):
     law = Bursts(ratio, share, mean_s)

@@ -56,7 +56,7 @@ def test_all_ways_to_write_a_trace_give_the_same_tasks(tmp_path, name):
     assert (neither.type.tolist(), neither.user.tolist()) == ([0] * 3, [0] * 3)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     rows=st.lists(
         st.tuples(*[st.floats(0, 1e300)] * 4, st.integers(1, 10**15 - 1)), min_size=1, max_size=20

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -78,7 +78,6 @@ def test_moments_against_quadrature(order):
     assert Empirical([2.0, 6.0]).moment(order) == (0.5**order + 1.5**order) / 2
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(0.0, 1e6), min_size=1, max_size=30).filter(lambda v: sum(v) > 1e-6))
 def test_empirical_laws_have_mean_1_and_only_values_they_were_given(values):
     law = Empirical(values)

@@ -25,7 +25,7 @@ from airan_market.agents.pact.contract.valuation import Valuation, valuation
 from airan_market.agents.pact.contract.virtual_types import Types
 
 ROOT = valuation("power", 1.0, 0.5)
-drawn = settings(max_examples=40, deadline=None, derandomize=True)
+drawn = settings(max_examples=40)
 
 
 def ironed(types: Types) -> np.ndarray:

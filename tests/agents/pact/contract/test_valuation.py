@@ -41,7 +41,7 @@ def test_expressions_equal_the_forms(form: str, expression: str) -> None:
     assert written.slope(q) == pytest.approx(named.slope(q), rel=1e-12)
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60)
 @given(
     st.sampled_from(
         [
