@@ -7,9 +7,9 @@ from .engines.occupancy import Occupancy as Occupancy
 from .engines.occupancy import occupancy as occupancy
 from .engines.station import Station as Station
 from .engines.station import Task as Task
+from .estimation.estimates import Replications as Replications
 from .estimation.experiment import replicate as replicate
 from .estimation.experiment import until_precise as until_precise
-from .estimation.replications import Replications as Replications
 from .estimation.tandem import TandemModel as TandemModel
 from .trace import State as State
 from .trace import Trace as Trace

@@ -12,7 +12,7 @@ from numba.core import event
 from numba.core.caching import NullCache
 
 from airan_market.scenarios.registry import BELIEFS, DISCIPLINES, MECHANISMS
-from airan_market.sim.machine_code import _caches
+from airan_market.sim.machine_code import _caches, is_of_source
 
 # `make test` tries the same examples every time, `make test-long` others, and more of them
 settings.register_profile("same", derandomize=True, deadline=None)
@@ -58,11 +58,11 @@ LONGEST = (
 
 
 def made(source: Path) -> bool:
-    """Whether all machine code of a file is in Numba's caches, and not older than the file."""
+    """Whether all machine code of a file, as it stands, is in Numba's caches."""
     kept = re.findall(r"^@njit\(.*cache=True.*\)\ndef (\w+)", source.read_text("utf-8"), re.M)
     assert kept
     indices = [index for cache in _caches(source) for index in cache.rglob("*.nbi")
-               if index.stat().st_mtime >= source.stat().st_mtime]  # fmt: skip
+               if is_of_source(index, source)]  # fmt: skip
     return all(any(i.name.startswith(f"{source.stem}.{name}-") for i in indices) for name in kept)
 
 

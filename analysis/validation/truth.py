@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from airan_market.analysis.validation.offered import Offered
 from airan_market.scenarios import InputError
 from airan_market.sim.arrays import BoolArray, FloatArray
-from airan_market.sim.estimation.replications import Replications
+from airan_market.sim.estimation.estimates import Replications
 
 REPLICATIONS, SPLITTING = "replications", "splitting"
 #: With fewer late tasks to be expected than this in the first look, replications are not asked.

@@ -8,7 +8,7 @@ import simpy
 
 from airan_market.sim.arrays import IntArray
 from airan_market.sim.engines.capacity import CapacityChanges
-from airan_market.sim.engines.clock import CHANGE, Clock, base_priority
+from airan_market.sim.engines.simpy_clock import CHANGE, Clock, base_priority
 from airan_market.sim.engines.station import ServerChange, Station
 from airan_market.sim.workload import STAGES
 

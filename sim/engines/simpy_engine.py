@@ -16,8 +16,8 @@ import numpy as np
 
 from airan_market.sim.arrays import IntArray
 from airan_market.sim.engines.capacity import CapacityChanges
-from airan_market.sim.engines.clock import Clock
 from airan_market.sim.engines.network import Network, Process
+from airan_market.sim.engines.simpy_clock import Clock
 from airan_market.sim.engines.station import Station, Task, TaskEvent
 from airan_market.sim.trace import State, Trace
 from airan_market.sim.workload import STAGES, Workload

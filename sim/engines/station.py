@@ -4,7 +4,13 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
-from airan_market.sim.engines.clock import ARRIVAL, COMPLETION, Clock, Occurrence, base_priority
+from airan_market.sim.engines.simpy_clock import (
+    ARRIVAL,
+    COMPLETION,
+    Clock,
+    Occurrence,
+    base_priority,
+)
 
 
 class Task:

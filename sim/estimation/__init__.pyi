@@ -1,3 +1,5 @@
+from .estimates import Replications as Replications
+from .estimates import paired_difference as paired_difference
 from .experiment import replicate as replicate
 from .experiment import until_precise as until_precise
 from .intervals import Band as Band
@@ -10,8 +12,6 @@ from .intervals import ratio_interval as ratio_interval
 from .intervals import wilson as wilson
 from .pilot import PilotRun as PilotRun
 from .replication import Experiment as Experiment
-from .replications import Replications as Replications
-from .replications import paired_difference as paired_difference
 from .sample_tail import SampleTail as SampleTail
 from .tandem import TandemModel as TandemModel
 from .warm_up import Truncation as Truncation

@@ -16,8 +16,8 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike
 
+from airan_market.sim.estimation.estimates import Replications, upper_quantiles
 from airan_market.sim.estimation.replication import MEASURED, PILOT, Experiment
-from airan_market.sim.estimation.replications import Replications, upper_quantiles
 from airan_market.sim.estimation.tandem import TandemModel
 from airan_market.sim.estimation.warm_up import WarmUp, warm_up_of
 from airan_market.sim.processors import processors

@@ -2,7 +2,7 @@
 
 import pytest
 
-from airan_market.sim.engines.clock import CHANGE, Clock, base_priority
+from airan_market.sim.engines.simpy_clock import CHANGE, Clock, base_priority
 from airan_market.sim.engines.station import ServerChange, Station, Task
 
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import airan_market.sim.estimation.experiment as module
+from airan_market.sim.estimation.estimates import paired_difference, upper_quantiles
 from airan_market.sim.estimation.experiment import Replications, replicate, until_precise
 from airan_market.sim.estimation.replication import Experiment
-from airan_market.sim.estimation.replications import paired_difference, upper_quantiles
 from airan_market.sim.estimation.tandem import TandemModel
 from airan_market.sim.traffic.arrival_laws import Bursts
 from airan_market.sim.traffic.work_laws import Deterministic
