@@ -37,8 +37,8 @@ def is_compiled(module: str) -> bool:
 def is_of_source(index: Path, source: Path) -> bool:
     """Say whether an index of Numba's cache stands for a source as it is.
 
-    It does when it is not older, the rule of earlier Numbas, or holds the SHA-256 of the source, the
-    rule of 0.68: a file that was only touched, or checked out again, is not compiled again.
+    It does when it is not older, the rule of earlier Numbas, or holds the SHA-256 of the source,
+    the rule of 0.68: a file that was only touched, or checked out again, is not compiled again.
     """
     is_newer = index.stat().st_mtime >= source.stat().st_mtime
     return is_newer or hashlib.sha256(source.read_bytes()).digest() in index.read_bytes()
