@@ -108,12 +108,16 @@ class Market(RoundModel):
         )
         (user_class,) = classes_of(user_class, ["user"], UserAgent)
         self.users = self._in_order(self._user(user_class, int(n)) for n in self._user_type)
+        nobody = np.flatnonzero(self._users_by_type == 0)
+        absent = {int(n): self._user(UserAgent, int(n)) for n in nobody}
+        for user in absent.values():
+            user.remove()  # it is none of the model's agents
         self.notes = [*self._traffic.notes, *rate_notes(scenario.operators), *self.notes]
         # Algorithm 1 is played by the agents, every other mechanism settles before the first round
         agreed = None if scenario.mechanism.name == "mixed" else arrive(primitives)
         self.notes += () if agreed is None else agreed.notes
         self.negotiation = Negotiation(
-            self.operators, self.users, self._users_by_type, scenario.mechanism, agreed
+            self.operators, self.users, self._users_by_type, absent, scenario.mechanism, agreed
         )
         self.clearing = ClearingHouse(primitives, self._starts_s, len(self.users))
         self.agreed: list[Terms] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
 
 import numpy as np
@@ -9,6 +10,7 @@ from mesa.agent import AgentSet
 
 from airan_market.agents.market.announcement import Announcement, Board
 from airan_market.agents.market.operator import OperatorAgent
+from airan_market.agents.market.user import UserAgent
 from airan_market.agents.matching.assignment import split_proportionally
 from airan_market.agents.matching.response import temperature
 from airan_market.agents.mechanism.agreement import Agreement
@@ -32,6 +34,9 @@ class Negotiation:
         Type after type.
     users_by_type : array (N,) of int
         I_n.
+    absent : mapping of int to UserAgent
+        One user for each type that has none: Algorithm 1 has a strategy of every type. It answers
+        as users do, and trades nothing.
     settings : scenarios.Mechanism
     agreed : Agreement, optional
 
@@ -42,7 +47,8 @@ class Negotiation:
     temperature_usd, residual : float
         τ_k and ‖Z_k − Z_{k−1}‖_∞ of the last one; NaN where there are none.
     match_probability : array (M, N)
-        Z_k: mean strategy of the users of each type, 0 for a type without users.
+        Z_k: mean strategy of the users of each type; of a type without users, what one of it
+        would do.
     """
 
     def __init__(
@@ -50,12 +56,14 @@ class Negotiation:
         operators: AgentSet,
         users: AgentSet,
         users_by_type: IntArray,
+        absent: Mapping[int, UserAgent],
         settings: Mechanism,
         agreed: Agreement | None = None,
     ) -> None:
         self._operators = operators
         self._users = users
         self._ends = np.cumsum(users_by_type)
+        self._absent = absent
         self._settings = settings
         self.iteration = 0
         self.temperature_usd, self.residual = settings.temperature_start_usd, np.inf
@@ -65,6 +73,8 @@ class Negotiation:
             dealt = split_proportionally(agreed.match_probability, users_by_type)
             for user, operator in zip(users, dealt, strict=True):
                 user.take(int(operator))
+            for type_, user in absent.items():
+                user.strategy = agreed.match_probability[:, type_]
             for operator in operators:
                 operator.commit(agreed.menu[operator.number])
         self.match_probability = self._mean_strategies()
@@ -95,7 +105,9 @@ class Negotiation:
             settings.temperature_start_usd,
             settings.temperature_end_usd,
         )
-        self._users.do("respond", self.post(), self.temperature_usd, settings.damping)
+        board = self.post()
+        for user in (*self._users, *self._absent.values()):
+            user.respond(board, self.temperature_usd, settings.damping)
         before, self.match_probability = self.match_probability, self._mean_strategies()
         self.residual = float(np.abs(self.match_probability - before).max())
         for operator in self._operators:
@@ -103,7 +115,7 @@ class Negotiation:
             operator.adjust_shadow_price()
 
     def _mean_strategies(self) -> FloatArray:
-        """Z: mean strategy of the users of each type, 0 for a type without users.
+        """Z: mean strategy of the users of each type.
 
         Raises
         ------
@@ -117,10 +129,10 @@ class Negotiation:
                 strategy.shape == (operators,) and strategy.min() >= 0 and strategy.sum() <= _ONE
             )
             require(user, bool(right), "strategy", strategy, f"{operators} numbers, sum at most 1")
-        mean = np.zeros((operators, self._ends.size))
+        mean = np.empty((operators, self._ends.size))
         for type_, (start, end) in enumerate(pairwise([0, *self._ends])):
-            if end > start:
-                mean[:, type_] = np.mean(each[start:end], axis=0)
+            own = each[start:end] if end > start else [self._absent[type_].strategy]
+            mean[:, type_] = np.mean(own, axis=0)
         return mean
 
 

@@ -2,13 +2,15 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from airan_market.agents.belief import measured as measured_module
 from airan_market.agents.belief.measured import GREATEST, PROBES, STEP, measured
 from airan_market.agents.screening.envelope import EnvelopePieces
 from airan_market.agents.screening.monotone import maximise_monotone
 from airan_market.sim.estimation.pilot import PilotRun
+from airan_market.sim.estimation.sample_tail import LEVELS, SampleTail
 from airan_market.sim.theory.preemptive import class_end_to_end_tail
 from airan_market.sim.traffic.arrival_laws import Bursts
 from airan_market.sim.traffic.work_laws import Deterministic, Lognormal
@@ -60,6 +62,40 @@ def test_between_nodes_the_exact_law_is_met_within_a_few_percent():
     error = values.std(axis=0, ddof=1) / np.sqrt(6)
     exact = np.diag(class_end_to_end_tail(at, servers[0], rates[0], np.diff(loads, prepend=0.0)))
     assert (np.abs(values.mean(axis=0) - exact) < 0.08 * exact + 5 * error).all()
+
+
+@settings(max_examples=30)
+@given(st.floats(0.0, 0.99), st.floats(0.0, 0.99))
+@example(0.96, 0.98)
+def test_what_nodes_say_is_weighed_as_the_module_has_it(above: float, total: float):
+    """Nodes that answer a function linear in e^(2u) and in e^v: between them it is met exactly.
+
+    It rises differently along its arguments and with the operator: none can stand for another.
+    Beyond the last node the answer grows with 1 / (1 - load) of the types above and of all.
+    """
+
+    def said(u, v, capacity):
+        return (1 + 0.3 * np.exp(2 * u) + 0.7 * np.exp(v) + 0.05 * np.exp(2 * u + v)) / capacity
+
+    def node(stages, i, j, pilot):
+        v = STEP * j if j else -np.log1p(-PROBES)
+        scale = said(STEP * i, v, stages[0][1] * stages[1][1])
+        return SampleTail(scale * np.arange(LEVELS.size), np.array(2 * scale))
+
+    part = np.sort([above, total])
+    capacity = np.array([[CAPACITY], [3 * CAPACITY]])
+    two = np.stack([SERVERS, SERVERS * [1, 3, 1]]), np.stack([RATES, RATES])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(measured_module, "_node", node)
+        tails = measured(*two, capacity * part, pilot=PILOT_RUN).law.tails
+    loads = np.array([[0.0, part[0]], part])  # of the types above, and with their own
+    last = -np.expm1(-GREATEST)
+    u, end = -np.log1p(-np.minimum(loads, last))
+    v = np.maximum(end - u, -np.log1p(-PROBES))
+    beyond = (1 - np.minimum(loads, last)) / (1 - loads)
+    expected = said(u, v, capacity) * beyond.prod(axis=0)
+    assert tails.quantile_s[:, 1] == pytest.approx(expected.ravel(), rel=1e-9)
+    assert tails.excess_s == pytest.approx(2 * expected.ravel(), rel=1e-9)
 
 
 def test_a_type_without_tasks_is_measured_by_probes():

@@ -110,8 +110,9 @@ def test_certificate_asks_for_the_margin(market: MakeMarket) -> None:
 def test_control_a_menu_without_the_margin_breaks_its_promise(market: MakeMarket) -> None:
     """It leaves type 1 nothing, which is enough for the paper and too little for the setting."""
     plain = menus_at(market())
-    found = check_menu(market(own_margin=[0.0, MARGIN]), plain).individual_rationality
-    assert (found.operator, found.type) == (1, 0)
+    checked = check_menu(market(own_margin=[0.0, MARGIN]), plain)
+    found = checked.individual_rationality
+    assert (found.operator, found.type, checked.margin_usd) == (1, 0, MARGIN)
     assert found.violation_usd == pytest.approx(MARGIN, abs=ROUNDING)
     assert check_menu(market(), plain).holds(ROUNDING)
 

@@ -8,9 +8,10 @@ import pytest
 
 from airan_market.agents import Market
 from airan_market.agents.market.tables import Tables
-from airan_market.agents.solution.solver import solve
+from airan_market.agents.solution.solver import arrive, solve
 from airan_market.analysis.store.columns import declared
 from airan_market.scenarios import Scenario, load_scenario
+from airan_market.scenarios.registry import MECHANISMS
 from airan_market.sim import streams
 
 SHORT = ["simulation.rounds=4", "simulation.horizon_s=1", "simulation.warmup_s=0.5"]
@@ -60,6 +61,31 @@ def test_another_damping_is_not_mistaken_for_it(market: Market) -> None:
     """Negative control of the comparison above."""
     outcome = solve(scenario("mechanism.damping=0.3"))
     assert np.abs(market.terms.match_probability - outcome.match_probability).max() > 1e-4
+
+
+CROWDED = [
+    "users.shares=[0.2, 0.3, 0, 0.1, 0.1, 0.1, 0.1, 0.1]",
+    "mechanism.capacity_safety=0.4", "mechanism.shadow_price_step_usd=1e-4",
+    "mechanism.max_iterations=12",
+    "simulation.rounds=3", "simulation.horizon_s=0.01", "simulation.warmup_s=0",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("mechanism", MECHANISMS.ours)
+def test_in_a_crowd_and_for_a_type_without_users_agents_do_as_the_algorithm(mechanism: str) -> None:
+    """Shadow prices rise and fall: one update more or fewer would be seen, and so would a type."""
+    crowded = load_scenario("teleoperation", [*CROWDED, f"mechanism.name={mechanism}"])
+    market = Market(crowded, seed=1)
+    market.run()
+    agreed = arrive(market.primitives)
+    if mechanism == "mixed":
+        shadow = [operator.shadow_price_usd for operator in market.operators]
+        assert shadow == pytest.approx(agreed.shadow_price_usd, rel=1e-8)
+        assert min(shadow) > 0
+    traded = market.terms.match_probability
+    assert traded == pytest.approx(agreed.match_probability, abs=1e-11)
+    assert traded[:, 2].any() == (mechanism != "gsmc")  # there such a type is nowhere
+    assert len(market.agents) == len(market.users) + len(market.operators)
 
 
 def test_iterations_are_spread_over_the_rounds() -> None:

@@ -17,6 +17,7 @@ from airan_market.agents.matching.deferred_acceptance import (
     match,
     match_types,
 )
+from airan_market.agents.mechanism.ct import assumed_menus
 from airan_market.agents.mechanism.gsmc import agree, posted_game, quotas, shares
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.scenarios import load_scenario
@@ -148,6 +149,22 @@ def test_large_games_are_played() -> None:
 def test_quotas_are_whole_users_of_the_effective_capacity(market: Market) -> None:
     """λ̄ = 0.95 · 440 = 418 and 0.95 · 360 = 342 tasks/s, of 6 tasks/s each: 69.67 and 57."""
     assert quotas(market()).tolist() == [69, 57]
+
+
+def test_operators_keep_those_who_leave_them_most_not_those_who_pay_most(market: Market) -> None:
+    """Two users of type 1 pay most, and are late so often that operator 1 would rather have others.
+
+    All want operator 1, which has 69 places.
+    """
+    primitives = market(users=[2.0, 60.0, 20.0], sensitivity=[8e-4, 3e-4, 2e-4])
+    _, menu = assumed_menus(primitives)
+    game = posted_game(primitives)
+    profit = menu.price_usd - 1.2e-3 * menu.violation_probability - 8e-6
+    assert game.profit_usd == pytest.approx(profit.T, rel=1e-12)
+    assert [game.ranking(m) for m in (0, 1)] == [[1, 2, 0]] * 2
+    assert (-menu.price_usd).argsort(axis=1).tolist() == [[0, 1, 2]] * 2
+    users = agree(primitives).match_probability * primitives.users
+    assert users == pytest.approx(np.array([[0, 60, 9], [2, 0, 11]]))
 
 
 def test_fractional_users_take_whole_places(market: Market) -> None:

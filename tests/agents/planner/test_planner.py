@@ -276,6 +276,25 @@ def test_no_split_is_above_the_bound(market: Market, split: list[float], crowd: 
 BOUNDS: dict[float, float] = {}  # one computation a market
 
 
+def test_a_type_without_users_leaves_the_bound_as_tight(market: Market) -> None:
+    """At the same prices of the others it is the bound of the market without the type."""
+    found = welfare_bound(market(users=[30.0, 0.0, 40.0]), coarse=20, fine=100, rounds=3)
+    left_out = market(users=[30.0, 40.0], sensitivity=[8e-4, 2e-4])
+    prices = found.task_price_usd[[0, 2]]
+    bound = float(prices @ left_out.demand_per_s)
+    bound += sum(best_loads(grid, prices)[0] for grid in grids(left_out, 100))
+    assert found.bound_usd_per_s == pytest.approx(bound, rel=1e-12)
+
+
+def test_no_load_from_a_node_on_is_worth_more_than_its_ceiling(market: Market) -> None:
+    """Where operators are nearly empty Chernoff's bound falls with the load: worth rises first."""
+    for case in ({}, BINDING):
+        for grid in grids(market(**case), 50):
+            assert (np.diff(grid.worth_usd, axis=0) > 0).any()
+            above = [grid.worth_usd[k:].max(axis=0) for k in range(51)]
+            assert np.array_equal(grid.ceiling_usd, above)
+
+
 def test_control_a_bound_without_its_rounding_is_broken(market: Market) -> None:
     """Taken at the nodes alone, on a coarse grid, the inner problem falls below a split."""
     primitives = market()
@@ -322,11 +341,16 @@ def test_predecessors_are_the_best(value: list[float], gain: list[float], window
         assert reached == pytest.approx(best, abs=1e-12)
 
 
-def test_inner_problem_against_enumeration() -> None:
+@pytest.mark.parametrize(
+    ("shift", "demand"),
+    # some loads are worth less than nothing; or all are worth more, and demand is the limit
+    [(0.0, [6.0, 4.0, 8.0]), (3.0, [2.0, 2.5, 4.0])],
+)
+def test_inner_problem_against_enumeration(shift: float, demand: list[float]) -> None:
     """Every chain of nodes of a small grid: none is above, and the nodes found are the best."""
     rng = np.random.default_rng(8)
-    worth = -np.sort(-rng.normal(0.5, 1.0, (7, 3)), axis=0)
-    grid = Grid(2.0, worth, worth, np.array([6.0, 4.0, 8.0]))
+    worth = -np.sort(-rng.normal(0.5, 1.0, (7, 3)), axis=0) + shift
+    grid = Grid(2.0, worth, worth, np.array(demand))
     prices = np.array([0.1, 0.2, 0.0])
     chains = [c for c in product(range(7), repeat=3) if c[0] <= c[1] <= c[2]]
 

@@ -57,6 +57,12 @@ def test_counts_are_those_of_a_run_that_knows_no_end():
     assert (result.played_tasks > result.tasks.sum(1)).all()
 
 
+def test_a_task_that_takes_exactly_as_long_is_not_later():
+    kept = found(replications=1, keep_latencies=True).latencies_s[0][0]  # sorted
+    exact = found(latency_s=[kept[10]], replications=1)
+    assert exact.exceedances[0, 0, 0] == kept.size - 11
+
+
 def test_a_latency_far_beyond_the_horizon_costs_nothing():
     """Once the last measured task is done nothing is left to decide."""
     far = found(latency_s=[1.0, 1e7])

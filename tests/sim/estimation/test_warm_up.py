@@ -92,6 +92,13 @@ def test_the_slowest_type_sets_the_warm_up():
     assert found.type_warm_up_s[0] < 60.0
 
 
+def test_the_cut_is_turned_into_the_mean_arrival_over_the_pilots():
+    """The tenth task comes at 10 s in one pilot, at 20 s and at 60 s in the others."""
+    latency_s = np.concatenate([np.full(10, 9.0), np.resize([1.0, 2.0], 90)])
+    arrival_s = [[gap * np.arange(100.0)] for gap in (1.0, 2.0, 6.0)]
+    assert warm_up_of(arrival_s, [[latency_s]] * 3, 700.0).warm_up_s == 30.0
+
+
 def test_a_type_that_cannot_be_judged_and_one_that_has_not_settled_are_named():
     few = warm_up_of(*pilots(10.0, (3, 400)))
     assert "Type 1: " in few.notes[0]

@@ -4,6 +4,7 @@ Every statistical test has a fixed seed and says how often it would fail by chan
 """
 
 from functools import cache
+from statistics import mean, stdev
 
 import numpy as np
 import pytest
@@ -245,6 +246,23 @@ def test_a_curve_is_a_tail():
 
 
 # ---- honest standard errors ----
+
+
+@pytest.mark.parametrize("batches", [2, 5, 32])
+def test_the_standard_error_is_that_of_the_mean_of_the_batches(batches):
+    """With a method whose batches are known: the estimator of a mean, from its textbook."""
+
+    def drawn(law, t, size):
+        return lambda rng: (rng.exponential(t), 1)
+
+    t = [0.5, 1.5]
+    tail = rare_tail(t, *TANDEM, 1, seed=9, paths=64, method=drawn, batches=batches)
+    values = [stream(9, "rare event", 1, 0, batch).exponential(t) for batch in range(batches)]
+    for i, batch in enumerate(zip(*values, strict=True)):
+        assert tail.probability[i] == pytest.approx(mean(batch), rel=1e-12)
+        error = stdev(batch) / batches**0.5
+        assert tail.standard_error[i] == pytest.approx(error, rel=1e-12)
+        assert tail.largest_share[i] == pytest.approx(max(batch) / sum(batch), rel=1e-12)
 
 
 @pytest.mark.long

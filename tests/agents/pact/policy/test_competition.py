@@ -16,7 +16,8 @@ from airan_market.scenarios import load_pact
 
 def provider(*services: tuple[float, float], **settings: Any) -> PactMarket:
     tables = [{"name": f"s{i}", "quality": q, "cost_usd": c} for i, (q, c) in enumerate(services)]
-    pact = {"types": [1, 2, 3, 4], "services": tables, **settings}
+    users = {"types": [1, 2, 3, 4], "probabilities": [0.15, 0.2, 0.25, 0.4]}
+    pact = {**users, "services": tables, **settings}
     return markets_of(load_pact({"name": "p", "pact": pact}))[0]
 
 
@@ -34,7 +35,7 @@ def test_twins_share_every_type_and_sell_the_same_menu() -> None:
 
 def test_where_it_ends_is_a_fixed_point_of_designs_and_responses() -> None:
     end, floor = 0.02, 0.05
-    found = compete([CHEAP, GOOD], temperature_end_usd=end, demand_floor=floor)
+    found = compete([CHEAP, GOOD], temperature_end_usd=end, demand_floor=floor, tolerance=1e-12)
     assert found.converged
     utility = np.array([contract.user_utility_usd for contract in found.contracts])
     answer = mixed_response(utility, 0.0, end)
@@ -84,6 +85,22 @@ def test_twins_could_undercut_each_other_and_a_monopolist_nobody() -> None:
     everybody = float(twins.probability @ first.profit_usd)
     expected = everybody - twins.provider_utility_usd[0]
     assert twins.undercutting_gain_usd()[0] == pytest.approx(expected, abs=1e-12)
+
+
+def test_no_cut_of_a_fine_grid_gains_more_than_undercutting_does() -> None:
+    """Every type goes where it has most, to who undercuts at a tie; one has to cut by something."""
+    middle = provider((0.5, 0.1), (0.7, 0.2), quality_min=0.5, quality_max=0.7)
+    found = compete([middle, GOOD])
+    utility = np.array([contract.user_utility_usd for contract in found.contracts])
+    best = []
+    cuts = np.linspace(0.0, 2.0, 20_001)[:, np.newaxis]
+    for m, contract in enumerate(found.contracts):
+        won = utility[m] + cuts >= np.maximum(utility[1 - m], 0.0)
+        profit = contract.price_usd - contract.cost_usd - cuts
+        gain = (won * profit) @ found.probability - found.provider_utility_usd[m]
+        assert found.undercutting_gain_usd()[m] == pytest.approx(gain.max(), abs=1e-4)
+        best.append(float(cuts[gain.argmax(), 0]))
+    assert best == pytest.approx([0.1291, 0.0], abs=1e-3)
 
 
 def test_the_order_of_the_providers_does_not_matter() -> None:

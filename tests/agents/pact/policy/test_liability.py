@@ -20,8 +20,8 @@ def market() -> PactMarket:
             ("a", 0.3, 0.02, 0.5), ("b", 0.6, 0.1, 0.3), ("c", 0.8, 0.3, 0.1),
         )
     ]  # fmt: skip
-    pact = {"types": [1, 2, 3, 4], "services": services}
-    return markets_of(load_pact({"name": "small", "pact": pact}))[0]
+    users = {"types": [1, 2, 3, 4], "probabilities": [0.3, 0.15, 0.2, 0.35]}
+    return markets_of(load_pact({"name": "small", "pact": {**users, "services": services}}))[0]
 
 
 @pytest.mark.parametrize("menu", ["continuous", "discrete"])
@@ -64,6 +64,9 @@ def test_welfare_counts_everybody_once(market: PactMarket, menu: str) -> None:
         total = float(contract.probability @ (worth - cost - harm))
         assert point.welfare_with_harm_usd == pytest.approx(total, abs=1e-12)
         assert point.harm_usd == pytest.approx(float(contract.probability @ harm), abs=1e-12)
+        assert point.served == pytest.approx(1.0)
+        mean = contract.probability @ np.stack([contract.quality, contract.price_usd], axis=1)
+        assert (point.quality, point.price_usd) == pytest.approx(tuple(mean), abs=1e-12)
 
 
 def test_charging_exactly_the_harm_makes_both_welfares_one(market: PactMarket) -> None:

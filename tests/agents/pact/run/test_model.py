@@ -9,6 +9,7 @@ from airan_market.agents.matching.assignment import OUT
 from airan_market.agents.pact.contract.valuation import valuation
 from airan_market.agents.pact.market import markets_of
 from airan_market.agents.pact.run.board import PactBoard, best_item, valued
+from airan_market.agents.pact.run.capacity import capacity_of
 from airan_market.agents.pact.run.catalogue import catalogue_of
 from airan_market.agents.pact.run.clearing import PactClearing
 from airan_market.agents.pact.run.model import PactSimulation, PactTables
@@ -377,10 +378,11 @@ def test_a_trace_that_is_not_there_is_told(tmp_path):
 def test_tasks_have_users_of_their_own():
     tasks = [{"name": "chat", "share": 0.75}, {"name": "code", "share": 0.25}]
     services = ({**EASY, "task": "chat"}, {**GOOD, "task": "chat"}, {**GOOD, "task": "code"})
-    tables = played("traffic.users=80", services=services, pact={"tasks": tasks})
+    market = {"services": services, "pact": {"tasks": tasks, "probabilities": [0.35, 0.65]}}
+    tables = played("traffic.users=80", **market)
     last = tables.rounds[tables.rounds["round"] == 3]
     assert last["market"].tolist() == [1, 1, 2, 2]
-    assert last["users"].tolist() == [30, 30, 10, 10]
+    assert last["users"].tolist() == [21, 39, 7, 13]
     assert set(last["service"]) == {1, 2, 3}
     assert last["type"].tolist() == [1, 2, 1, 2]
     assert (last.loc[last["market"] == 2, "service"] == 3).all()
@@ -388,6 +390,12 @@ def test_tasks_have_users_of_their_own():
     assert set(coders["type"]) == {1, 2}
     assert (coders["service"] == 3).all()
     assert coders["user"].min() == 61
+    # and those whom the search for capacity sends to a service are as many
+    small = scenario("traffic.users=80", **market)
+    markets = markets_of(small)
+    found = capacity_of(small, markets, catalogue_of(small, markets), seed=1)
+    users = (last.groupby("service")["users"].sum() / 80).to_dict()
+    assert {c.service + 1: c.share for c in found} == pytest.approx(users)
 
 
 def test_a_closed_run_is_over():
