@@ -12,7 +12,8 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from matplotlib.figure import Figure
 
 from airan_market.analysis.figure_style import save
-from airan_market.analysis.store.manifest import KINDS, Manifest, write_text
+from airan_market.analysis.store.durable import write_text
+from airan_market.analysis.store.manifest import KINDS, Manifest
 from airan_market.analysis.wording import Section, interval, number, probability
 
 PAGE = "report.html"

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from airan_market.analysis.ended import Ended, drawn
 from airan_market.analysis.exits import is_interruption
 from airan_market.analysis.runs.summary import summarise
 from airan_market.analysis.store.directory import default_directory
-from airan_market.analysis.store.ended import Ended, drawn
+from airan_market.analysis.store.durable import write_json
 from airan_market.analysis.store.interruption import Interruption
-from airan_market.analysis.store.manifest import write_json
 from airan_market.analysis.store.reader import PactRun, load_run
-from airan_market.analysis.store.writer import RunWriter
+from airan_market.analysis.store.writer import RunWriter, fault_of, frames_of
 from airan_market.scenarios import Fault, PactScenario, Scenario, ScenarioError
 
 if TYPE_CHECKING:
     from airan_market.agents.rounds.model import RoundModel
 
-NO_UNDER_WAY = "Tasks under way when the run failed are missing from tasks.parquet."
+NO_UNDER_WAY = "Tasks under way after the last finished round are missing from tasks.parquet."
 
 
 def play(
@@ -37,9 +38,12 @@ def play(
 ) -> Ended:
     """Play a scenario and leave a run directory with tables, summary, figures and report.
 
-    Ctrl-C and the signal to terminate end it early: the finished rounds are kept, with their
-    tables readable and the status `interrupted`. So are the finished rounds of a market that
-    fails, with the status `failed`. When no round was finished nothing is left.
+    Every finished round is on the disk before the next begins. Ctrl-C and the signals to terminate
+    and to hang up end a run early: the finished rounds are kept, with their tables readable and the
+    status `interrupted`. So are the finished rounds of a market that fails, with the status
+    `failed`. When no round was finished nothing is left. After a full disk, or a killed process,
+    they are parts in `.NAME.partial` beside the directory. The same call goes on from there, to the
+    bytes of a run that was never stopped.
 
     Parameters
     ----------
@@ -58,8 +62,9 @@ def play(
     on_draw : function
         Called once, before figures and report are made.
     make_market : callable, optional
-        Called with the scenario, `seed=` and `task_sink=`; that of the kind of scenario unless
-        told: `agents.market.model.Market` or `agents.pact.run.model.PactSimulation`.
+        Called with the scenario, `seed=` and `task_sink=`, perhaps again at the end; that of the
+        kind of scenario unless told: `agents.market.model.Market` or
+        `agents.pact.run.model.PactSimulation`.
     interruptible : function, optional
         What a signal may cut off inside a round, because the market is as it was before the round
         until this returns; `sim.engines.engine.simulate` unless told. Elsewhere a signal waits.
@@ -82,13 +87,15 @@ def play(
         with interruption.shield():
             place = out or default_directory(scenario, seed)
             writer = RunWriter(place, scenario, seed, force=force)
-        session = _Session(
-            writer, interruption, interruptible or simulate, on_start, on_round, on_draw
+        make = partial(
+            market_at_boundary, writer, make_market or market_of(scenario), scenario, seed
         )
-        return session.play(make_market or _market_of(scenario), scenario, seed)
+        return _Session(
+            writer, interruption, interruptible or simulate, make, on_start, on_round, on_draw
+        ).play()
 
 
-def _market_of(scenario: Scenario | PactScenario) -> Callable[..., RoundModel]:
+def market_of(scenario: Scenario | PactScenario) -> Callable[..., RoundModel]:
     """What plays a scenario, imported only now: Mesa and SciPy are not for those who read runs."""
     if isinstance(scenario, Scenario):
         from airan_market.agents.market.model import Market
@@ -99,6 +106,16 @@ def _market_of(scenario: Scenario | PactScenario) -> Callable[..., RoundModel]:
     return PactSimulation
 
 
+def market_at_boundary(
+    writer: RunWriter, make_market: Callable[..., RoundModel], scenario: Any, seed: int
+) -> RoundModel:
+    """A market as it stands after the rounds that are on the disk."""
+    market, state = make_market(scenario, seed=seed, task_sink=writer.take), writer.parts.state
+    if state is not None:
+        market.restore(state)
+    return market
+
+
 @dataclass
 class _Session:
     """One run from the market's first round to the directory's final name."""
@@ -106,35 +123,32 @@ class _Session:
     writer: RunWriter
     interruption: Interruption
     interruptible: Callable[..., Any]
+    make: Callable[[], RoundModel]
     on_start: Callable[[RoundModel], None]
     on_round: Callable[[RoundModel], None]
     on_draw: Callable[[], None]
-    market: RoundModel | None = None
 
-    def play(
-        self, make: Callable[..., RoundModel], scenario: Scenario | PactScenario, seed: int
-    ) -> Ended:
-        status, error = self._play_rounds(make, scenario, seed)
+    def play(self) -> Ended:
+        status, error = self._play_rounds()
         if status == "complete":
             return self._end_complete()
         with self.interruption.shield(swallow=True):
             return self._end_early(status, error)
 
-    def _play_rounds(
-        self, make: Callable[..., RoundModel], scenario: Scenario | PactScenario, seed: int
-    ) -> tuple[str, Exception | None]:
+    def _play_rounds(self) -> tuple[str, Exception | None]:
+        writer = self.writer
         try:
-            market = self.market = make(scenario, seed=seed, task_sink=self.writer.take)
+            market = self.make()
             self.on_start(market)
             while market.round < market.rounds_planned:
                 with self.interruption.shield(open_in=self.interruptible):
                     market.step()
-                    self.writer.commit(market.round)
+                    writer.commit(market)
                 self.on_round(market)
             with self.interruption.shield():
                 market.close()
-                self.writer.commit(market.round)
-                self._write_tables("complete")
+                frames = frames_of(market, writer.tables)
+                writer.finish("complete", frames, [*market.notes, *writer.notes])
         except KeyboardInterrupt:
             return "interrupted", None
         except Exception as error:
@@ -157,36 +171,58 @@ class _Session:
         return Ended("complete", rounds, path, summary or None, told, error, undrawn)
 
     def _end_early(self, status: str, error: Exception | None) -> Ended:
-        writer, market = self.writer, self.market
+        writer = self.writer
         writer.drop_pending()  # of the round that was cut off
-        if market is None or writer.rounds == 0:
+        if writer.rounds == 0:
             writer.discard()
             if error:
                 raise error
             return Ended(status, messages=tuple(writer.messages))
-        notes = []
         try:
-            market.close()
-            writer.commit(writer.rounds)
-        except Exception:  # a market that failed may be unable to say what is under way
-            writer.drop_pending()
-            notes.append(NO_UNDER_WAY)
-        text = None if error is None else f"{type(error).__name__}: {error}"
-        self._write_tables(status, notes, text)
-        summary = write_summary(writer.partial)
-        path = writer.publish()
+            path, summary = seal(writer, status, self.make, error)
+        except OSError as fault:  # the disk is full: what is there is what was finished
+            writer.release()
+            told = tuple(writer.messages)
+            return Ended(status, writer.rounds, writer.partial, None, told, error or fault)
         return Ended(status, writer.rounds, path, summary, tuple(writer.messages), error)
 
-    def _write_tables(
-        self, status: str, notes: list[str] | None = None, error: str | None = None
-    ) -> None:
-        assert self.market is not None
-        tables, frames = self.market.tables(), {}
-        for name in self.writer.tables[:-1]:  # tasks were written on the way
-            frame = getattr(tables, name)
-            finished = frame["round"] <= self.writer.rounds if "round" in frame else slice(None)
-            frames[name] = frame[finished]
-        self.writer.finish(status, frames, [*self.market.notes, *(notes or [])], error)
+
+def seal(
+    writer: RunWriter, status: str, make: Callable[[], RoundModel], error: Exception | None = None
+) -> tuple[Path, dict[str, Any]]:
+    """Make a readable run of the rounds that are on the disk; parts stay, to go on from.
+
+    Parameters
+    ----------
+    writer : RunWriter
+        With a round at least.
+    status : str
+        `interrupted` or `failed`.
+    make : function
+        The market as it stands after those rounds: it settles what was under way by then.
+    error : Exception, optional
+        What made the run fail.
+
+    Returns
+    -------
+    tuple
+        The directory, and what is in its `summary.json`.
+    """
+    frames, notes = None, list(writer.notes)
+    try:
+        if fault_of(writer.partial, writer.manifest.kind, writer.code, check=False):
+            raise ValueError("no state to settle from")
+        market = make()
+        market.close()
+        frames = frames_of(market, writer.tables)
+        notes = [*market.notes, *notes]
+    except Exception:  # of an agent of one's own that failed, perhaps, and fails again
+        writer.drop_pending()
+        notes.append(NO_UNDER_WAY)
+    text = None if error is None else f"{type(error).__name__}: {error}"
+    writer.finish(status, frames, notes, text)
+    summary = write_summary(writer.partial)
+    return writer.publish(), summary
 
 
 def write_summary(directory: Path) -> dict[str, Any]:

@@ -76,8 +76,12 @@ class Progress:
             self._show(f"reading {done} of {of}", "readings", done, of)
 
     def begun(self, market: Any) -> None:
-        """Everything is loaded, the first of `rounds_planned` rounds begins."""
-        self._show(f"playing {market.rounds_planned} rounds", "round 1, with the warm-up")
+        """Everything is loaded, the next of `rounds_planned` rounds begins."""
+        done, of = market.round, market.rounds_planned
+        if done:
+            self._show(f"going on after round {done} of {of}", f"round {done + 1}", done, of)
+        else:
+            self._show(f"playing {of} rounds", "round 1, with the warm-up")
 
     def round(self, market: Any) -> None:
         """A round was finished, the market's `round`."""

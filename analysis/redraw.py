@@ -5,11 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from airan_market.analysis.resume import recover
+from airan_market.analysis.store.lock import locked, require_no_link
+from airan_market.analysis.store.manifest import recorded
 from airan_market.analysis.store.reader import Stored, load_run, opened
 
 
 def redraw(directory: Path) -> dict[str, Any]:
     """Compare the tables with the manifest, then write figures and `report.html` again.
+
+    Of a run that a killed process left, the finished rounds are first made one that is readable.
 
     Returns
     -------
@@ -21,16 +26,25 @@ def redraw(directory: Path) -> dict[str, Any]:
     RunError
         When it is none of ours, is not finished, or was changed.
     """
+    recover(directory)
+    require_no_link(directory)
+    with locked(directory):
+        told = _redrawn(directory)
+        recorded(directory, opened(directory))
+    return told
+
+
+def _redrawn(directory: Path) -> dict[str, Any]:
     manifest = opened(directory)
     if manifest.kind in ("market", "pact"):
         from airan_market.analysis import play
 
-        load_run(directory).verify()
+        load_run(directory).verify(tables_only=True)
         summary = play.write_summary(directory)
         play.draw(directory)
         return summary
     stored = Stored(directory, manifest)
-    stored.verify()
+    stored.verify(tables_only=True)
     if manifest.kind == "validation":
         from airan_market.analysis.validation.session import draw as draw_validation
 

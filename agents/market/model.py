@@ -80,7 +80,18 @@ class Market(RoundModel):
     >>> tables = Market(load_scenario("teleoperation", short), seed=1).run()
     >>> len(tables.rounds), int(tables.rounds["users"].sum()) <= 150
     (24, True)
+
+    One that goes on where another stood:
+
+    >>> whole, first, second = (Market("teleoperation", 1, **{"simulation.rounds": 2,
+    ...     "simulation.horizon_s": 0.1, "simulation.warmup_s": 0.1}) for _ in range(3))
+    >>> first.step()
+    >>> second.restore(first.snapshot())
+    >>> second.run().rounds.equals(whole.run().rounds)
+    True
     """
+
+    _changing = (*RoundModel._changing, "negotiation", "agreed")
 
     def __init__(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Self, TypeVar
 
 import mesa
@@ -16,6 +16,7 @@ from mesa.datacollection import DataCollector
 
 from airan_market.agents.primitives.stations import discipline_notes, engine_of
 from airan_market.agents.primitives.traffic import Traffic
+from airan_market.agents.rounds.snapshot import Places, given, packed, unpacked
 from airan_market.scenarios.schema.doubts import require_playable
 from airan_market.sim.arrays import IntArray
 from airan_market.sim.engines.engine import simulate
@@ -36,7 +37,8 @@ class RoundModel(mesa.Model, ABC):
     of `seed`, not from Mesa's `random` and `rng`, which are there for agents of one's own.
 
     A market supplies `_agree`, `_workload`, `_observe`, `_settle_rest` and `tables`, sets
-    `_traffic`, `clearing` and `datacollector`, and adds to `notes`.
+    `_traffic`, `clearing` and `datacollector`, adds to `notes`, and names in `_changing` which of
+    its attributes change from round to round.
 
     Parameters
     ----------
@@ -70,6 +72,10 @@ class RoundModel(mesa.Model, ABC):
     running: bool
     clearing: Any
     _traffic: Traffic
+    #: Attributes that change in play; with those of the agents they are the state of a market.
+    _changing: tuple[str, ...] = (
+        "round", "steps", "running", "occupancy", "under_way", "clearing", "_state", "_offered",
+    )  # fmt: skip
 
     def __init__(
         self, scenario: Any, seed: int | None, servers: IntArray, task_sink: TaskSink | None
@@ -132,6 +138,7 @@ class RoundModel(mesa.Model, ABC):
         if not self.running:
             raise RuntimeError(f"round {self.round + 1}: the run is over")
         round_ = self.round + 1
+        assert self._given  # as long as nothing has changed
         self._agree(round_)
         if round_ == 1:
             self._trade(0)
@@ -140,6 +147,60 @@ class RoundModel(mesa.Model, ABC):
         self._observe()
         self.datacollector.collect(self)
         self.running = round_ < self.rounds_planned
+
+    def snapshot(self) -> bytes:
+        """State between two rounds, for `restore` of a market made alike.
+
+        Raises
+        ------
+        SnapshotError
+            When an agent of one's own holds what cannot be kept, such as an open file.
+        """
+        content = {
+            "market": {name: getattr(self, name) for name in self._changing},
+            "agents": {agent.unique_id: vars(agent) for agent in self.agents},
+            "collected": self.datacollector.model_vars,
+            "draws": (self.random.getstate(), self.rng.bit_generator.state),
+        }
+        return packed(content, self._given)
+
+    def restore(self, snapshot: bytes) -> None:
+        """Take up the state of another market, which was made with the same arguments as this.
+
+        Raises
+        ------
+        SnapshotError
+            When it is no such state.
+
+        Examples
+        --------
+        See `agents.market.model.Market`.
+        """
+        agents = {agent.unique_id: agent for agent in self.agents}
+        content = unpacked(
+            snapshot,
+            self._given,
+            {type(agent).__module__ for agent in self.agents},
+            lambda found: (
+                found["agents"].keys() == agents.keys()
+                and found["market"].keys() == set(self._changing)
+            ),
+        )
+        for name, value in content["market"].items():
+            setattr(self, name, value)
+        for number, attributes in content["agents"].items():
+            vars(agents[number]).update(attributes)
+        self.datacollector.model_vars = content["collected"]
+        drawn, self.rng.bit_generator.state = content["draws"]
+        self.random.setstate(drawn)
+
+    @cached_property
+    def _given(self) -> Places:
+        """What the scenario gives, by its place; first asked for before the first round."""
+        changing = {name: getattr(self, name) for name in self._changing}
+        parts = {name: part for name, part in changing.items() if hasattr(part, "__dict__")}
+        agents = {f"agent {agent.unique_id}": agent for agent in self.agents}
+        return given({"market": self, **agents}, parts)
 
     def close(self) -> None:
         """End the run: settle what is still under way and hand out its rows."""

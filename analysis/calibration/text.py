@@ -16,7 +16,8 @@ from airan_market.analysis.page import write_page
 from airan_market.analysis.reproduction.published import default_totals, table_i
 from airan_market.analysis.runs.summary import plain
 from airan_market.analysis.store.directory import DirectoryWriter
-from airan_market.analysis.store.manifest import Manifest, write_json, write_text
+from airan_market.analysis.store.durable import write_json, write_text
+from airan_market.analysis.store.manifest import Manifest
 from airan_market.analysis.store.tables import write_frame
 from airan_market.analysis.wording import Section
 from airan_market.scenarios import Scenario

@@ -20,7 +20,7 @@ from airan_market.analysis.cli.pact import pact
 from airan_market.analysis.cli.questions import questions
 from airan_market.analysis.cli.report import report
 from airan_market.analysis.cli.reproduce import reproduce
-from airan_market.analysis.cli.run import run
+from airan_market.analysis.cli.run import resume, run
 from airan_market.analysis.cli.scenarios import scenarios
 from airan_market.analysis.cli.solve import solve
 from airan_market.analysis.cli.validate import validate
@@ -37,7 +37,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (
-    run, solve, validate, reproduce, calibrate, questions, pact, report, scenarios,
+    run, resume, solve, validate, reproduce, calibrate, questions, pact, report, scenarios,
 ):  # fmt: skip
     app.command()(command)
 

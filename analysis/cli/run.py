@@ -1,14 +1,20 @@
-"""`airan-market run`."""
+"""`airan-market run`, and `resume`, which goes on with one."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from airan_market.analysis.cli import asking as ask
 from airan_market.analysis.cli.telling import ending
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airan_market.analysis.ended import Ended
+    from airan_market.scenarios import PactScenario, Scenario
 
 
 def run(
@@ -37,22 +43,59 @@ def run(
     short = {"--engine": engine, "--rounds": rounds, "--horizon": horizon}
     short |= {"--mechanism": mechanism, "--belief": belief}
     loaded = ask.load_any(scenario, settings, short, quiet=quiet)
-    from airan_market.analysis.play import headline, play
+    from airan_market.analysis.play import play
+
+    def played(**told: Any) -> Ended:
+        with ask.faults_of(scenario, loaded.name):
+            return play(loaded, seed, out, force=force, **told)
+
+    raise typer.Exit(_status(loaded, played, quiet=quiet, as_json=as_json, debug=debug))
+
+
+def resume(
+    directory: Annotated[
+        Path, typer.Argument(metavar="DIR", help="What a run that was stopped has left.")
+    ],
+    use: ask.Use = None,
+    quiet: ask.Quiet = False,
+    as_json: ask.Json = False,
+    debug: ask.Debug = False,
+) -> None:
+    """Go on with a run that was stopped, after its last finished round.
+
+    It ends with the same bytes as if it had never been stopped. So does the command that began it.
+    """
+    from airan_market.analysis.resume import resume as resumed
+    from airan_market.analysis.resume import stopped
+
+    loaded = stopped(directory).scenario
+
+    def played(**told: Any) -> Ended:
+        return resumed(directory, **told)
+
+    raise typer.Exit(_status(loaded, played, quiet=quiet, as_json=as_json, debug=debug))
+
+
+def _status(
+    loaded: Scenario | PactScenario,
+    play: Callable[..., Ended],
+    *,
+    quiet: bool,
+    as_json: bool,
+    debug: bool,
+) -> int:
+    """Play with progress, tell how it ended, return the exit status."""
+    from airan_market.analysis.play import headline
     from airan_market.analysis.progress import COMPILING, Progress
 
     first = "round 1, with the warm-up"
     with Progress(first, loaded.simulation.rounds, quiet=quiet) as progress:
         if ask.has_to_compile(loaded, traffic=True):
             progress.note(COMPILING)
-        with ask.faults_of(scenario, loaded.name):
-            ended = play(
-                loaded,
-                seed,
-                out,
-                force=force,
-                on_start=progress.begun,
-                on_round=progress.round,
-                on_draw=lambda: progress.now("figures and report"),
-            )
+        ended = play(
+            on_start=progress.begun,
+            on_round=progress.round,
+            on_draw=lambda: progress.now("figures and report"),
+        )
     told = headline(ended.summary) if ended.summary else []
-    raise typer.Exit(ending(ended, "round", told, quiet=quiet, as_json=as_json, debug=debug))
+    return ending(ended, "round", told, quiet=quiet, as_json=as_json, debug=debug)

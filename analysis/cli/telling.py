@@ -21,7 +21,7 @@ from airan_market.analysis.exits import (
 )
 
 if TYPE_CHECKING:
-    from airan_market.analysis.store.ended import Ended
+    from airan_market.analysis.ended import Ended
 
 
 def result(fields: Any, text: str, *, as_json: bool) -> None:

@@ -1,37 +1,40 @@
 """Writing a directory so that it is never half-written under its final name.
 
-It is written as the hidden sibling `.NAME.partial` and renamed to `NAME` when it has ended. What is
-decided where two things could be wanted:
+It is written as the hidden sibling `.NAME.partial` and renamed to `NAME` when it has ended, both
+locked (`analysis.store.lock`). What is decided where two things could be wanted:
 
 - What is complete is replaced only with `force`, and only by what is itself complete.
-- What is unfinished (interrupted or failed) takes the final name when that is free; otherwise it
-  becomes `NAME.interrupted` or `NAME.failed`. The complete result of the same scenario, seed and
-  settings replaces it unasked: it holds the same, and the rest.
-- What a killed process left in `.NAME.partial` cannot be read (a Parquet file without its footer),
-  and the same scenario and seed give the same bytes again; so it is removed, and said. What
-  another scenario or seed left there is moved aside, so that its scenario and seed stay known.
-- A directory of another kind, or none of ours, is never touched, with `force` or without.
+- What is unfinished (interrupted or failed) takes the final name when that is free, or taken by the
+  same scenario, seed and settings unfinished; otherwise it becomes `NAME.interrupted` or
+  `NAME.failed`. The complete result of the same scenario, seed and settings replaces it unasked.
+- What a killed or unfinished one of the same scenario, seed, settings and code has kept is taken
+  over where it can be (a run, by its parts). Else what a killed process left is removed, and said,
+  if it holds nothing of worth; what another scenario, seed or code left is moved aside.
+- A directory of another kind, or none of ours, is never touched, with `force` or without, and
+  nothing is written through a symbolic link.
 """
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import hashlib
 import json
 import os
 import shutil
 import time
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from airan_market.analysis.store.durable import sync_directory
+from airan_market.analysis.store.lock import claim, require_no_link
 from airan_market.analysis.store.manifest import (
     KINDS,
     Manifest,
     RunError,
     begin,
     read_manifest,
+    recorded,
     sealed,
 )
 from airan_market.scenarios import PactScenario, Scenario, scenario_hash
@@ -109,6 +112,9 @@ class DirectoryWriter:
         When the name is taken, or another process writes the same directory.
     """
 
+    #: What an unfinished directory has that one like it can go on from; none unless said.
+    _kept: str | None = None
+
     def __init__(
         self,
         target: Path,
@@ -120,20 +126,23 @@ class DirectoryWriter:
         self.target, self.manifest = Path(target), manifest
         if not self.target.name or self.target.name == "..":
             raise RunError(f"{target}: a directory needs a name of its own")
-        self.partial = self.target.with_name(f".{self.target.name}.partial")
+        require_no_link(self.target)
+        self.partial = partial_name(self.target)
         self.messages: list[str] = []
         self._force = force
         self._clock_s = time.monotonic()
         self._check_target()
         self.partial.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = _claim(self.partial, self.messages)
+        self._locks = [claim(self.partial, self.messages)]
         try:
             self._restore_replaced()
+            if self.target.is_dir():
+                self._locks.append(claim(self.target, []))
             self._clear_leftovers()
+            self.manifest = begin(self.partial, scenario, manifest)
         except BaseException:
-            os.close(self._lock)
+            self.release()
             raise
-        self.manifest = begin(self.partial, scenario, manifest)
 
     def seal(self, status: str, tables: Iterable[str] | None = None, **changes: Any) -> Manifest:
         """Write the final manifest, with the hashes of the tables; files stay in `partial`.
@@ -158,21 +167,36 @@ class DirectoryWriter:
             place = self.target
         else:
             place = self._unfinished_name()
+        self.manifest = recorded(self.partial, self.manifest)
+        sync_directory(self.partial)
         aside = _replaced_name(self.target)
         if place.exists():
             os.rename(place, aside)
         os.rename(self.partial, place)
+        sync_directory(place.parent)
         shutil.rmtree(aside, ignore_errors=True)
-        os.close(self._lock)
+        self.release()
         return place
 
     def discard(self) -> None:
         """Remove everything written; nothing is left under any name."""
         shutil.rmtree(self.partial)
-        os.close(self._lock)
+        self.release()
+
+    def release(self) -> None:
+        """Leave everything as it is, for whoever goes on."""
+        while self._locks:
+            os.close(self._locks.pop())
+
+    def _goes_on_from(self, directory: Path) -> bool:
+        """Whether what a directory has kept can be taken over; for those who keep something."""
+        return False
 
     def _unfinished_name(self) -> Path:
-        if not _occupied(self.target):
+        there = manifest_there(self.target, self.manifest.kind)
+        if there is None:
+            return self.target
+        if there.status != "complete" and there.identity == self.manifest.identity:
             return self.target
         status = self.manifest.status
         place = self.target.with_name(f"{self.target.name}.{status}")
@@ -207,23 +231,38 @@ class DirectoryWriter:
         self._check_target()
 
     def _clear_leftovers(self) -> None:
+        """See to what is in `partial`, and take over what an unfinished directory has kept."""
         leftovers = list(self.partial.iterdir())
-        if not leftovers:
-            return
-        try:
-            old = read_manifest(self.partial)
-        except RunError:  # killed before it wrote its manifest
-            old = self.manifest
-        if old.identity == self.manifest.identity:
-            for entry in leftovers:
-                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
-            kind = KINDS[self.manifest.kind]
-            self.messages.append(
-                f"a killed process left this {kind} unfinished and unreadable: it starts afresh"
-            )
-            return
-        aside = self.partial.with_name(f"{self.partial.name}-{old.seed}-{old.scenario_hash[:10]}")
-        shutil.rmtree(aside, ignore_errors=True)
+        if leftovers:
+            try:
+                old = read_manifest(self.partial)
+            except RunError:  # killed before it wrote its manifest
+                old = self.manifest
+            if old.identity == self.manifest.identity and self._goes_on_from(self.partial):
+                _empty(self.partial, but=self._kept)
+                return
+            worth = self._kept is not None and (self.partial / self._kept).exists()
+            if worth or old.identity != self.manifest.identity:
+                self._move_aside(leftovers, old)
+            else:
+                _empty(self.partial)
+                kind = KINDS[self.manifest.kind]
+                self.messages.append(
+                    f"a killed process left this {kind} before anything was finished: it starts "
+                    "afresh"
+                )
+        for status in ("", ".interrupted", ".failed"):
+            place = self.target.with_name(self.target.name + status)
+            if self._kept is not None and (place / self._kept).is_dir():
+                there = manifest_there(place, self.manifest.kind)
+                same = there is not None and there.identity == self.manifest.identity
+                if same and self._goes_on_from(place):
+                    os.rename(place / self._kept, self.partial / self._kept)
+                    return
+
+    def _move_aside(self, leftovers: Iterable[Path], old: Manifest) -> None:
+        mark = f"{old.seed}-{old.scenario_hash[:10]}-{datetime.now():%Y%m%d%H%M%S}"
+        aside = self.partial.with_name(f"{self.partial.name}-{mark}")
         aside.mkdir()
         for entry in leftovers:
             os.rename(entry, aside / entry.name)
@@ -232,30 +271,26 @@ class DirectoryWriter:
         )
 
 
+def partial_name(target: Path) -> Path:
+    """Where a directory is written.
+
+    Examples
+    --------
+    >>> str(partial_name(Path("runs/a")))
+    'runs/.a.partial'
+    """
+    return target.with_name(f".{target.name}.partial")
+
+
+def _empty(directory: Path, but: str | None = None) -> None:
+    for entry in directory.iterdir():
+        if entry.name != but:
+            shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+
+
 def _occupied(path: Path) -> bool:
     return any(path.iterdir()) if path.is_dir() else path.exists()
 
 
 def _replaced_name(target: Path) -> Path:
     return target.with_name(f".{target.name}.replaced")
-
-
-def _claim(partial: Path, messages: list[str]) -> int:
-    """Make the directory and lock it; the kernel frees the lock however the process ends."""
-    while True:
-        partial.mkdir(exist_ok=True)
-        try:
-            lock = os.open(partial, os.O_RDONLY | os.O_DIRECTORY)
-        except FileNotFoundError:  # published by its owner a moment ago
-            continue
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
-                os.close(lock)
-                raise RunError(f"{partial}: another process is writing it") from error
-            # some network file systems offer no locks: better an unguarded run than none
-            messages.append(f"no locks on this file system ({error.strerror}): start no twin run")
-        if partial.exists() and os.path.samestat(os.fstat(lock), partial.stat()):
-            return lock
-        os.close(lock)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import platform
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -13,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from airan_market.analysis.store.durable import sync_file, write_json, write_text
 from airan_market.scenarios import (
     InputError,
     PactScenario,
@@ -25,7 +25,7 @@ from airan_market.scenarios import (
 
 FILE_NAME = "manifest.json"
 #: Version of a directory's layout; raised whenever a reader of the old one would be misled.
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 STATUSES = ("running", "complete", "failed", "interrupted")
 #: Kinds of directories, and what one is called: runs of the two kinds of market, then the rest.
 KINDS = {
@@ -61,9 +61,9 @@ class Manifest:
 
     Start and wall time live here and in no other file, which is why two runs of one scenario and
     seed have equal tables. `settings` is what else the result depends on, `tables` maps a file
-    name to its bytes and SHA-256 (and rows, of Parquet); `scenario_sha256` is that of
-    scenario.toml, `scenario_hash` that of what it says. `engine`, `rounds_planned` and `rounds`,
-    those finished, are of runs.
+    name to its bytes and SHA-256 (and rows, of Parquet), `files` those of every other file to
+    theirs; `scenario_sha256` is that of scenario.toml, `scenario_hash` that of what it says.
+    `engine`, `rounds_planned` and `rounds`, those finished, are of runs.
     """
 
     kind: str
@@ -79,6 +79,7 @@ class Manifest:
     wall_s: float = 0.0
     versions: Mapping[str, str] = field(default_factory=dict)
     tables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    files: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     scenario_sha256: str = ""
     notes: tuple[str, ...] = ()
     error: str | None = None
@@ -126,27 +127,15 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write JSON in one step: a reader sees the old file or the new one, never half of it."""
-    write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
-
-
-def write_text(path: Path, content: str) -> None:
-    """Write a text file in one step (under another name first, then renamed)."""
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(content, encoding="utf-8")
-    os.replace(part, path)
-
-
 def write_manifest(directory: Path, manifest: Manifest) -> None:
     """Write `manifest.json` into a directory."""
-    write_json(directory / FILE_NAME, asdict(manifest))
+    write_json(directory / FILE_NAME, asdict(manifest), sync=True)
 
 
 def begin(directory: Path, scenario: Scenario | PactScenario, manifest: Manifest) -> Manifest:
     """Write scenario and manifest of what is begun into a directory; the manifest."""
     file = directory / "scenario.toml"
-    file.write_text(dump_toml(scenario), encoding="utf-8")
+    write_text(file, dump_toml(scenario), sync=True)
     manifest = replace(manifest, scenario_sha256=sha256(file))
     write_manifest(directory, manifest)
     return manifest
@@ -168,9 +157,19 @@ def sealed(
     if tables is None:
         found = (path for path in directory.rglob("*") if path.suffix in (".parquet", ".csv"))
         tables = sorted(str(path.relative_to(directory)) for path in found)
-    manifest = replace(
-        manifest, tables={name: _record(directory / name) for name in tables}, **changes
-    )
+    records = {}
+    for name in tables:
+        sync_file(directory / name)
+        records[name] = _record(directory / name)
+    return recorded(directory, replace(manifest, tables=records, **changes))
+
+
+def recorded(directory: Path, manifest: Manifest) -> Manifest:
+    """Write and return the manifest with every other file that is there now."""
+    own = {FILE_NAME, "scenario.toml", *manifest.tables}
+    names = (str(path.relative_to(directory)) for path in directory.rglob("*") if path.is_file())
+    others = sorted(name for name in names if name not in own and not name.startswith("parts/"))
+    manifest = replace(manifest, files={name: _record(directory / name) for name in others})
     write_manifest(directory, manifest)
     return manifest
 
@@ -206,7 +205,7 @@ def read_manifest(directory: Path) -> Manifest:
     content = _of_old(directory, content)
     found = content.get("schema_version")
     if found != SCHEMA_VERSION:
-        raise RunError(f"{path}: schema_version = {found!r}: allowed 1 and {SCHEMA_VERSION}")
+        raise RunError(f"{path}: schema_version = {found!r}: allowed 1 to {SCHEMA_VERSION}")
     names = {entry.name for entry in fields(Manifest)}
     known = set(content) == names and content["kind"] in KINDS
     if not known or content["status"] not in STATUSES:
@@ -215,7 +214,12 @@ def read_manifest(directory: Path) -> Manifest:
 
 
 def _of_old(directory: Path, content: dict[str, Any]) -> dict[str, Any]:
-    """A manifest of version 1, whose runs did not say of which market they are, as one of today."""
+    """A manifest of an older version as one of today.
+
+    Version 2 records tables alone; runs of version 1 do not say of which market they are.
+    """
+    if content.get("schema_version") == 2:
+        return content | {"files": {}, "schema_version": SCHEMA_VERSION}
     if content.get("schema_version") != 1:
         return content
     try:
@@ -224,4 +228,5 @@ def _of_old(directory: Path, content: dict[str, Any]) -> dict[str, Any]:
         kind = "market"
     tables = content.pop("files", content.get("tables", {}))
     today = {"settings": {}, "engine": "", "rounds_planned": 0, "rounds": 0, "scenario_sha256": ""}
-    return today | content | {"kind": kind, "tables": tables, "schema_version": SCHEMA_VERSION}
+    now = {"kind": kind, "tables": tables, "files": {}, "schema_version": SCHEMA_VERSION}
+    return today | content | now

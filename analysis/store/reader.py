@@ -12,6 +12,7 @@ from typing import Any, cast
 import pandas as pd
 
 from airan_market.analysis.store.columns import declared
+from airan_market.analysis.store.lock import require_no_link
 from airan_market.analysis.store.manifest import KINDS, Manifest, RunError, read_manifest, sha256
 from airan_market.analysis.store.tables import read_table
 from airan_market.analysis.store.tally import tally_tasks
@@ -88,15 +89,24 @@ class Stored:
         except (OSError, ValueError, KeyError) as error:  # Arrow's faults are of these kinds
             raise RunError(f"{path}: {_first_line(error)}") from error
 
-    def verify(self) -> None:
-        """Compare every table and the scenario with what the manifest says of them.
+    def verify(self, *, tables_only: bool = False) -> None:
+        """Compare every file with what the manifest says of it.
+
+        Parameters
+        ----------
+        tables_only : bool
+            Leave out what is made from tables: pages, figures, summaries.
 
         Raises
         ------
         RunError
-            Naming the first file that is missing or of another hash than recorded.
+            Naming the first file that is missing or of another hash than recorded, or a symbolic
+            link: what is in a directory of ours is in it.
         """
-        for name, record in self.manifest.tables.items():
+        for path in sorted(self.path.rglob("*")):
+            require_no_link(path)
+        files = {} if tables_only else self.manifest.files
+        for name, record in {**self.manifest.tables, **files}.items():
             path = self.path / name
             if not path.is_file():
                 raise RunError(f"{path}: missing")
@@ -125,12 +135,12 @@ class Run(Stored):
         """Read `tasks.parquet`, or some of its columns, afresh."""
         return self.read("tasks", columns)
 
-    def verify(self) -> None:
-        """Compare every table and the scenario with what the manifest says of them."""
+    def verify(self, *, tables_only: bool = False) -> None:
+        """Compare every file with what the manifest says of it; every table has to be there."""
         for name in declared()[self.manifest.kind]:
             if f"{name}.parquet" not in self.manifest.tables:
                 raise RunError(f"{self.path / name}.parquet: the manifest does not record it")
-        super().verify()
+        super().verify(tables_only=tables_only)
 
 
 @dataclass(frozen=True)
@@ -161,7 +171,10 @@ def opened(directory: str | Path, kind: str = "") -> Manifest:
     if kind and KINDS[manifest.kind] != KINDS[kind]:
         raise RunError(f"{path}: holds a {KINDS[manifest.kind]}, not a {KINDS[kind]}")
     if manifest.status == "running":
-        raise RunError(f"{path}: still being written, or left behind by a killed process")
+        raise RunError(
+            f"{path}: still being written, or left behind by a killed process; allowed is its name "
+            "without the dot and .partial"
+        )
     return manifest
 
 

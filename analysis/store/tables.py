@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from contextlib import closing
 from functools import cache
 from pathlib import Path
+from typing import Self
 
 import pandas as pd
 import pyarrow as pa
@@ -132,8 +132,9 @@ class TableWriter:
         schema = schema_of(kind, name)
         repeating = [column for column in _REPEATING if column in schema.names]
         self.rows = 0
+        self._file = path.open("wb")  # not Arrow's own: faults of the disk are Python's then
         self._writer = pq.ParquetWriter(
-            path,
+            self._file,
             schema,
             version="2.6",
             compression="zstd",
@@ -143,19 +144,31 @@ class TableWriter:
 
     def write(self, frame: pd.DataFrame) -> None:
         """Append the rows of a frame; a frame without rows adds nothing."""
-        table = to_arrow(frame, *self._table)
+        self.write_table(to_arrow(frame, *self._table))
+
+    def write_table(self, table: pa.Table) -> None:
+        """Append the rows of an Arrow table in the columns that are declared."""
         if table.num_rows:
             self._writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
             self.rows += table.num_rows
 
     def close(self) -> None:
         """Write the footer; without it nobody can read the file."""
-        self._writer.close()
+        try:
+            self._writer.close()
+        finally:
+            self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *fault: object) -> None:
+        self.close()
 
 
 def write_table(path: Path, kind: str, name: str, frame: pd.DataFrame) -> int:
     """Write a whole table of a run; returns its number of rows."""
-    with closing(TableWriter(path, kind, name)) as writer:
+    with TableWriter(path, kind, name) as writer:
         writer.write(frame)
     return writer.rows
 

@@ -6,6 +6,7 @@ clusters), prices and refunds follow the contract, a few tasks are carried into 
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -111,6 +112,13 @@ class FakeMarket:
         tasks["refund_usd"] = np.where(overdue, tasks["refund_usd"].max(), np.nan)
         if self.task_sink:
             self.task_sink(tasks)
+
+    def snapshot(self) -> bytes:
+        kept = vars(self).keys() - {"task_sink", "_before_round", "scenario"}
+        return pickle.dumps({name: getattr(self, name) for name in sorted(kept)})
+
+    def restore(self, snapshot: bytes) -> None:
+        vars(self).update(pickle.loads(snapshot))
 
     def tables(self) -> SimpleNamespace:
         return SimpleNamespace(

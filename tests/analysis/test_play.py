@@ -117,10 +117,10 @@ def test_a_signal_while_a_round_is_written_waits(
 ):
     commit = play_module.RunWriter.commit
 
-    def interrupted_commit(writer, rounds):
-        if rounds == 2:
+    def interrupted_commit(writer, market):
+        if market.round == 2:
             os.kill(os.getpid(), signal.SIGINT)
-        commit(writer, rounds)
+        commit(writer, market)
 
     monkeypatch.setattr(play_module.RunWriter, "commit", interrupted_commit)
     played = play(scenario, out=tmp_path / "run", make_market=fake_market)

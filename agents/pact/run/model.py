@@ -101,6 +101,7 @@ class PactSimulation(RoundModel):
     """
 
     _traffic: DrawnTraffic
+    _changing = (*RoundModel._changing, "service_of_user")
 
     def __init__(
         self,
@@ -136,6 +137,7 @@ class PactSimulation(RoundModel):
             user_class(self, float(theta_usd[k]), markets[market_of_type[k]].valuation)
             for k in self.population.type_of_user
         )
+        self.service_of_user = np.full(len(self.users), OUT)
         self.clearing = PactClearing(catalogue, self.population, self._starts_s)
         self.datacollector = self._collector(
             users=lambda model: int((model.service_of_user != OUT).sum()),

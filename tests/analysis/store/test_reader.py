@@ -35,11 +35,32 @@ def test_negative_control_a_flipped_bit_is_caught(copy, name):
 def test_a_run_of_the_version_before_is_read(copy):
     """Its manifest did not say of which market it was, nor what its scenario's file was."""
     content = json.loads((copy / "manifest.json").read_text())
-    for name in ("kind", "settings", "scenario_sha256"):
+    for name in ("kind", "settings", "files", "scenario_sha256"):
         content.pop(name)
     (copy / "manifest.json").write_text(json.dumps(content | {"schema_version": 1}))
     old = load_run(copy, verify=True)
     assert (old.manifest.kind, old.manifest.rounds) == ("market", 4)
+
+
+def test_a_run_whose_manifest_records_tables_alone_is_read(copy):
+    content = json.loads((copy / "manifest.json").read_text())
+    content.pop("files")
+    (copy / "manifest.json").write_text(json.dumps(content | {"schema_version": 2}))
+    assert load_run(copy, verify=True).manifest.files == {}
+
+
+@pytest.mark.parametrize("name", ["summary.json", "figures/menus.png", "report.html"])
+def test_a_changed_page_is_caught_too(copy, name):
+    (copy / name).write_bytes(b"")
+    with pytest.raises(RunError, match=rf"{name}: SHA-256 differs"):
+        load_run(copy, verify=True)
+
+
+def test_a_symbolic_link_in_a_directory_is_refused(copy, tmp_path):
+    (copy / "report.html").unlink()
+    (copy / "report.html").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(RunError, match=r"report\.html: a symbolic link"):
+        load_run(copy, verify=True)
 
 
 def test_another_scenario_is_caught(copy):
@@ -70,9 +91,9 @@ def test_a_broken_table_is_one_line(copy):
         (lambda d: (d / "manifest.json").unlink(), "not a directory of ours"),
         (lambda d: (d / "manifest.json").write_text("{"), "cannot be read as JSON"),
         (lambda d: (d / "manifest.json").write_text("[]"), "not a manifest"),
-        (lambda d: edit_manifest(d, schema_version=9), "schema_version = 9: allowed 1 and 2"),
-        (lambda d: edit_manifest(d, colour="red"), "not a manifest of schema version 2"),
-        (lambda d: edit_manifest(d, status="odd"), "not a manifest of schema version 2"),
+        (lambda d: edit_manifest(d, schema_version=9), "schema_version = 9: allowed 1 to 3"),
+        (lambda d: edit_manifest(d, colour="red"), "not a manifest of schema version 3"),
+        (lambda d: edit_manifest(d, status="odd"), "not a manifest of schema version 3"),
         (lambda d: edit_manifest(d, status="running"), "still being written"),
     ],
 )

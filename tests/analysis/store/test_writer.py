@@ -60,7 +60,7 @@ def test_default_name(scenario):
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_a_killed_run_has_no_final_name_and_the_next_one_starts_afresh(
+def test_a_killed_run_has_no_final_name_and_the_next_one_goes_on(
     tmp_path, scenario, fake_market, finished
 ):
     killed(tmp_path)
@@ -69,9 +69,15 @@ def test_a_killed_run_has_no_final_name_and_the_next_one_starts_afresh(
     assert read_manifest(partial).status == "running"
     with pytest.raises(RunError, match="still being written, or left behind"):
         load_run(partial)
-    played = play(scenario, out=tmp_path / "run", make_market=fake_market)
-    assert any("starts afresh" in message for message in played.messages)
-    assert not partial.exists()
+    begun = []
+    played = play(
+        scenario, out=tmp_path / "run", make_market=fake_market,
+        on_start=lambda market: begun.append(market.round),
+    )  # fmt: skip
+    assert begun == [2]
+    assert played.messages == ()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run"]
+    assert not (tmp_path / "run" / "parts").exists()
     for name in ("tasks", "rounds", "market", "operators"):
         again = (tmp_path / "run" / f"{name}.parquet").read_bytes()
         assert again == (finished / f"{name}.parquet").read_bytes()
@@ -80,7 +86,7 @@ def test_a_killed_run_has_no_final_name_and_the_next_one_starts_afresh(
 @pytest.mark.usefixtures("undrawn")
 def test_what_a_killed_run_of_another_seed_left_is_moved_aside(tmp_path, scenario, fake_market):
     writer = RunWriter(tmp_path / "run", scenario, 2)
-    os.close(writer._lock)  # as the kernel does when a process dies
+    writer.release()  # as the kernel does when a process dies
     played = play(scenario, seed=1, out=tmp_path / "run", make_market=fake_market)
     (aside,) = tmp_path.glob(".run.partial-2-*")
     assert read_manifest(aside).seed == 2
