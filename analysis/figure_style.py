@@ -17,6 +17,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
+from airan_market.analysis.store.durable import write_bytes
+
 MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<", ">", "p"]
 DASHES = ["-", "--", "-.", ":", (0, (6, 2)), (0, (5, 1, 1, 1, 1, 1))]
 HATCHES = ["", "///", "...", "xxx", "\\\\\\", "ooo", "+++", "---"]
@@ -127,7 +129,7 @@ def save(figures: Mapping[str, Figure], directory: Path) -> None:
     """Write each figure as `NAME.png` into a directory, which is made if it is missing."""
     directory.mkdir(exist_ok=True)
     for name, figure in figures.items():
-        (directory / f"{name}.png").write_bytes(png(figure))
+        write_bytes(directory / f"{name}.png", png(figure))
 
 
 def panels(

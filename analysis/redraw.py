@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from airan_market.analysis.resume import recover
-from airan_market.analysis.store.lock import locked, require_no_link
-from airan_market.analysis.store.manifest import recorded
+from airan_market.analysis.store.directory import amended
 from airan_market.analysis.store.reader import Stored, load_run, opened
 
 
@@ -27,11 +26,8 @@ def redraw(directory: Path) -> dict[str, Any]:
         When it is none of ours, is not finished, or was changed.
     """
     recover(directory)
-    require_no_link(directory)
-    with locked(directory):
-        told = _redrawn(directory)
-        recorded(directory, opened(directory))
-    return told
+    with amended(directory):
+        return _redrawn(directory)
 
 
 def _redrawn(directory: Path) -> dict[str, Any]:

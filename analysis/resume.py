@@ -80,8 +80,7 @@ def recover(directory: Path) -> None:
     RunError
         When a process is writing it, or what was left cannot be read.
     """
-    killed = partial_name(directory)
-    if directory.exists() or not (killed / PARTS).is_dir():
+    if directory.exists() or not (partial_name(directory) / PARTS).is_dir():
         return
     found = stopped(directory)
     seed = found.manifest.seed
@@ -89,7 +88,7 @@ def recover(directory: Path) -> None:
     writer = RunWriter(directory, found.scenario, seed, to_go_on=False)
     if writer.rounds == 0:
         writer.release()
-        raise RunError(f"{killed}: nothing was finished there")
+        raise RunError(f"{writer.partial}: nothing was finished there")
     scenario = found.scenario
     make = partial(market_at_boundary, writer, market_of(scenario), scenario, seed)
     seal(writer, "interrupted", make)

@@ -68,6 +68,7 @@ def resume(
     from airan_market.analysis.resume import resume as resumed
     from airan_market.analysis.resume import stopped
 
+    directory = directory if directory.name else directory.resolve()
     loaded = stopped(directory).scenario
 
     def played(**told: Any) -> Ended:

@@ -24,10 +24,19 @@ from airan_market.analysis.pact.tables import (
 from airan_market.analysis.progress import Progress
 from airan_market.analysis.store.directory import (
     DirectoryWriter,
+    amended,
     default_directory,
     manifest_there,
 )
-from airan_market.analysis.store.manifest import Manifest, package_versions, read_manifest, sealed
+from airan_market.analysis.store.durable import write_text
+from airan_market.analysis.store.manifest import (
+    Manifest,
+    package_versions,
+    read_manifest,
+    sealed,
+    sha256,
+)
+from airan_market.analysis.store.reader import Stored
 from airan_market.analysis.store.tables import write_frame
 from airan_market.scenarios import PactScenario, scenario_hash
 
@@ -65,9 +74,9 @@ def publish(
     """
     progress = progress or Progress("", quiet=True)
     directory = default_directory(scenario) if out is None else out
-    there, begun = manifest_there(directory, KIND), Manifest.begun(KIND, scenario)
-    kept = there is not None and there.status == "complete" and there.identity == begun.identity
-    if force or not kept:
+    begun = Manifest.begun(KIND, scenario)
+    kept = not force and _is_kept(directory, begun)
+    if not kept:
         progress.now("tables and figures")
         writer = DirectoryWriter(directory, scenario, begun, force=force)
         try:
@@ -79,11 +88,33 @@ def publish(
             writer.discard()
             raise
         writer.publish()
-    elif not claims or (directory / CLAIMS).is_file():
+    elif not claims or _has_claims(directory):
         progress.note(f"{directory} holds this result already; --force computes it again")
-    if claims and not (directory / CLAIMS).is_file():
-        _add_claims(directory, outcome, progress)
+    if claims and not _has_claims(directory):
+        with amended(directory):
+            _add_claims(directory, outcome, progress)
     return directory
+
+
+def _is_kept(directory: Path, begun: Manifest) -> bool:
+    """Whether a directory holds this result whole, claims aside.
+
+    Raises
+    ------
+    RunError
+        When it does, but a table of it was changed.
+    """
+    there = manifest_there(directory, KIND)
+    if there is None or there.status != "complete" or there.identity != begun.identity:
+        return False
+    Stored(directory, there).verify(tables_only=True)
+    return True
+
+
+def _has_claims(directory: Path) -> bool:
+    """Whether claims.md, which comes last, is there as it was written."""
+    record, file = read_manifest(directory).files.get(CLAIMS), directory / CLAIMS
+    return record is not None and file.is_file() and sha256(file) == record["sha256"]
 
 
 def _write_tables(directory: Path, scenario: PactScenario, outcome: PactOutcome) -> None:
@@ -104,7 +135,7 @@ def _write_tables(directory: Path, scenario: PactScenario, outcome: PactOutcome)
         "notes": outcome.notes(),
     }
     text = json.dumps(fields, indent=2, ensure_ascii=False)
-    (directory / "pact.json").write_text(text + "\n", encoding="utf-8")
+    write_text(directory / "pact.json", text + "\n")
 
 
 def _add_claims(directory: Path, outcome: PactOutcome, progress: Progress) -> None:
@@ -130,7 +161,7 @@ def _add_claims(directory: Path, outcome: PactOutcome, progress: Progress) -> No
         say(f"tables and figures are kept in {directory}; the same command goes on from there")
         raise
     write_report(directory, sealed(directory, read_manifest(directory)), outcome)
-    (directory / CLAIMS).write_text("\n".join(pages), encoding="utf-8")
+    write_text(directory / CLAIMS, "\n".join(pages))
 
 
 def claims_in(directory: Path, outcome: PactOutcome) -> list[dict[str, Any]]:

@@ -21,6 +21,7 @@ from airan_market.analysis.figure_style import (
     style,
     whole_ticks,
 )
+from airan_market.analysis.store.lock import locked
 from airan_market.analysis.store.manifest import read_manifest, sealed
 from airan_market.analysis.store.tables import write_frame
 from airan_market.analysis.wording import number
@@ -138,6 +139,7 @@ def write_rivalry(
 ) -> None:
     """Write table and picture into a result's directory, under the rival's name and hash."""
     stem = f"rival-{rival.name}-{scenario_hash(rival)[:10]}"
-    write_frame(directory / f"{stem}.csv", "menu", rivalry_table(found, names), "rival")
-    save({stem: rivalry_figure(found, names)}, directory)
-    sealed(directory, read_manifest(directory))
+    with locked(directory):
+        write_frame(directory / f"{stem}.csv", "menu", rivalry_table(found, names), "rival")
+        save({stem: rivalry_figure(found, names)}, directory)
+        sealed(directory, read_manifest(directory))

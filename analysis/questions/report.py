@@ -30,6 +30,8 @@ from airan_market.analysis.questions.cells import (
 )
 from airan_market.analysis.runs.summary import plain
 from airan_market.analysis.store.cell_store import fill, growing, stored
+from airan_market.analysis.store.directory import amended
+from airan_market.analysis.store.durable import write_text
 from airan_market.analysis.store.reader import Stored, opened
 from airan_market.analysis.store.tables import write_frame
 from airan_market.analysis.wording import Section
@@ -242,7 +244,8 @@ def answer_into(
     with growing(directory, "questions", market, settings):
         marks = {cell: cell.mark for cell in wanted}
         write(directory, fill(directory, marks, compute, workers=workers, on_cell=on_cell))
-    return draw(directory)
+    with amended(directory):
+        return draw(directory)
 
 
 def write(directory: Path, answers: Answers) -> list[str]:
@@ -252,7 +255,7 @@ def write(directory: Path, answers: Answers) -> list[str]:
         write_frame(directory / f"{name}.csv", "questions", frame)
     sentences = findings(found)
     text = "\n".join(f"- {sentence}" for sentence in sentences)
-    (directory / "findings.md").write_text(f"# Beyond the paper\n\n{text}\n", encoding="utf-8")
+    write_text(directory / "findings.md", f"# Beyond the paper\n\n{text}\n")
     return sentences
 
 

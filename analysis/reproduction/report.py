@@ -32,6 +32,8 @@ from airan_market.analysis.reproduction.figures import drawable
 from airan_market.analysis.reproduction.published import BENCHMARKS, PROPOSED, TOTALS, WHOLE_TYPES
 from airan_market.analysis.reproduction.verdicts import verdict_rows
 from airan_market.analysis.store.cell_store import growing, stored
+from airan_market.analysis.store.directory import amended
+from airan_market.analysis.store.durable import write_text
 from airan_market.analysis.store.reader import opened
 from airan_market.analysis.store.tables import write_frame
 from airan_market.scenarios import load_scenario
@@ -70,7 +72,8 @@ def reproduce_into(
     with growing(directory, "reproduction", load_scenario(SCENARIO), settings):
         answers = reproduce(directory, wanted, processes=workers, on_cell=on_cell)
         write(directory, answers)
-    return draw(directory)
+    with amended(directory):
+        return draw(directory)
 
 
 def write(directory: Path, answers: Sequence[Mapping[str, Any]]) -> list[Row]:
@@ -86,7 +89,7 @@ def write(directory: Path, answers: Sequence[Mapping[str, Any]]) -> list[Row]:
     frame = totals(answers)
     rows = verdict_rows(frame)
     text = f"# The paper's claims, held against our draws\n\n{ASSUMED}\n\n{markdown(rows)}"
-    (directory / "claims.md").write_text(text, encoding="utf-8")
+    write_text(directory / "claims.md", text)
     found = {"claims": table(rows), "totals": spread_of(frame), "wins": wins_of(frame)}
     for name, own in found.items():
         write_frame(directory / f"{name}.csv", "reproduction", own)

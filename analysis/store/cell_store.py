@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import multiprocessing
-import os
 import shutil
 import signal
 import warnings
@@ -23,6 +22,8 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from airan_market.analysis.store.directory import manifest_there
+from airan_market.analysis.store.durable import write_text
+from airan_market.analysis.store.lock import locked, require_no_link
 from airan_market.analysis.store.manifest import FILE_NAME, Manifest, begin, sealed
 from airan_market.scenarios import Scenario, ScenarioWarning
 from airan_market.scenarios.registry import use, used
@@ -83,10 +84,8 @@ def stored(directory: Path, cell: Cell, mark: str | None = None) -> Any:
 
 def keep(directory: Path, cell: Cell, mark: str, answer: Any) -> None:
     """Write a finished cell."""
-    path = _path(directory, cell)
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps({"mark": mark, "answer": answer}), encoding="utf-8")
-    os.replace(partial, path)
+    content = json.dumps({"mark": mark, "answer": answer})
+    write_text(_path(directory, cell), content, sync=True)
 
 
 def _path(directory: Path, cell: Cell) -> Path:
@@ -99,31 +98,39 @@ def growing(
 ) -> Iterator[None]:
     """A directory in which cells gather: it is ours or empty, and sealed however this ends.
 
-    Without a finished cell nothing of ours is left in it.
+    One process at a time writes it. Without a finished cell nothing of ours is left in it.
 
     Raises
     ------
     RunError
-        When there is something else in it.
+        When there is something else in it, or another process is writing it.
     """
+    require_no_link(directory)
     manifest_there(directory, kind)
     begun, new = Manifest.begun(kind, scenario, settings=settings), not directory.exists()
-    (directory / CELLS).mkdir(parents=True, exist_ok=True)
-    begun = begin(directory, scenario, begun)
-    try:
-        yield
-    except BaseException as error:
-        if count(directory):
-            status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-            sealed(directory, begun, status=status)
-        else:
-            shutil.rmtree(directory / CELLS)
-            for name in ("scenario.toml", FILE_NAME):
-                (directory / name).unlink()
-            if new:
-                directory.rmdir()
-        raise
-    sealed(directory, begun, status="complete")
+    directory.mkdir(parents=True, exist_ok=True)
+    with locked(directory):
+        require_no_link(directory / CELLS)
+        (directory / CELLS).mkdir(exist_ok=True)
+        begun = begin(directory, scenario, begun)
+        try:
+            yield
+        except BaseException as error:
+            if count(directory):
+                status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+                sealed(directory, begun, status=status)
+            else:
+                _remove(directory, whole=new)
+            raise
+        sealed(directory, begun, status="complete")
+
+
+def _remove(directory: Path, *, whole: bool) -> None:
+    shutil.rmtree(directory / CELLS)
+    for name in ("scenario.toml", FILE_NAME):
+        (directory / name).unlink()
+    if whole:
+        directory.rmdir()
 
 
 def count(directory: Path) -> int:

@@ -21,13 +21,14 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from airan_market.analysis.store.durable import sync_directory
-from airan_market.analysis.store.lock import claim, require_no_link
+from airan_market.analysis.store.lock import claim, locked, require_no_link
 from airan_market.analysis.store.manifest import (
     KINDS,
     Manifest,
@@ -83,6 +84,20 @@ def manifest_there(directory: Path, kind: str) -> Manifest | None:
     if KINDS[found.kind] != KINDS[kind]:
         raise RunError(f"{directory}: holds a {KINDS[found.kind]}; {left_alone}")
     return found
+
+
+@contextmanager
+def amended(directory: Path) -> Iterator[None]:
+    """Be the only one who adds to a directory that has ended; its manifest then records the files.
+
+    Raises
+    ------
+    RunError
+        When another process is writing it, or it is a symbolic link.
+    """
+    with locked(directory):
+        yield
+        recorded(directory, read_manifest(directory))
 
 
 class DirectoryWriter:

@@ -58,8 +58,10 @@ def locked(directory: Path) -> Iterator[None]:
     Raises
     ------
     RunError
-        As `claim`.
+        As `claim`, and when it is not there.
     """
+    if not directory.is_dir():
+        raise RunError(f"{directory}: no such directory")
     lock = claim(directory, [])
     try:
         yield

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from airan_market.analysis.store.columns import Column, declared, undeclared
+from airan_market.analysis.store.durable import write_text, written
 
 #: Rows of one row group at the most; a round with more tasks is written as several.
 ROW_GROUP_ROWS = 1 << 20
@@ -194,9 +195,10 @@ def write_frame(path: Path, kind: str, frame: pd.DataFrame, name: str | None = N
     if unknown := undeclared(kind, name, map(str, frame.columns)):
         raise ValueError(f"{name}: unknown columns {', '.join(unknown)}")
     if path.suffix == ".csv":
-        frame.to_csv(path, index=False)
+        write_text(path, frame.to_csv(index=False))
         return
     told = {column.name: column for column in declared()[kind][name].columns}
     table = pa.Table.from_pandas(frame, preserve_index=False)
     schema = pa.schema([field.with_metadata(_meaning(told[field.name])) for field in table.schema])
-    pq.write_table(table.cast(schema), path)
+    with written(path) as file:
+        pq.write_table(table.cast(schema), file)
