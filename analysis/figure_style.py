@@ -14,6 +14,7 @@ import matplotlib as mpl
 import seaborn as sns
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
@@ -121,7 +122,14 @@ def png(figure: Figure) -> bytes:
     with warnings.catch_warnings():
         # a name in a script the font lacks is drawn as boxes; its number still tells the operator
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        figure.savefig(buffer, format="png", dpi=150, metadata={"Software": None})
+        # as `savefig` does, which draws a figure twice where a layout has to be found
+        canvas, dpi = figure.canvas, figure.dpi
+        try:
+            figure.dpi = 150
+            FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
+        finally:
+            figure.dpi = dpi
+            figure.set_canvas(canvas)
     return buffer.getvalue()
 
 
