@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 
 from airan_market.agents.belief.tail_belief import belief_from_laws
 from airan_market.sim.arrays import FloatArray, IntArray
-from airan_market.sim.theory.end_to_end import end_to_end_tail
-from airan_market.sim.theory.sojourn import waiting_law
+from airan_market.sim.theory.domain import latencies
+from airan_market.sim.theory.end_to_end import tail_of_stages
+from airan_market.sim.theory.sojourn import stage_laws, waiting_law
 
 
 class FcfsLaw:
@@ -40,33 +43,37 @@ class FcfsLaw:
         servers, rates = servers.reshape(-1, stages), service_rate_per_s.reshape(-1, stages)
         # the slowest service last: the smaller μ, the fewer digits the difference of tails loses
         order = np.argsort(-rates, axis=-1, kind="stable")
-        self._servers = np.take_along_axis(servers, order, axis=-1)
-        self._rates = np.take_along_axis(rates, order, axis=-1)
-        self._load = load_per_s.reshape(-1)
-        self._waits, waiting_rate = waiting_law(
-            self._servers[:, -1], self._rates[:, -1], self._load
+        servers = np.take_along_axis(servers, order, axis=-1)
+        rates = np.take_along_axis(rates, order, axis=-1)
+        load = load_per_s.reshape(-1)
+        _, *self._own = stage_laws(servers, rates, load)
+        self._waits, waiting_rate = waiting_law(servers[:, -1], rates[:, -1], load)
+        ones, last = np.ones_like(servers[:, -1:]), waiting_rate + load
+        self._waiting = (
+            np.concatenate([servers[:, :-1], ones], axis=1),
+            np.concatenate([rates[:, :-1], last[:, np.newaxis]], axis=1),
+            load,
         )
-        self._waiting_servers, self._waiting_rates = self._servers.copy(), self._rates.copy()
-        self._waiting_servers[:, -1] = 1
-        self._waiting_rates[:, -1] = waiting_rate + self._load
+
+    @cached_property
+    def _waited(self) -> list[FloatArray]:
+        """Laws of the stages where the last is the wait of those who wait."""
+        return list(stage_laws(*self._waiting)[1:])
 
     def tail(self, latency_s: FloatArray, which: IntArray) -> FloatArray:
         """Evaluate eq. (9)."""
-        return end_to_end_tail(
-            latency_s, self._servers[which], self._rates[which], self._load[which]
-        )
+        return tail_of_stages(latencies(latency_s), *(part[which] for part in self._own))
 
     def density(self, latency_s: FloatArray, which: IntArray) -> FloatArray:
         """μ (P(T > t) − P(X > t)), with an absolute error of about 1e-12 μ."""
-        load, waits = self._load[which], self._waits[which]
-        servers, rates = self._waiting_servers[which], self._waiting_rates[which]
-        waited = end_to_end_tail(latency_s, servers, rates, load)
+        waits, own = self._waits[which], [part[which] for part in self._own]
+        waited = tail_of_stages(latency_s, *(part[which] for part in self._waited))
         others = np.zeros_like(waited)  # the sum of no stages is 0
-        if servers.shape[-1] > 1:
-            others = end_to_end_tail(latency_s, servers[..., :-1], rates[..., :-1], load)
-        difference = self.tail(latency_s, which) - waits * waited - (1 - waits) * others
+        if own[0].shape[-1] > 1:
+            others = tail_of_stages(latency_s, *(part[..., :-1] for part in own))
+        difference = tail_of_stages(latency_s, *own) - waits * waited - (1 - waits) * others
         # far out both tails vanish and only their rounding is left, of either sign
-        return self._rates[which, -1] * np.maximum(difference, 0.0)
+        return own[0][..., -1] * np.maximum(difference, 0.0)
 
 
 first_come = belief_from_laws(FcfsLaw)

@@ -78,9 +78,22 @@ def end_to_end_tail(
     >>> round(float(tail), 12), round(float(3 * np.exp(-2)), 12)
     (0.40600584971, 0.40600584971)
     """
-    t = latencies(latency_s)
     _, *laws = stage_laws(servers, service_rate_per_s, arrival_rate_per_s)
-    mu, probability, r, t = np.broadcast_arrays(*laws, t[..., np.newaxis])
+    return tail_of_stages(latencies(latency_s), *laws)
+
+
+def tail_of_stages(
+    latency_s: FloatArray, mu: FloatArray, probability: FloatArray, r: FloatArray
+) -> FloatArray:
+    """`end_to_end_tail` for laws of stages (..., S) that are known: see `sojourn.stage_laws`.
+
+    Examples
+    --------
+    >>> law = np.array([7.0, 7.0]), np.array([3 / 7, 3 / 7]), np.array([4.0, 4.0])
+    >>> round(float(tail_of_stages(np.array(0.5), *law)), 12)
+    0.40600584971
+    """
+    mu, probability, r, t = np.broadcast_arrays(mu, probability, r, latency_s[..., np.newaxis])
     t = t[..., 0]
     if mu.shape[-1] > GREATEST_STAGES:
         raise ValueError(f"servers has {mu.shape[-1]} stages: must have at most {GREATEST_STAGES}")

@@ -11,6 +11,7 @@ machine code would not notice a change made in another file.
 """
 
 import math
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -57,9 +58,17 @@ class Contour(NamedTuple):
         >>> len(z), round(float((weights / (z + 1)).imag.sum()), 12)  # exp(-1)
         (24, 0.367879441171)
         """
-        half = math.ceil(self.density * size / 2)
-        theta: FloatArray = np.pi * (np.arange(half) + 0.5) / half
-        a, b, c, d = self[:4]
-        z = size * (a * theta / np.tan(b * theta) - c + 1j * d * theta)
-        slope = a / np.tan(b * theta) - a * b * theta / np.sin(b * theta) ** 2 + 1j * d
-        return z, np.exp(z) * slope * size / half
+        return _nodes(self, size)
+
+
+@cache  # of as many sizes and numbers of stages as are met: dozens
+def _nodes(contour: Contour, size: float) -> tuple[NDArray, NDArray]:
+    half = math.ceil(contour.density * size / 2)
+    theta: FloatArray = np.pi * (np.arange(half) + 0.5) / half
+    a, b, c, d = contour[:4]
+    z = size * (a * theta / np.tan(b * theta) - c + 1j * d * theta)
+    slope = a / np.tan(b * theta) - a * b * theta / np.sin(b * theta) ** 2 + 1j * d
+    weights = np.exp(z) * slope * size / half
+    for array in (z, weights):
+        array.flags.writeable = False
+    return z, weights
