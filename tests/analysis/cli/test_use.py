@@ -1,16 +1,23 @@
-"""`--use` and entry points in real processes: a name of others' is as good as one of ours."""
+"""`--use` and entry points: a name of others' is as good as one of ours.
+
+What a process decides, where modules are looked for and what they find, is seen in real ones.
+"""
 
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
+from airan_market.analysis.cli.program import invoke
 from airan_market.analysis.exits import BAD_INPUT, DONE, FAILED
+from airan_market.scenarios import registry
 
 COMMAND = Path(sys.executable).with_name("airan-market")
 SHORT = ["--rounds=1", "--horizon=0.3", "--set=simulation.warmup_s=0.1"]
@@ -53,6 +60,7 @@ def place(tmp_path_factory) -> Path:
         "from airan_market import register_mechanism\n"
         "register_mechanism('mixed')(lambda primitives: None)\n"
     )
+    (place / "idle.py").write_text("")
     (place / "failing.py").write_text("import no_such_module_at_all\n")
     (place / "numpy.py").write_text("raise SystemExit('a file took the place of a package')\n")
     site = place / "site"
@@ -76,7 +84,8 @@ def place(tmp_path_factory) -> Path:
     return place
 
 
-def play(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def process(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The program itself, in its working directory."""
     return subprocess.run(
         [str(COMMAND), *arguments],
         cwd=place,
@@ -87,6 +96,30 @@ def play(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.fixture
+def play(place: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., SimpleNamespace]:
+    """Calls the program as if it began anew: nothing used or registered, nothing of `place`."""
+
+    def played(*arguments: str) -> SimpleNamespace:
+        registries = registry.MECHANISMS, registry.BELIEFS, registry.DISCIPLINES
+        kept, known = set(sys.modules), [dict(one._found) for one in registries]
+        with pytest.MonkeyPatch.context() as here:
+            here.chdir(place)
+            here.setattr(sys, "path", [*sys.path, str(place / "site")])
+            here.setattr(registry, "_used", [])
+            for one in registries:
+                here.setattr(one, "_found", {})
+            status = invoke(arguments)
+        for name in sys.modules.keys() - kept:
+            if str(place) in str(getattr(sys.modules[name], "__file__", "")):
+                del sys.modules[name]
+        assert known == [one._found for one in registries]
+        out, err = capsys.readouterr()
+        return SimpleNamespace(returncode=status, stdout=out, stderr=err)
+
+    return played
+
+
 @pytest.mark.parametrize(
     "chosen",
     [
@@ -95,7 +128,8 @@ def play(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     ],
 )
 def test_it_is_solved_with_certificates(place: Path, chosen: list[str]) -> None:
-    done = play(place, "solve", "teleoperation", "--json", "--quiet", *chosen)
+    """In a process, from whose working directory no module may take the place of another."""
+    done = process(place, "solve", "teleoperation", "--json", "--quiet", *chosen)
     assert (done.returncode, done.stderr) == (DONE, "")
     fields = json.loads(done.stdout)
     assert fields["mechanism"] in ("cheapest", "offered")
@@ -104,21 +138,22 @@ def test_it_is_solved_with_certificates(place: Path, chosen: list[str]) -> None:
     assert set(fields["matching"]) <= {1, 2, 3}
 
 
-def test_it_is_played_drawn_and_validated(place: Path) -> None:
+@pytest.mark.usefixtures("sketched")
+def test_it_is_played_drawn_and_validated(place: Path, play) -> None:
     options = ["--use", "mine", "--mechanism", "cheapest", "--belief", "hopeful", "--quiet"]
-    done = play(place, "run", "teleoperation", *options, *SHORT, "--out", "played")
+    done = play("run", "teleoperation", *options, *SHORT, "--out", "played")
     assert (done.returncode, done.stderr) == (DONE, "")
     assert (place / "played" / "report.html").is_file()
     assert list((place / "played" / "figures").glob("*.png"))
     rounds = pd.read_parquet(place / "played" / "rounds.parquet")
     assert rounds["violation_belief"].between(0, 1).all()
-    again = play(place, "run", "played/scenario.toml", *SHORT, "--out", "again")
+    again = play("run", "played/scenario.toml", *SHORT, "--out", "again")
     assert again.returncode == BAD_INPUT  # the file names it, and cannot say where it is
     assert 'mechanism.name = "cheapest": must be one of "mixed", "ct"' in again.stderr
-    assert play(place, "report", "played", "--quiet").returncode == DONE
+    assert play("report", "played", "--quiet").returncode == DONE
     effort = ["--tasks=2e3", "--replications=4", "--paths=100", "--points=3", "--warmup=0.1"]
     light = [*effort, "--no-beyond", "--no-map", "--out", "validated"]
-    done = play(place, "validate", "bound_fails", *options, *light)
+    done = play("validate", "bound_fails", *options, *light)
     assert (done.returncode, done.stderr) == (DONE, "")
     summary = json.loads((place / "validated" / "summary.json").read_text())
     assert (summary["mechanism"], summary["belief"]) == ("cheapest", "hopeful")
@@ -136,35 +171,35 @@ def test_it_is_played_drawn_and_validated(place: Path) -> None:
         (["--use", "./mine.py"], "--use ./mine.py: must be a module as in `import package."),
         (["--use", "failing"], "--use failing: ModuleNotFoundError: No module named 'no_such"),
         (["--use", "taken"], "--use taken: RegistryError: mechanism 'mixed': the name is taken by"),
-        (["--use", "colorsys"], "--use colorsys: registers no mechanism, no belief and no disci"),
+        (["--use", "idle"], "--use idle: registers no mechanism, no belief and no disci"),
         (["--mechanism", "spoiled"], "mechanism 'spoiled' of somebodys-market 1.2, "
          "somebodys_spoiled:agree: ModuleNotFoundError: No module named"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_had_is_one_line_and_status_2(place: Path, arguments, said) -> None:
-    done = play(place, "solve", "teleoperation", "--quiet", *arguments)
+def test_what_cannot_be_had_is_one_line_and_status_2(play, arguments, said) -> None:
+    done = play("solve", "teleoperation", "--quiet", *arguments)
     assert (done.returncode, done.stdout) == (BAD_INPUT, ""), done.stderr
     (line,) = done.stderr.splitlines()
     assert said in line
 
 
-def test_what_the_code_of_others_raises_keeps_its_type(place: Path) -> None:
+def test_what_the_code_of_others_raises_keeps_its_type(play) -> None:
     wrong = ["solve", "teleoperation", "--use", "mine", "--mechanism", "broken"]
-    plain, open_ = play(place, *wrong), play(place, *wrong, "--debug")
+    plain, open_ = play(*wrong), play(*wrong, "--debug")
     assert (plain.returncode, open_.returncode) == (FAILED, FAILED)
     assert plain.stderr.startswith("airan-market: AttributeError: ")
     assert plain.stderr.count("\n") == 1
     assert 'mine.py", line' in open_.stderr
 
 
-def test_debug_shows_where_a_module_fails(place: Path) -> None:
-    done = play(place, "solve", "teleoperation", "--use", "failing", "--debug")
+def test_debug_shows_where_a_module_fails(play) -> None:
+    done = play("solve", "teleoperation", "--use", "failing", "--debug")
     assert done.returncode == BAD_INPUT
     assert 'failing.py", line 1' in done.stderr
 
 
-def test_a_broken_package_does_not_disturb_those_who_do_not_use_it(place: Path) -> None:
-    done = play(place, "solve", "teleoperation", "--mechanism", "ct", "--json", "--quiet")
+def test_a_broken_package_does_not_disturb_those_who_do_not_use_it(play) -> None:
+    done = play("solve", "teleoperation", "--mechanism", "ct", "--json", "--quiet")
     assert (done.returncode, done.stderr) == (DONE, "")
     assert json.loads(done.stdout)["mechanism"] == "ct"
 

@@ -63,6 +63,7 @@ def test_the_break_even_level_is_one(capsys) -> None:
     assert abs(found["with_liability"]["provider_utility"]) < 1e-6
 
 
+@pytest.mark.usefixtures("sketched")
 def test_it_leaves_tables_and_figures_and_never_overwrites_another_result(capsys) -> None:
     assert invoke(["pact", "mine.toml"]) == 0
     captured = capsys.readouterr()
@@ -125,6 +126,7 @@ def test_bad_input_ends_in_one_line_and_status_2(arguments, line: str, capsys) -
     assert captured.err.count("\n") == 1
 
 
+@pytest.mark.usefixtures("sketched")
 @pytest.mark.parametrize(
     ("name", "settings"),
     [
@@ -142,6 +144,7 @@ def test_odd_markets_are_drawn_too(name: str, settings: list[str], capsys) -> No
     assert Path("odd/figure4.png").exists()
 
 
+@pytest.mark.usefixtures("sketched")
 def test_claims_interrupted_keep_the_rest_and_go_on_later(capsys, monkeypatch) -> None:
     few = {name: values[:1] for name, values in pact_claims.AXES.items()} | {
         "value scale": (0.1, 1.0), "highest quality": ("1", "best service"),
@@ -171,6 +174,7 @@ def test_claims_interrupted_keep_the_rest_and_go_on_later(capsys, monkeypatch) -
     assert not list(Path().glob(".*.partial"))
 
 
+@pytest.mark.usefixtures("sketched")
 def test_a_rival_competes_for_the_same_users(capsys) -> None:
     text = MINE.replace("mine", "other").replace("quality = 0.7, cost_usd = 0.2", "quality = 0.9, "
                         "cost_usd = 0.6").replace("[1, 2, 4]", "[3, 9]")  # fmt: skip
