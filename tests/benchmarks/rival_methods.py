@@ -5,12 +5,15 @@ the benchmark shows where it fails. It walks the chain of `sim.rare.tagged_kerne
 """
 
 from math import exp, inf
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numba import njit
 
 from airan_market.sim.arrays import FloatArray, IntArray
+from airan_market.sim.machine_code import _caches
+from airan_market.sim.rare import tagged_kernel
 from airan_market.sim.rare.journey import Journey
 from airan_market.sim.rare.rare_event import PARTS, Batch, looks, splitting
 from airan_market.sim.rare.stationary_law import Start, StationaryLaw
@@ -29,6 +32,12 @@ from airan_market.sim.rare.tagged_kernel import (
     split,
     travel,
 )
+
+# what is compiled here holds the functions of the kernel, whose changes Numba would not notice
+for cache in _caches(Path(__file__)):
+    for index in cache.rglob(f"{Path(__file__).stem}.*.nbi"):
+        if index.stat().st_mtime < Path(tagged_kernel.__file__).stat().st_mtime:
+            index.unlink(missing_ok=True)
 
 
 def crude(law: StationaryLaw, t: FloatArray, size: int) -> Batch:
@@ -105,7 +114,7 @@ def _log_value(
     return value
 
 
-@njit(nogil=True)
+@njit(nogil=True, cache=True)
 def twist(
     paths: int, start: Start, journey: Journey, latency_s: FloatArray, rng: Any
 ) -> tuple[FloatArray, int]:

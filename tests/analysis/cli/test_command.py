@@ -46,7 +46,7 @@ def program(arguments, **options):
     )  # fmt: skip
 
 
-@pytest.mark.usefixtures("fake", "here")
+@pytest.mark.usefixtures("fake", "here", "sketched")
 def test_run_prints_its_directory_last_and_progress_elsewhere(toy_file, capsys):
     assert invoke(["run", toy_file, "--seed", "3"]) == 0
     out, err = capsys.readouterr()
@@ -78,7 +78,8 @@ def test_the_first_compile_says_what_it_is_doing(
     monkeypatch.setattr(
         "airan_market.sim.machine_code.is_compiled", lambda module: module != missing
     )
-    assert invoke([command[0], toy_file, *command[1:]]) == 0
+    soon = ["--set", "mechanism.max_iterations=2"]
+    assert invoke([command[0], toy_file, *command[1:], *soon]) == 0
     assert ("compiling for this machine" in capsys.readouterr().err) == says
 
 
@@ -293,6 +294,7 @@ def test_a_reader_of_the_help_that_goes_away_is_no_traceback(here, command):
         assert process.stderr.read() == ""
 
 
+@pytest.mark.usefixtures("sketched")
 def test_report_draws_an_interrupted_run(here, capsys, monkeypatch, toy_file, fake_market):
     from airan_market.analysis.play import play
 

@@ -7,6 +7,7 @@ from airan_market.analysis.cli.program import invoke
 SLOW = ["--set", "operators[1].gpu.rate_flop_per_s=40"]
 
 
+@pytest.mark.usefixtures("sketched")
 @pytest.mark.parametrize("command", ["solve", "run"])
 def test_a_doubt_is_told_once(command, tmp_path, monkeypatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)

@@ -132,6 +132,7 @@ def test_a_changed_table_is_found(run: PactRun, tmp_path: Path) -> None:
         load_run(copy, verify=True)
 
 
+@pytest.mark.usefixtures("sketched")
 def test_what_is_finished_is_kept_when_a_run_is_interrupted(tmp_path: Path) -> None:
     class CutOff(PactSimulation):
         def step(self) -> None:
@@ -189,6 +190,7 @@ def test_a_service_without_a_latency_is_refused_by_run_alone(tmp_path, capsys) -
     assert invoke(["pact", str(file), "--json", "-q"]) == 0
 
 
+@pytest.mark.usefixtures("sketched")
 def test_a_run_in_which_nobody_takes_part_is_told(tmp_path, capsys) -> None:
     file = tmp_path / "dear.toml"
     file.write_text(
@@ -233,6 +235,7 @@ horizon_s = 20
 """
 
 
+@pytest.mark.usefixtures("sketched")
 def test_tasks_have_rows_and_panels_of_their_own(tmp_path) -> None:
     """In one round there is no interval over rounds: told, not guessed."""
     (tmp_path / "two.toml").write_text(TWO_TASKS)
