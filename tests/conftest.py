@@ -14,8 +14,8 @@ from numba.core.caching import NullCache
 from airan_market.scenarios.registry import BELIEFS, DISCIPLINES, MECHANISMS
 from airan_market.sim.machine_code import _caches, is_of_source
 
-# `make test` tries the same examples every time, `make test-long` others, and more of them
-settings.register_profile("same", derandomize=True, deadline=None)
+# `make test` tries the same examples every time, `make test-long` others, and many more of them
+settings.register_profile("same", derandomize=True, deadline=None, max_examples=60)
 settings.register_profile("other", deadline=None, max_examples=1000)
 settings.load_profile("same")
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from airan_market.agents.belief import chernoff_design as compiled_design
@@ -104,7 +104,6 @@ def loads(primitives: Primitives, share: np.ndarray, level: np.ndarray) -> np.nd
     return np.cumsum(share, axis=-1) * (level * capacity / total)[:, np.newaxis]
 
 
-@settings(max_examples=250)
 @given(drawn=markets())
 def test_designs_are_those_of_the_reference(market: Market, drawn: dict) -> None:
     """Saturated types, pooled ones, types without weight, equal β, one operator, one type."""

@@ -1,9 +1,13 @@
 """Markets whose operators believe what they measure: every mechanism, and the edges."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 
 from airan_market.agents import Market, solve
+from airan_market.agents.belief import measured
+from airan_market.agents.certificate import menu_search
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.agents.primitives.traffic import laws_of
 from airan_market.scenarios import load_scenario
@@ -18,6 +22,18 @@ TIMESTAMP,ContextTokens,GeneratedTokens
 2023-11-16 18:17:03.9799600,400,10
 2023-11-16 18:17:04.0319600,200,30
 """
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _less_effort() -> Iterator[None]:
+    """Shorter pilot runs and fewer deviations: how exact either is, is tested where they are."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(measured, "TASKS", 5000)
+        patch.setattr(measured, "RELAXATIONS", 40)
+        patch.setattr(menu_search, "BUDGET", 3)
+        measured._node.cache_clear()
+        yield
+    measured._node.cache_clear()
 
 
 def small(*settings, types=3, operators=2, users=12):

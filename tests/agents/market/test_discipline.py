@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from airan_market.agents import Market
+from airan_market.agents.pact.run import capacity
 from airan_market.agents.pact.run.model import PactSimulation
 from airan_market.scenarios import load_pact, load_scenario
 from airan_market.scenarios.registry import DISCIPLINES, RegistryError, register_discipline
@@ -98,8 +99,10 @@ def test_what_is_no_station_is_one_line() -> None:
 
 
 def test_requests_of_a_pact_market_have_one_type_so_only_another_order_matters(
-    shortest_first,
+    shortest_first, monkeypatch
 ) -> None:
+    monkeypatch.setattr(capacity, "REQUESTS", 400)  # how many are borne is not the question
+    monkeypatch.setattr(capacity, "SETTLING", 100)
     few = ["simulation.rounds=1", "simulation.horizon_s=20", "simulation.engine=simpy",
            "traffic.law=exponential", "traffic.users=900"]  # fmt: skip
     tasks = {

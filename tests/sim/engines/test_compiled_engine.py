@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from controls.stations import EldestStation, TailStation
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from airan_market.sim.engines.capacity import CapacityChanges
@@ -86,7 +86,6 @@ def equal(one, other):
     )
 
 
-@settings(max_examples=120)
 @given(network=networks, cuts=cuts, chunk=st.sampled_from([1, 5, 64, 8192]))
 def test_both_engines_are_equal_to_the_bit(network, cuts, chunk):
     """Ends, preemption counts and everything under way, after every span."""

@@ -189,7 +189,7 @@ def test_first_come_first_served_has_the_law_of_eq_4_at_every_station():
 
     False alarm below 1e-3 for all nine together.
     """
-    tasks, late = replications(FirstComeFirstServed, late=True)
+    tasks, late = replications(FirstComeFirstServed, 30, late=True)
     assert distance(tasks, late, first_come_tail()).max() < 1
 
 
@@ -198,7 +198,7 @@ def test_means_without_preemption_are_those_of_cobham():
 
     False alarm below 1e-3 for all three together.
     """
-    tasks, total_s = replications(NonPreemptive)
+    tasks, total_s = replications(NonPreemptive, 30)
     assert distance(tasks, total_s[:, :1], cobham()).max() < 1
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import simpy
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from airan_market.sim.engines.capacity import CapacityChanges
@@ -54,7 +54,6 @@ def cases(draw):
     return workload(*sorted(rows, key=lambda row: row[0])), servers, CapacityChanges(*columns)
 
 
-@settings(max_examples=200)
 @given(case=cases(), until_s=st.sampled_from([3.25, 100.0]), given_rows=st.integers(0, 6))
 def test_servers_taken_at_fixed_times_are_capacity_changes_to_the_bit(case, until_s, given_rows):
     """Some rows may come as changes of the span: then those of the process come after them."""

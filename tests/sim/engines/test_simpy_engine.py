@@ -7,7 +7,7 @@ from heapq import nsmallest
 import numpy as np
 import pytest
 from controls.stations import EldestStation, ForgetfulStation, TailStation
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from airan_market.sim.engines import engine
@@ -257,7 +257,6 @@ disciplines = pytest.mark.parametrize("station", ORDERS, ids=lambda c: c.__name_
 
 
 @disciplines
-@settings(max_examples=200)
 @given(case=cases(), until_s=st.sampled_from([3.25, 5.0, 100.0]))
 def test_the_engine_equals_the_naive_implementation_to_the_bit(station, case, until_s):
     work, servers, changes = case
@@ -331,7 +330,6 @@ def in_spans(work, servers, changes, ends_s, station=None):
 
 
 @disciplines
-@settings(max_examples=100)
 @given(
     case=cases(),
     cuts=st.lists(st.integers(0, 40).map(lambda k: k / 10) | st.floats(0, 4), max_size=6),
@@ -360,7 +358,6 @@ def test_cutting_a_busy_run_in_spans_changes_no_bit(station, spans):
 # ---- properties ----
 
 
-@settings(max_examples=100)
 @given(case=cases(), until_s=st.sampled_from([1.0, 2.5, 100.0]))
 def test_every_task_is_done_in_service_or_waiting(case, until_s):
     work, servers, changes = case
@@ -428,7 +425,6 @@ def test_the_watch_sees_an_idle_server():
         run_simpy(work, State.start(servers), until_s=1e4, changes=changes, station=LazyStation)
 
 
-@settings(max_examples=100)
 @given(case=cases(), lowest=st.integers(0, 2))
 def test_a_type_does_not_feel_the_types_below_it(case, lowest):
     work, servers, changes = case
@@ -440,7 +436,6 @@ def test_a_type_does_not_feel_the_types_below_it(case, lowest):
     assert high.stage_end_s.tolist() == alone.stage_end_s.tolist()
 
 
-@settings(max_examples=50)
 @given(case=cases())
 def test_exchanging_operators_exchanges_the_result(case):
     work, servers, changes = case
