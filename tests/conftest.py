@@ -53,9 +53,9 @@ runpy.run_path({str(ROOT / WORKER)!r}, run_name="__main__")
     "tests/benchmarks/rival_methods.py": f"""
 import sys
 sys.path.append({str((ROOT / WORKER).parent)!r})
-from rival_methods import METHODS
+from rival_methods import importance
 from airan_market.sim.rare.rare_event import rare_tail
-rare_tail([0.5], [2, 3], [10.0, 20.0], [3.0, 4.0], 1, seed=1, paths=64, method=METHODS["importance"])
+rare_tail([0.5], [2, 3], [10.0, 20.0], [3.0, 4.0], 1, seed=1, paths=64, method=importance)
 """,
 }
 #: Files whose functions are part of the machine code of another.
