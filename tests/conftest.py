@@ -1,10 +1,12 @@
 """What holds for every test: machine code is made before the first, the longest come first."""
 
+import io
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -129,3 +131,18 @@ def names_that_a_test_registers_are_forgotten() -> Iterator[None]:
     for registry, found in before:
         registry._found.clear()
         registry._found.update(found)
+
+
+@pytest.fixture
+def sketched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures as coarse sketches without a layout, for tests of what stands around them."""
+    from airan_market.analysis import figure_style
+
+    def sketch(figure: Any) -> bytes:
+        figure.set_layout_engine("none")
+        figure.dpi = 20
+        drawn = io.BytesIO()
+        figure_style.FigureCanvasAgg(figure).print_png(drawn, metadata={"Software": None})
+        return drawn.getvalue()
+
+    monkeypatch.setattr(figure_style, "png", sketch)

@@ -50,6 +50,7 @@ def misses(said: str, happened: str) -> list[str]:
     return [line for line in lines if line not in happened.splitlines()]
 
 
+@pytest.mark.usefixtures("sketched")
 @pytest.mark.parametrize("page", pages_with("python"))
 def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch, capsys) -> None:
     """And prints what a remark beside a print says; "; " stands between several prints."""
@@ -110,6 +111,7 @@ def test_every_page_can_be_found_from_the_front() -> None:
     assert PAGES.keys() - reached == set()
 
 
+@pytest.mark.usefixtures("sketched")
 @pytest.mark.parametrize(
     ("command", "said"),
     [

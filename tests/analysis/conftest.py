@@ -6,7 +6,6 @@ clusters), prices and refunds follow the contract, a few tasks are carried into 
 
 from __future__ import annotations
 
-import io
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -15,10 +14,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
-from airan_market.analysis import figure_style
 from airan_market.analysis import play as play_module
 from airan_market.analysis.play import play
 from airan_market.analysis.store.reader import Run, load_run
@@ -263,20 +259,6 @@ def fake_market() -> type[FakeMarket]:
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leaves out figures and report, which take most of a small run's time."""
     monkeypatch.setattr(play_module, "draw", lambda directory: None)
-
-
-@pytest.fixture
-def sketched(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Figures as coarse sketches without a layout, for tests of what stands around them."""
-
-    def sketch(figure: Figure) -> bytes:
-        figure.set_layout_engine("none")
-        figure.dpi = 20
-        drawn = io.BytesIO()
-        FigureCanvasAgg(figure).print_png(drawn, metadata={"Software": None})
-        return drawn.getvalue()
-
-    monkeypatch.setattr(figure_style, "png", sketch)
 
 
 @pytest.fixture
