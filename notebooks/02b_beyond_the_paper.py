@@ -57,7 +57,7 @@ def say(text: str) -> None:
 
 
 # %%
-ROUNDS, REPLICATIONS = 6, 8
+ROUNDS, REPLICATIONS = 3, 8
 BELIEFS = ("chernoff", "fifo", "priority")  # the others take longer
 market = load_scenario("teleoperation")
 primitives = Primitives.from_scenario(market)

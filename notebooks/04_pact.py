@@ -209,14 +209,16 @@ from airan_market.agents.pact.run.model import (
     PactSimulation,  # brings Mesa, whose warning is filtered above
 )
 
-rows = []
-for law in ("deterministic", "exponential", "{lognormal_cv = 2.0}"):
+tables = {"deterministic": run.capacity}  # as it was run above
+for law in ("exponential", "{lognormal_cv = 2.0}"):
     varied = load_pact("pact", [f"traffic.law={law}", "simulation.rounds=1"])
-    table = PactSimulation(varied, seed=1).run().capacity
+    tables[law] = PactSimulation(varied, seed=1).run().capacity
+rows = []
+for law, table in tables.items():
     first = table.loc[table["users"].idxmin()]
     rows.append({"sizes": law, **first[["users", "users_low", "users_high", "users_theory"]],
                  "saturation": first["users_saturation"]})  # fmt: skip
-borne = pd.DataFrame(rows).set_index("sizes")
+borne = pd.DataFrame(rows).set_index("sizes").astype("Float64")
 borne
 
 # %%
