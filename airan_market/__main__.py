@@ -1,5 +1,22 @@
-"""`python -m airan_market` is the command `airan-market`."""
+"""`python -m airan_market` is the command `airan-market`; signals are answered before it loads."""
 
-from airan_market.analysis.cli.program import main
+import sys
 
-main()
+from airan_market.analysis.process import streams
+from airan_market.analysis.process.watchdog import guarded
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    streams.settle()
+    guarded(_program)
+
+
+def _program() -> int:
+    from airan_market.analysis.cli.program import invoke
+
+    return invoke(sys.argv[1:])
+
+
+if __name__ == "__main__":
+    main()

@@ -9,9 +9,10 @@ from typing import NoReturn
 
 import typer
 
+from airan_market.analysis.process.watchdog import INTERRUPTED, WATCHDOG
 from airan_market.scenarios import InputError
 
-DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 3
+DONE, FAILED, BAD_INPUT = 0, 1, 2
 
 #: A file or a directory that was named is not there, is in the way, or cannot be written.
 NO_SUCH_PLACE = (
@@ -85,10 +86,13 @@ def emit(text: str) -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         gone()
+    except OSError as error:
+        say(f"standard output: {_reason(error)}")
+        gone()
 
 
 def gone() -> NoReturn:
-    """End because nobody reads standard output any more."""
+    """End because standard output takes nothing any more."""
     # what is still buffered would fail once more, loudly, when Python shuts down
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     raise typer.Exit(FAILED)
@@ -97,7 +101,7 @@ def gone() -> NoReturn:
 def end_of(error: BaseException, *, debug: bool = False) -> int:
     """Tell the user of an error and return the exit status it stands for."""
     if is_interruption(error):
-        say("interrupted")
+        WATCHDOG.tell()
         return INTERRUPTED
     # faults of usage: an unknown option, a missing argument, a word where a number is wanted
     message = getattr(error, "format_message", None)
@@ -107,7 +111,7 @@ def end_of(error: BaseException, *, debug: bool = False) -> int:
         say(f"{command}: {one_line(message())} (see {command} --help)")
         return BAD_INPUT
     if isinstance(error, NO_SUCH_PLACE) and error.filename is not None:
-        say(f"{error.filename}: {one_line(error.strerror or type(error).__name__).lower()}")
+        say(f"{error.filename}: {_reason(error)}")
         return BAD_INPUT
     if isinstance(error, InputError):
         for line in fault_lines(error):
@@ -120,3 +124,7 @@ def end_of(error: BaseException, *, debug: bool = False) -> int:
     if debug:
         traceback.print_exception(error)
     return FAILED
+
+
+def _reason(error: OSError) -> str:
+    return one_line(error.strerror or type(error).__name__).lower()

@@ -11,6 +11,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColu
 from rich.progress import Progress as Bar
 from rich.progress import TimeElapsedColumn as Elapsed
 
+from airan_market.analysis.process.watchdog import WATCHDOG
+
 COMPILING = "compiling for this machine, once: this takes some ten seconds"
 
 
@@ -33,7 +35,7 @@ class Progress:
         self._bar: Bar | None = None
         if not quiet and self._console.is_terminal:
             self._bar = Bar(
-                SpinnerColumn(),
+                SpinnerColumn("dots" if self._console.encoding.startswith("utf") else "line"),
                 TextColumn("{task.description}", markup=False),
                 BarColumn(),
                 MofNCompleteColumn(),
@@ -46,12 +48,14 @@ class Progress:
 
     def __enter__(self) -> Self:
         if self._bar:
+            WATCHDOG.bar = True
             self._bar.start()
         return self
 
     def __exit__(self, *error: object) -> None:
         if self._bar:
             self._bar.stop()
+            WATCHDOG.bar = False
 
     def note(self, text: str) -> None:
         """A line that stays, on a terminal too."""

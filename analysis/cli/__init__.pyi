@@ -1,2 +1,1 @@
 from .program import invoke as invoke
-from .program import main as main

@@ -6,7 +6,6 @@ holds the result and nothing else; progress, notes and faults go to standard err
 
 from __future__ import annotations
 
-import sys
 import warnings
 from collections.abc import Sequence
 from typing import Annotated
@@ -25,6 +24,7 @@ from airan_market.analysis.cli.scenarios import scenarios
 from airan_market.analysis.cli.solve import solve
 from airan_market.analysis.cli.validate import validate
 from airan_market.analysis.exits import DONE, emit, end_of
+from airan_market.analysis.process.watchdog import NOTHING_KEPT, WATCHDOG
 from airan_market.scenarios import ScenarioWarning
 
 NAME = "airan-market"
@@ -69,6 +69,7 @@ def invoke(arguments: Sequence[str]) -> int:
     airan-market ...
     0
     """
+    WATCHDOG.line = NOTHING_KEPT
     try:
         with warnings.catch_warnings():
             # a command tells the doubts of its scenario once, however often it loads it
@@ -79,8 +80,3 @@ def invoke(arguments: Sequence[str]) -> int:
     if status == 130:  # how typer reports Ctrl-C
         return end_of(KeyboardInterrupt())
     return status or DONE
-
-
-def main() -> None:
-    """Entry point of the console script."""
-    sys.exit(invoke(sys.argv[1:]))

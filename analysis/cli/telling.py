@@ -11,14 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from airan_market.analysis.exits import (
-    DONE,
-    FAILED,
-    INTERRUPTED,
-    emit,
-    say,
-    unexpected_line,
-)
+from airan_market.analysis.exits import DONE, FAILED, emit, say, unexpected_line
+from airan_market.analysis.process.watchdog import INTERRUPTED, KEPT, WATCHDOG
 
 if TYPE_CHECKING:
     from airan_market.analysis.ended import Ended
@@ -52,7 +46,7 @@ def ending(
     for message in () if quiet else ended.messages:
         say(message)
     if ended.path is None or (ended.summary is None and ended.error is None):
-        say(f"interrupted before the first {unit} was finished: nothing is kept")
+        WATCHDOG.tell(f"interrupted before the first {unit} was finished: nothing is kept")
         return INTERRUPTED
     complete = ended.status == "complete"
     for sentence in sentences if complete and not quiet else ():
@@ -68,7 +62,7 @@ def ending(
             traceback.print_exception(ended.error)
     elif not complete or ended.undrawn:
         status = INTERRUPTED
-        say(f"interrupted; {kept}; `airan-market report {ended.path}` draws them")
+        WATCHDOG.tell(f"interrupted; {kept}; `airan-market report {ended.path}` draws them")
     if ended.summary is not None:
         result(ended.summary, str(ended.path), as_json=as_json)
     return status
@@ -77,13 +71,15 @@ def ending(
 @contextmanager
 def going_on(directory: Path) -> Iterator[None]:
     """Say after Ctrl-C what is kept of a directory of cells, if anything is."""
+    WATCHDOG.line = KEPT
     try:
         yield
     except KeyboardInterrupt:
         from airan_market.analysis.store.cell_store import count
 
         if kept := count(directory):
-            say(f"interrupted; cells kept in {directory}: {kept}; the same command goes on")
+            line = f"interrupted; cells kept in {directory}: {kept}; the same command goes on"
         else:
-            say("interrupted before the first cell was finished: nothing is kept")
+            line = "interrupted before the first cell was finished: nothing is kept"
+        WATCHDOG.tell(line)
         raise typer.Exit(INTERRUPTED) from None

@@ -11,7 +11,6 @@ import hashlib
 import json
 import multiprocessing
 import shutil
-import signal
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -21,6 +20,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from airan_market.analysis.process.interruption import Interruption
+from airan_market.analysis.process.worker import WorkerContext
 from airan_market.analysis.store.directory import manifest_there
 from airan_market.analysis.store.durable import write_text
 from airan_market.analysis.store.lock import locked, require_no_link
@@ -111,9 +112,10 @@ def growing(
     directory.mkdir(parents=True, exist_ok=True)
     with locked(directory):
         require_no_link(directory / CELLS)
-        (directory / CELLS).mkdir(exist_ok=True)
-        begun = begin(directory, scenario, begun)
         try:
+            with Interruption() as interruption, interruption.shield():
+                (directory / CELLS).mkdir(exist_ok=True)
+                begun = begin(directory, scenario, begun)
             yield
         except BaseException as error:
             if count(directory):
@@ -126,9 +128,9 @@ def growing(
 
 
 def _remove(directory: Path, *, whole: bool) -> None:
-    shutil.rmtree(directory / CELLS)
+    shutil.rmtree(directory / CELLS, ignore_errors=True)
     for name in ("scenario.toml", FILE_NAME):
-        (directory / name).unlink()
+        (directory / name).unlink(missing_ok=True)
     if whole:
         directory.rmdir()
 
@@ -192,8 +194,7 @@ def _computed(
 
 
 def _prepare(modules: Sequence[str]) -> None:
-    """Leave Ctrl-C to the parent, and know by name what it has imported with `--use`."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Know by name what the parent has imported with `--use`."""
     warnings.simplefilter("ignore", ScenarioWarning)
     for module in modules:
         use(module)
@@ -201,11 +202,11 @@ def _prepare(modules: Sequence[str]) -> None:
 
 @contextmanager
 def pool(workers: int) -> Iterator[ProcessPoolExecutor]:
-    """Worker processes that leave Ctrl-C to their parent and are ended at once when it stops."""
+    """Worker processes that leave signals to their parent and are ended at once when it stops."""
     others = set(multiprocessing.active_children())
     processes = ProcessPoolExecutor(
         workers,
-        mp_context=multiprocessing.get_context("spawn"),
+        mp_context=WorkerContext(),
         initializer=_prepare,
         initargs=(used(),),
     )
@@ -214,7 +215,7 @@ def pool(workers: int) -> Iterator[ProcessPoolExecutor]:
     except BaseException:
         # a cell half computed is of no use, and may take many seconds more
         for worker in set(multiprocessing.active_children()) - others:
-            worker.terminate()
+            worker.kill()
         raise
     finally:
         processes.shutdown(wait=True, cancel_futures=True)

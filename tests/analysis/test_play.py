@@ -7,7 +7,7 @@ import pytest
 
 from airan_market.analysis import play as play_module
 from airan_market.analysis.play import NO_UNDER_WAY
-from airan_market.analysis.store.interruption import Interruption
+from airan_market.analysis.process.interruption import Interruption
 from airan_market.analysis.store.reader import load_run
 from airan_market.scenarios import ScenarioError
 

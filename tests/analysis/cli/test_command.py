@@ -13,7 +13,7 @@ from airan_market.analysis.store.reader import load_run
 from airan_market.scenarios import dump_toml
 
 ROOT = Path(__file__).parents[3]
-PROGRAM = [sys.executable, "-c", "from airan_market.analysis.cli.program import main; main()"]
+PROGRAM = [sys.executable, "-c", "from airan_market.__main__ import main; main()"]
 SHORT = ["--rounds", "2", "--horizon", "0.5", "--set", "simulation.warmup_s=0.2"]
 
 

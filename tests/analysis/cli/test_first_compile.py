@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 COMMAND = [
-    *(sys.executable, "-c", "from airan_market.analysis.cli.program import main; main()"),
+    *(sys.executable, "-c", "from airan_market.__main__ import main; main()"),
     *("run", "teleoperation", "--rounds", "1", "--horizon", "0.2", "--quiet"),
 ]
 

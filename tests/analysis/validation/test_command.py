@@ -12,7 +12,7 @@ from airan_market.analysis.cli.program import invoke
 from airan_market.analysis.validation.stored import load_validation
 
 ROOT = Path(__file__).parents[3]
-PROGRAM = [sys.executable, "-c", "from airan_market.analysis.cli.program import main; main()"]
+PROGRAM = [sys.executable, "-c", "from airan_market.__main__ import main; main()"]
 QUICK = ["--tasks", "2e4", "--replications", "4", "--paths", "64", "--points", "2",
          "--no-beyond", "--no-map"]  # fmt: skip
 

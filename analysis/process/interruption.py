@@ -1,4 +1,4 @@
-"""Ctrl-C and the signal to terminate, turned into one exception that can be held back."""
+"""Ctrl-C, the signal to terminate and a hang-up: one exception, which can be held back."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from types import CodeType, FrameType, TracebackType
 from typing import Any
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+from airan_market.analysis.process.watchdog import WATCHDOG, heard
 
 
 class Interruption:
-    """While it is entered, SIGINT and SIGTERM raise KeyboardInterrupt, but not inside `shield`.
+    """While it is entered, signals to end raise KeyboardInterrupt, but not inside `shield`.
 
     What must not be cut in two (settling and committing a round, giving a run its final name)
     runs under the shield; a signal that comes meanwhile raises when the shield is left. Outside
@@ -36,11 +36,11 @@ class Interruption:
     def __init__(self) -> None:
         self._shields: list[CodeType | None] = []  # of each shield entered, its opening
         self._pending = False
-        self._old: list[object] = []
+        self._old: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Interruption:
         if threading.current_thread() is threading.main_thread():
-            self._old = [signal.signal(number, self._receive) for number in SIGNALS]
+            self._old = {number: signal.signal(number, self._receive) for number in heard()}
         return self
 
     def __exit__(
@@ -49,8 +49,8 @@ class Interruption:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for number, handler in zip(SIGNALS, self._old, strict=False):
-            signal.signal(number, handler)  # type: ignore[arg-type]  # what signal() gave us
+        for number, handler in self._old.items():
+            signal.signal(number, handler)
 
     @contextmanager
     def shield(
@@ -73,13 +73,14 @@ class Interruption:
             self._shields.pop()
         if self._pending and not self._shields:
             self._pending = False
-            if not swallow:
+            if not swallow and WATCHDOG.may_raise():
                 raise KeyboardInterrupt
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
-        if all(_runs(opening, frame) for opening in self._shields):
+        if not all(_runs(opening, frame) for opening in self._shields):
+            self._pending = True
+        elif WATCHDOG.may_raise():
             raise KeyboardInterrupt
-        self._pending = True
 
 
 def _runs(code: CodeType | None, frame: FrameType | None) -> bool:
