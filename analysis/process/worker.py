@@ -21,6 +21,7 @@ from airan_market.analysis.process.interruption import Interruption
 from airan_market.analysis.process.watchdog import SIGNALS
 
 PR_SET_PDEATHSIG = 1  # of Linux's prctl(2)
+NO_LEAKS = "ignore:resource_tracker:UserWarning"
 
 
 class Worker(SpawnProcess):
@@ -51,6 +52,11 @@ class WorkerContext(SpawnContext):
     """What a pool makes its processes with."""
 
     Process = Worker
+
+    def __init__(self) -> None:
+        # should this process be killed, its tracker frees what is shared, and need not say so
+        if NO_LEAKS not in sys.warnoptions:
+            sys.warnoptions.append(NO_LEAKS)
 
 
 def end_with_parent() -> None:
