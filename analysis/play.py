@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from airan_market.analysis.ended import Ended, drawn
 from airan_market.analysis.exits import is_interruption
+from airan_market.analysis.process.interruption import Interruption
 from airan_market.analysis.runs.summary import summarise
 from airan_market.analysis.store.directory import default_directory
 from airan_market.analysis.store.durable import write_json
-from airan_market.analysis.process.interruption import Interruption
 from airan_market.analysis.store.reader import PactRun, load_run
 from airan_market.analysis.store.writer import RunWriter, fault_of, frames_of
 from airan_market.scenarios import Fault, PactScenario, Scenario, ScenarioError

@@ -9,9 +9,9 @@ from typing import Any
 
 from airan_market.analysis.ended import Ended, drawn
 from airan_market.analysis.exits import is_interruption
+from airan_market.analysis.process.interruption import Interruption
 from airan_market.analysis.store.directory import DirectoryWriter, default_directory
 from airan_market.analysis.store.durable import write_json, write_text
-from airan_market.analysis.process.interruption import Interruption
 from airan_market.analysis.store.manifest import Manifest
 from airan_market.analysis.store.tables import write_frame
 from airan_market.analysis.validation.findings import COMPLETE, Findings

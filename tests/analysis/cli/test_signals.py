@@ -1,4 +1,4 @@
-"""A signal ends the program within two seconds, in one line, whatever it is doing; none survives."""
+"""A signal ends the program within two seconds, in one line, whatever it does; nothing survives."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ from textwrap import dedent
 
 import pytest
 
-from airan_market.analysis.watchdog import GRACE_S, TWICE_S
+from airan_market.analysis.process.watchdog import GRACE_S, TWICE_S
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes in /proc")
 
@@ -117,7 +117,7 @@ def is_told_in_one_line(text: str) -> bool:
 
 IN_MACHINE_CODE = script("""
     import hashlib
-    from airan_market.analysis.watchdog import WATCHDOG, guarded
+    from airan_market.analysis.process.watchdog import WATCHDOG, guarded
 
     def run():
         WATCHDOG.line = "interrupted; 7 rounds are kept"
