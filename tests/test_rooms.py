@@ -16,7 +16,7 @@ PACKAGE = "airan_market"
 FLOORS = ("scenarios", "sim", "agents", "analysis")
 ROOMS = {
     "scenarios": "fault registry tables schema keys validation override loader dump",
-    "sim": "arrays processors machine_code streams columns workload trace "
+    "sim": "arrays processors threads machine_code streams columns workload trace "
     "theory traffic engines rare estimation",
     "agents": "primitives screening matching belief contract mechanism certificate solution "
     "planner rounds market pact",

@@ -87,9 +87,10 @@ def _status(
 ) -> int:
     """Play with progress, tell how it ended, return the exit status."""
     from airan_market.analysis.play import headline
+    from airan_market.analysis.process.watchdog import KEPT, WATCHDOG
     from airan_market.analysis.progress import COMPILING, Progress
 
-    first = "round 1, with the warm-up"
+    WATCHDOG.line, first = KEPT, "round 1, with the warm-up"
     with Progress(first, loaded.simulation.rounds, quiet=quiet) as progress:
         if ask.has_to_compile(loaded, traffic=True):
             progress.note(COMPILING)

@@ -11,7 +11,6 @@ from typing import Any
 import pandas as pd
 
 from airan_market.agents.pact.outcome import PactOutcome, SolvedMarket
-from airan_market.analysis.exits import say
 from airan_market.analysis.pact import claims as pact_claims
 from airan_market.analysis.pact.page import places, write_report
 from airan_market.analysis.pact.tables import (
@@ -21,6 +20,7 @@ from airan_market.analysis.pact.tables import (
     scale_table,
     service_table,
 )
+from airan_market.analysis.process.watchdog import WATCHDOG
 from airan_market.analysis.progress import Progress
 from airan_market.analysis.store.directory import (
     DirectoryWriter,
@@ -143,23 +143,21 @@ def _add_claims(directory: Path, outcome: PactOutcome, progress: Progress) -> No
     each = pact_claims.count_readings()
     every = each * len(outcome.markets)
     pages = []
-    try:
-        for number, (solved, place) in enumerate(places(directory, outcome)):
-            market, level, before = solved.market, solved.liability_level, number * each
+    kept = f"tables and figures are kept in {directory}"
+    WATCHDOG.line = f"interrupted; {kept}; the same command goes on from there"
+    for number, (solved, place) in enumerate(places(directory, outcome)):
+        market, level, before = solved.market, solved.liability_level, number * each
 
-            def told(done: int, before: int = before) -> None:
-                progress.reading(before + done, every)
+        def told(done: int, before: int = before) -> None:
+            progress.reading(before + done, every)
 
-            grid = pact_claims.over_readings(market, level, told)
-            rows = pact_claims.claim_rows(pact_claims.judge(market, level), grid)
-            claims = pd.DataFrame([asdict(row) for row in rows])
-            write_frame(place / "claims.csv", KIND, claims)
-            write_frame(place / "readings.csv", KIND, grid)
-            page = pact_claims.markdown(rows, grid)
-            pages.append(f"## {market.name}\n\n{page}" if market.name else page)
-    except KeyboardInterrupt:
-        say(f"tables and figures are kept in {directory}; the same command goes on from there")
-        raise
+        grid = pact_claims.over_readings(market, level, told)
+        rows = pact_claims.claim_rows(pact_claims.judge(market, level), grid)
+        claims = pd.DataFrame([asdict(row) for row in rows])
+        write_frame(place / "claims.csv", KIND, claims)
+        write_frame(place / "readings.csv", KIND, grid)
+        page = pact_claims.markdown(rows, grid)
+        pages.append(f"## {market.name}\n\n{page}" if market.name else page)
     write_report(directory, sealed(directory, read_manifest(directory)), outcome)
     write_text(directory / CLAIMS, "\n".join(pages))
 

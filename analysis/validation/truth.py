@@ -226,9 +226,8 @@ def observe(
             wanted=wanted,
             first=effort.replications,
             warmup="mser5" if effort.warmup_s is None else effort.warmup_s,
+            keep_interrupted=False,
         )
-        if plain.stopped == "interrupted":
-            raise KeyboardInterrupt
         on_step(f"{site.name}: {plain.played_tasks.sum():,} tasks in {len(plain)} replications")
     for n in np.flatnonzero(looked_at).tolist():
         for chosen, times in ((rare[n] & _first(shape[1]), PATHS_AT_AGREED), (rare[n], 1)):

@@ -4,7 +4,6 @@ Operators share nothing during a span, so they are played in parallel, each by o
 comes out does not depend on how many threads there are.
 """
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from airan_market.sim.arrays import IntArray
 from airan_market.sim.engines.capacity import CapacityChanges
 from airan_market.sim.engines.kernel import Changes, Queue, StationArrays, TaskArrays, play_tandem
 from airan_market.sim.processors import processors
+from airan_market.sim.threads import threads
 from airan_market.sim.trace import State, Trace
 from airan_market.sim.workload import STAGES, TaskColumns, Workload
 
@@ -105,8 +105,8 @@ class _Span:
             for operator in operators:
                 self._play_operator(operator, until_s, chunk)
             return
-        with ThreadPoolExecutor(workers) as threads:
-            plays = [threads.submit(self._play_operator, m, until_s, chunk) for m in operators]
+        with threads(workers) as pool:
+            plays = [pool.submit(self._play_operator, m, until_s, chunk) for m in operators]
             for play in plays:
                 play.result()
 

@@ -8,7 +8,7 @@ never end are later than every latency asked for and count as that.
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, as_completed
 from dataclasses import replace
 from functools import partial
 from typing import Any, Literal, TypeVar
@@ -21,6 +21,7 @@ from airan_market.sim.estimation.replication import MEASURED, PILOT, Experiment
 from airan_market.sim.estimation.tandem import TandemModel
 from airan_market.sim.estimation.warm_up import WarmUp, warm_up_of
 from airan_market.sim.processors import processors
+from airan_market.sim.threads import threads
 
 Result = TypeVar("Result")
 OnReplication = Callable[[int, int], None]
@@ -115,6 +116,7 @@ def until_precise(
     workers: int | None = None,
     engine: str = "compiled",
     keep_latencies: bool = False,
+    keep_interrupted: bool = True,
     on_replication: OnReplication | None = None,
 ) -> Replications:
     """Replicate until the probabilities are known closely enough, or a budget is used up.
@@ -141,6 +143,9 @@ def until_precise(
         Replications of the first step, at least 2.
     growth : float
         Above 1.
+    keep_interrupted : bool
+        Whether Ctrl-C keeps what is done: then it waits for the replications under way, for to
+        drop those would favour short ones. Otherwise it raises at once.
     on_replication : callable, optional
         Called with how many replications are done, and how many this step will have.
 
@@ -153,6 +158,8 @@ def until_precise(
     ------
     ValueError
         Naming argument and value.
+    KeyboardInterrupt
+        When nothing had been done, or is to be kept.
 
     Examples
     --------
@@ -176,7 +183,9 @@ def until_precise(
     experiment = _with_warm_up(experiment, warmup, workers)
     found, count = None, first
     while True:
-        found = _extended(experiment, found, count, workers, on_replication, of=count)
+        found = _extended(
+            experiment, found, count, workers, on_replication, of=count, patient=keep_interrupted
+        )
         if found.stopped == "interrupted":
             return found
         if found.precise(relative, level, looked_at):
@@ -195,6 +204,7 @@ def _extended(
     workers: int,
     on_replication: OnReplication | None,
     of: int,
+    patient: bool = True,
 ) -> Replications:
     """Play replications up to `count` and add them to those found."""
     experiment = _with_references(experiment, found)
@@ -204,8 +214,9 @@ def _extended(
         range(begin, count),
         workers,
         None if on_replication is None else lambda done: on_replication(begin + done, of),
+        patient=patient,
     )
-    if not rows and found is None:
+    if interrupted and (not patient or (not rows and found is None)):
         raise KeyboardInterrupt
     arrays: dict[str, Any] = {}
     for name in rows[0] if rows else ():
@@ -224,24 +235,27 @@ def _at_once(
     numbers: range,
     workers: int,
     on_done: Callable[[int], None] | None = None,
+    *,
+    patient: bool = False,
 ) -> tuple[list[Result], bool]:
     """Call for every number, in threads; results in order, and whether Ctrl-C cut it short.
 
-    Cut short, the results are those before the first that is missing: to keep whatever had ended
-    would favour replications that end quickly.
+    Cut short, there are none, unless it is `patient` with what is under way: then those before the
+    first that is missing; to keep whatever had ended would favour replications that end quickly.
     """
+    futures: list[Future[Result]] = []
     interrupted = False
-    with ThreadPoolExecutor(workers) as threads:
-        futures = [threads.submit(call, number) for number in numbers]
-        try:
+    try:
+        with threads(workers, patient=patient) as pool:
+            futures += [pool.submit(call, number) for number in numbers]
             for done, future in enumerate(as_completed(futures), start=1):
                 future.result()  # raises what the call raised
                 if on_done is not None:
                     on_done(done)
-        except KeyboardInterrupt:
-            interrupted = True
-        finally:
-            threads.shutdown(wait=True, cancel_futures=True)
+    except KeyboardInterrupt:
+        interrupted = True
+        if not patient:
+            return [], True
     results = []
     for future in futures:
         if future.cancelled():

@@ -25,7 +25,6 @@ with importance sampling by twisted rates, which makes independent paths.
 """
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from math import ceil, inf, log
 from typing import NamedTuple
 
@@ -39,6 +38,7 @@ from airan_market.sim.rare.stationary_law import StationaryLaw
 from airan_market.sim.rare.tagged_kernel import split
 from airan_market.sim.streams import stream
 from airan_market.sim.theory.domain import latencies
+from airan_market.sim.threads import threads
 
 #: Makes estimates (T,), and the number of events, of the generator of a batch.
 Batch = Callable[[np.random.Generator], tuple[FloatArray, int]]
@@ -184,7 +184,7 @@ def rare_tail(
     for number, chosen in enumerate(_runs(law, t)):
         run = method(law, t[chosen], size)
         streams = [stream(seed, "rare event", type_, number, batch) for batch in range(batches)]
-        with ThreadPoolExecutor(workers or processors()) as pool:
+        with threads(workers or processors()) as pool:
             results = list(pool.map(run, streams))
         estimate[:, chosen] = np.array([values for values, _ in results])
         events += sum(count for _, count in results)
