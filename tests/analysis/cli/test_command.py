@@ -279,7 +279,8 @@ def test_ctrl_c_keeps_what_was_finished(here, by):
 
 
 def test_a_reader_that_goes_away_is_no_traceback(here):
-    process = program(["solve", "teleoperation", "--json"], cwd=here)
+    soon = ["--set", "mechanism.max_iterations=2"]
+    process = program(["solve", "teleoperation", "--json", *soon], cwd=here)
     with process:
         process.stdout.close()
         assert process.stderr.read() == ""

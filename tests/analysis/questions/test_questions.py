@@ -50,6 +50,7 @@ def answered(small: Scenario, tmp_path_factory: pytest.TempPathFactory) -> tuple
     return directory, answers
 
 
+@pytest.mark.usefixtures("sketched")
 def test_all_that_is_promised_is_written(answered: tuple[Path, dict]) -> None:
     directory, answers = answered
     sentences = write(directory, answers)
@@ -67,6 +68,7 @@ def test_all_that_is_promised_is_written(answered: tuple[Path, dict]) -> None:
     assert any(f"{planner:.5g}" in sentence for sentence in sentences)
 
 
+@pytest.mark.usefixtures("sketched")
 def test_parts_stand_alone(answered: tuple[Path, dict]) -> None:
     """With one question only, its tables and figure are made and the others are not missed."""
     _, answers = answered
@@ -129,6 +131,7 @@ def run(arguments: Sequence[str], capsys: pytest.CaptureFixture[str]) -> tuple[i
     return status, told.out, told.err
 
 
+@pytest.mark.usefixtures("sketched")
 def test_the_command(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -161,6 +161,7 @@ def test_an_interruption_keeps_what_is_finished(base, tmp_path, monkeypatch, cap
     assert read_manifest(tmp_path).status == "interrupted"
 
 
+@pytest.mark.usefixtures("sketched")
 def test_the_command_leaves_the_table_and_the_figures(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(cell_store, "processors", lambda: 1)
     arguments = ["reproduce", "--only", "users_truncated", "--only", "fig3", "--draws", "1"]

@@ -23,7 +23,7 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("here", "sketched")
 def test_it_leaves_a_directory_and_names_it_last(capsys):
     assert invoke(["validate", "bound_fails", "--seed", "3", *QUICK]) == 0
     out, err = capsys.readouterr()
@@ -51,7 +51,7 @@ def test_it_leaves_a_directory_and_names_it_last(capsys):
     assert err.splitlines()[-1].endswith("allowed with --force, or another --out")
 
 
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("here", "sketched")
 def test_json_is_all_there_is_and_short_options_are_settings(capsys):
     options = ["--json", "--quiet", "--out", "mine", "--belief", "fifo", "--mechanism", "ct"]
     settings = ["--set", "users.total=45"]
@@ -94,7 +94,7 @@ def test_ctrl_c_before_anything_was_finished_leaves_nothing(here):
     waited_until = time.monotonic() + 60
     while not list(here.glob("runs/.*partial*")) and time.monotonic() < waited_until:
         time.sleep(0.05)
-    time.sleep(1.0)
+    time.sleep(0.5)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=120)
     assert process.returncode == 3, err
