@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airan_market.analysis.ended import Ended, drawn
 from airan_market.analysis.exits import is_interruption
+from airan_market.analysis.expectation import Expectation, require_room
 from airan_market.analysis.process.interruption import Interruption
 from airan_market.analysis.runs.summary import summarise
 from airan_market.analysis.store.directory import default_directory
@@ -139,6 +140,9 @@ class _Session:
         writer = self.writer
         try:
             market = self.make()
+            expected = Expectation.of(market)
+            horizon_s = market.scenario.simulation.horizon_s
+            require_room(expected, market.scenario.name, horizon_s, writer.partial)
             self.on_start(market)
             while market.round < market.rounds_planned:
                 with self.interruption.shield(open_in=self.interruptible):

@@ -79,8 +79,9 @@ class Progress:
         if self._bar or done % max(1, of // 10) == 0:
             self._show(f"reading {done} of {of}", "readings", done, of)
 
-    def begun(self, market: Any) -> None:
-        """Everything is loaded, the next of `rounds_planned` rounds begins."""
+    def begun(self, market: Any, expected: object) -> None:
+        """Everything is loaded, the next of `rounds_planned` rounds begins; what it will take."""
+        self.note(f"{expected}")
         done, of = market.round, market.rounds_planned
         if done:
             self._show(f"going on after round {done} of {of}", f"round {done + 1}", done, of)

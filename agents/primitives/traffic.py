@@ -42,6 +42,10 @@ class Traffic(Protocol):
         """Tasks that all users ask for in [start_s, start_s + duration_s)."""
         ...
 
+    def mean_tasks(self, start_s: float, duration_s: float) -> float:
+        """Mean number of tasks in a span."""
+        ...
+
     @property
     def notes(self) -> Sequence[str]:
         """Plain sentences that a reader of the run should know."""
@@ -212,6 +216,10 @@ class DrawnTraffic:
             law=self.law,
         )
 
+    def mean_tasks(self, start_s: float, duration_s: float) -> float:
+        """Mean number of tasks in a span: users × rate × duration, bursts or not."""
+        return float(self.users_by_type.sum()) * self.tasks_per_user_per_s * duration_s
+
 
 def _unlike(scenario: Scenario, arrivals: ArrivalLaw, users: float) -> list[str]:
     """Say what of drawn traffic operators do not reckon with."""
@@ -250,6 +258,10 @@ class RecordedTraffic:
     def demand(self, round_: int, start_s: float, duration_s: float, first_task: int) -> Demand:
         """Take the tasks of a round."""
         return self.trace.between(start_s, start_s + duration_s, first_task)
+
+    def mean_tasks(self, start_s: float, duration_s: float) -> float:
+        """Number of the tasks recorded in a span."""
+        return len(self.trace.between(start_s, start_s + duration_s, 0))
 
 
 def _recorded(arrivals: TraceArrivals, seed: int, users: tuple[int, ...]) -> Demand:

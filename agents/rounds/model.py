@@ -18,7 +18,7 @@ from airan_market.agents.primitives.stations import discipline_notes, engine_of
 from airan_market.agents.primitives.traffic import Traffic
 from airan_market.agents.rounds.snapshot import Places, given, packed, unpacked
 from airan_market.scenarios.schema.doubts import require_playable
-from airan_market.sim.arrays import IntArray
+from airan_market.sim.arrays import FloatArray, IntArray
 from airan_market.sim.engines.engine import simulate
 from airan_market.sim.engines.occupancy import Occupancy, occupancy
 from airan_market.sim.trace import State, Trace
@@ -106,6 +106,12 @@ class RoundModel(mesa.Model, ABC):
     def rounds_planned(self) -> int:
         """Rounds of the scenario."""
         return self.scenario.simulation.rounds
+
+    @property
+    def expected_tasks(self) -> FloatArray:
+        """Mean number of tasks of the warm-up and of every round, (rounds + 1,)."""
+        spans = zip(self._starts_s, self._durations_s, strict=False)
+        return np.array([self._traffic.mean_tasks(*span) for span in spans])
 
     def run(self, on_round: Callable[[Self], None] | None = None) -> Any:
         """Play the rounds that are left, close, and return the tables.

@@ -86,6 +86,7 @@ def _status(
     debug: bool,
 ) -> int:
     """Play with progress, tell how it ended, return the exit status."""
+    from airan_market.analysis.expectation import Expectation
     from airan_market.analysis.play import headline
     from airan_market.analysis.process.watchdog import KEPT, WATCHDOG
     from airan_market.analysis.progress import COMPILING, Progress
@@ -95,7 +96,7 @@ def _status(
         if ask.has_to_compile(loaded, traffic=True):
             progress.note(COMPILING)
         ended = play(
-            on_start=progress.begun,
+            on_start=lambda market: progress.begun(market, Expectation.of(market)),
             on_round=progress.round,
             on_draw=lambda: progress.now("figures and report"),
         )

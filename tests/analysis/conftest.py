@@ -80,6 +80,12 @@ class FakeMarket:
         self._next_task = 1
         self._closed = False
 
+    @property
+    def expected_tasks(self) -> np.ndarray:
+        users = self.scenario.users
+        spans_s = [self.scenario.simulation.warmup_s, *[self._horizon] * self.rounds_planned]
+        return users.total * users.tasks_per_user_per_s * np.array(spans_s)
+
     def step(self) -> None:
         number = self.round + 1
         rng = np.random.default_rng([self.seed, number])
