@@ -91,9 +91,13 @@ def play(
         make = partial(
             market_at_boundary, writer, make_market or market_of(scenario), scenario, seed
         )
-        return _Session(
+        session = _Session(
             writer, interruption, interruptible or simulate, make, on_start, on_round, on_draw
-        ).play()
+        )
+        try:
+            return session.play()
+        finally:
+            writer.release()
 
 
 def market_of(scenario: Scenario | PactScenario) -> Callable[..., RoundModel]:
@@ -185,7 +189,6 @@ class _Session:
         try:
             path, summary = seal(writer, status, self.make, error)
         except OSError as fault:  # the disk is full: what is there is what was finished
-            writer.release()
             told = tuple(writer.messages)
             return Ended(status, writer.rounds, writer.partial, None, told, error or fault)
         return Ended(status, writer.rounds, path, summary, tuple(writer.messages), error)

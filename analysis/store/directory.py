@@ -22,7 +22,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -177,6 +177,12 @@ class DirectoryWriter:
 
     def publish(self) -> Path:
         """Give the finished directory its final name and return that."""
+        try:
+            return self._publish()
+        finally:
+            self.release()
+
+    def _publish(self) -> Path:
         if self.manifest.status == "complete":
             self._check_target()
             place = self.target
@@ -188,15 +194,17 @@ class DirectoryWriter:
         if place.exists():
             os.rename(place, aside)
         os.rename(self.partial, place)
-        sync_directory(place.parent)
+        with suppress(OSError):  # it is there
+            sync_directory(place.parent)
         shutil.rmtree(aside, ignore_errors=True)
-        self.release()
         return place
 
     def discard(self) -> None:
         """Remove everything written; nothing is left under any name."""
-        shutil.rmtree(self.partial)
-        self.release()
+        try:
+            shutil.rmtree(self.partial)
+        finally:
+            self.release()
 
     def release(self) -> None:
         """Leave everything as it is, for whoever goes on."""
