@@ -43,7 +43,8 @@ def count(name: str, folder) -> int:
 
 
 @pytest.mark.parametrize("goes_on", [False, True], ids=["once", "for good"])
-def test_a_run_survives_a_request_that_fails(tmp_path, undisturbed, capsys, monkeypatch, goes_on):
+@pytest.mark.usefixtures("undrawn")
+def test_a_run_survives_a_request_that_fails(tmp_path, undisturbed, capsys, goes_on):
     """Every 23rd; all of them, of every command, in the long test."""
     whole = unpictured(undisturbed("run"))
     (tmp_path / "count").mkdir()
