@@ -22,8 +22,8 @@ ROOMS = {
     "planner rounds market pact",
     "agents.pact": "contract service market policy outcome run",
     "analysis": "process exits ended verdict wording progress store expectation figure_style page "
-    "runs pact_run play resume pact reproduction calibration questions validation redraw solve_text "
-    "cli",
+    "runs pact_run play resume pact reproduction calibration questions validation redraw "
+    "solve_text cli",
     "analysis.validation": "offered ladder verdicts truth tables beyond bound findings stored "
     "report validating session",
 }

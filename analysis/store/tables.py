@@ -134,14 +134,18 @@ class TableWriter:
         repeating = [column for column in _REPEATING if column in schema.names]
         self.rows = 0
         self._file = path.open("wb")  # not Arrow's own: faults of the disk are Python's then
-        self._writer = pq.ParquetWriter(
-            self._file,
-            schema,
-            version="2.6",
-            compression="zstd",
-            compression_level=1,
-            use_dictionary=repeating if name == "tasks" else True,
-        )
+        try:
+            self._writer = pq.ParquetWriter(
+                self._file,
+                schema,
+                version="2.6",
+                compression="zstd",
+                compression_level=1,
+                use_dictionary=repeating if name == "tasks" else True,
+            )
+        except BaseException:
+            self._file.close()
+            raise
 
     def write(self, frame: pd.DataFrame) -> None:
         """Append the rows of a frame; a frame without rows adds nothing."""
