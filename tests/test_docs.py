@@ -2,15 +2,14 @@
 
 import re
 import shlex
-import sys
 import tomllib
-from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
 from typer.main import get_command
 
 from airan_market import load_pact, load_scenario, solve_pact
+from airan_market.analysis.cli.program import app, invoke
 from airan_market.scenarios import keys_markdown
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -18,7 +17,6 @@ PAGES = {
     str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
     for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("notebooks/*.md")]
 }
-(SCRIPT,) = entry_points(group="console_scripts", name="airan-market")
 
 
 def blocks(page: str, language: str) -> list[str]:
@@ -80,7 +78,7 @@ def test_the_scenarios_of_a_page_load(page) -> None:
 
 @pytest.mark.parametrize("call", commands(), ids=" ".join)
 def test_every_command_and_option_exists(call) -> None:
-    known = get_command(sys.modules[SCRIPT.load().__module__].app).commands
+    known = get_command(app).commands
     assert call[1] in known
     options = {name for parameter in known[call[1]].params
                for name in (*parameter.opts, *parameter.secondary_opts)}  # fmt: skip
@@ -122,11 +120,7 @@ def test_every_page_can_be_found_from_the_front() -> None:
 )
 def test_the_front_page_shows_what_is_printed(command, said, tmp_path, monkeypatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", shlex.split(command))
-    program = SCRIPT.load()
-    with pytest.raises(SystemExit) as end:
-        program()
-    assert end.value.code == 0
+    assert invoke(shlex.split(command)[1:]) == 0
     assert misses(said, "\n".join(capsys.readouterr())) == []
 
 
