@@ -80,6 +80,7 @@ def best_pure_deviations(
             budget,
             baseline_usd_per_s=float(baseline),
             further=_steps(primitives),
+            jumps=True,
         )
         for m, baseline in enumerate(found.operator_utility_usd_per_s)
     )

@@ -12,7 +12,7 @@ from airan_market.agents.certificate.deviation import (
     best_deviation,
     posted_utility,
 )
-from airan_market.agents.certificate.menu_search import CompassSearch, Objective, utility_of_menu
+from airan_market.agents.certificate.menu_search import MenuSearch, Objective, utility_of_menu
 from airan_market.agents.contract.design import designed_menus
 from airan_market.agents.contract.price import binding_prices, priced_menu
 from airan_market.agents.contract.utility import task_utility
@@ -131,6 +131,26 @@ def test_search_against_exhaustion_on_a_tiny_market(market: Market, operator: in
     assert found.gain_usd_per_s > 1e-4
 
 
+def test_search_follows_a_ridge_on_which_scaling_alone_gets_stuck(market: Market) -> None:
+    """All monotone menus of three types on a grid of 40 latencies; control: the compass alone."""
+    primitives = market(
+        users=[29.0, 26.0, 45.0], sensitivity=[8.3e-4, 2.1e-4, 1.1e-4], temperature_end_usd=4e-6
+    )
+    settled = agree(primitives)
+    found = best_deviation(primitives, settled, 1)
+    objective = objective_of(primitives, settled, 1, "repriced")
+    grid = np.geomspace(0.05, 1.0, 40)
+    first, second, third = (part.ravel() for part in np.meshgrid(grid, grid, grid, indexing="ij"))
+    ordered = (first <= second) & (second <= third)
+    menus = np.stack([first, second, third], axis=1)[ordered]
+    exhaustive = float(objective(menus).max()) - found.baseline_usd_per_s
+    assert exhaustive <= found.gain_usd_per_s <= 1.05 * exhaustive
+    compass = MenuSearch(objective, 1e-3, 2.0, 6000)
+    _, stuck = compass.compass(settled.menu.latency_s[1], found.baseline_usd_per_s)
+    assert stuck - found.baseline_usd_per_s < 0.97 * found.gain_usd_per_s
+    assert compass.evaluations < 6000
+
+
 def test_search_without_moves_finds_nothing(market: Market) -> None:
     """Negative control: with a budget of one menu the exhaustive optimum is missed."""
     primitives = market(**TINY)
@@ -223,14 +243,14 @@ def test_no_baseline_no_gain(market: Market, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_search_starts_from_zero_latency() -> None:
-    search = CompassSearch(lambda x: -((x - 0.3) ** 2).sum(axis=-1), 0.0, 2.0, budget=3000)
+    search = MenuSearch(lambda x: -((x - 0.3) ** 2).sum(axis=-1), 0.0, 2.0, budget=3000)
     search.run(np.zeros(3), -0.27)
     assert search.best == pytest.approx(np.full(3, 0.3), abs=2e-3)
 
 
 @pytest.mark.parametrize("size", [1, 2, 5])
 def test_neighbours_are_menus(size: int) -> None:
-    search = CompassSearch(lambda x: x.sum(axis=-1), 0.1, 0.9, budget=1)
+    search = MenuSearch(lambda x: x.sum(axis=-1), 0.1, 0.9, budget=1)
     point = np.linspace(0.1, 0.9, size)
     points = search.neighbours(point, 3.0)
     assert (np.diff(points, axis=-1) >= 0).all()
