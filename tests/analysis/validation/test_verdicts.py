@@ -54,7 +54,7 @@ def wrong_tables(belief_over_truth, bonferroni, tables=100, pairs=60):
 
 def test_a_table_is_wrong_in_no_more_than_five_percent():
     # a belief a hair below or above the truth: each verdict that is given should hardly ever be
-    # the wrong one. Of 100 tables more than 10 would be wrong with chance 0.01 at a rate of 5 %.
+    # the wrong one. Of 100 tables more than 10 would be wrong with chance 0.012 at a rate of 5 %.
     assert wrong_tables(1 - 1e-9, bonferroni=True) <= 0.1
     assert wrong_tables(1 + 1e-9, bonferroni=True) <= 0.1
 
