@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.optimize import isotonic_regression
 
 import airan_market.agents.certificate.deviation as deviation_module
 from airan_market.agents.belief.belief import operator_belief
@@ -246,6 +247,18 @@ def test_search_starts_from_zero_latency() -> None:
     search = MenuSearch(lambda x: -((x - 0.3) ** 2).sum(axis=-1), 0.0, 2.0, budget=3000)
     search.run(np.zeros(3), -0.27)
     assert search.best == pytest.approx(np.full(3, 0.3), abs=2e-3)
+
+
+@pytest.mark.parametrize("target", [[0.3], [0.9, 0.4, 0.2], [0.2, 0.9, 0.1, 0.6], [3.0, 0.1, 5.0]])
+def test_a_climb_ends_at_the_best_menu_of_a_hill(target: list[float]) -> None:
+    """Whose top is no menu: in order and within the bounds isotonic regression is the best."""
+    hill = MenuSearch(lambda x: -((x - target) ** 2).sum(axis=-1), 0.05, 2.0, budget=2000)
+    start = np.linspace(0.1, 0.2, len(target))
+    menu, value = hill.climb(start, float(hill.objective(start)))
+    assert (np.diff(menu) >= 0).all()
+    best = np.clip(isotonic_regression(target).x, 0.05, 2.0)
+    assert menu == pytest.approx(best, abs=1e-4)
+    assert value == float(hill.objective(menu))
 
 
 @pytest.mark.parametrize("size", [1, 2, 5])
