@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = ROOT / "notebooks"
 NAMES = sorted({path.stem for path in [*NOTEBOOKS.glob("*.py"), *NOTEBOOKS.glob("*.ipynb")]})
 PATIENCE_S = 600  # a kernel that hangs must not hang the suite; no notebook comes near it
+FORGET = "%reset -f"
 LARGEST_BYTES = 800_000  # code hosts show notebooks of about a megabyte at once
 
 
@@ -116,14 +117,53 @@ def test_notebook_fits_any_machine(name: str) -> None:
     assert [place for place in places if place in text] == []
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_every_cell_runs_and_shows_what_is_stored(name: str, tmp_path: Path) -> None:
-    path = NOTEBOOKS / f"{name}.ipynb"
-    executed = execute(path, tmp_path)
-    code = [cell for cell in executed.cells if cell.cell_type == "code"]
-    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
-    assert complaints(executed) == []
-    assert texts(executed) == texts(nbformat.read(path, as_version=4)), "run `make notebooks`"
+def joined(notebooks: list[NotebookNode]) -> NotebookNode:
+    """All cells one after another, with nothing left by the names of those before: one kernel."""
+    cells = [
+        cell
+        for notebook in notebooks
+        for cell in [nbformat.v4.new_code_cell(FORGET), *notebook.cells]
+    ]
+    for number, cell in enumerate(cells):
+        cell.id = str(number)
+    return nbformat.v4.new_notebook(cells=cells, metadata=notebooks[0].metadata)
+
+
+def parted(executed: NotebookNode) -> list[NotebookNode]:
+    """What `joined` has put together."""
+    starts = [place for place, cell in enumerate(executed.cells) if cell.source == FORGET]
+    ends = [*starts[1:], len(executed.cells)]
+    return [
+        nbformat.v4.new_notebook(cells=executed.cells[start + 1 : end])
+        for start, end in zip(starts, ends, strict=True)
+    ]
+
+
+def test_every_cell_runs_and_shows_what_is_stored(tmp_path: Path) -> None:
+    """In one kernel, which imports everything once; `make notebooks` gives each one of its own."""
+    stored = [nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4) for name in NAMES]
+    together = tmp_path / "all.ipynb"
+    nbformat.write(joined(stored), together)
+    (tmp_path / "run").mkdir()
+    executed = parted(execute(together, tmp_path / "run"))
+    counts = [c.execution_count for one in executed for c in one.cells if c.cell_type == "code"]
+    assert len(counts) == sum(c.cell_type == "code" for one in stored for c in one.cells)
+    assert None not in counts
+    for name, one, kept in zip(NAMES, executed, stored, strict=True):
+        assert complaints(one) == [], name
+        assert texts(one) == texts(kept), f"{name}: run `make notebooks`"
+
+
+def test_no_name_of_one_notebook_is_known_to_the_next(tmp_path: Path) -> None:
+    one, two = (
+        nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
+        for code in ("x = 1\nx", "'x' in dir()")
+    )
+    together = tmp_path / "all.ipynb"
+    nbformat.write(joined([one, two]), together)
+    (tmp_path / "run").mkdir()
+    executed = parted(execute(together, tmp_path / "run"))
+    assert [texts(notebook) for notebook in executed] == [[["1"]], [["False"]]]
 
 
 def test_a_failing_cell_is_caught(tmp_path: Path) -> None:

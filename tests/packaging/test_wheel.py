@@ -11,8 +11,9 @@ import airan_market
 ROOT = Path(__file__).resolve().parents[2]
 FLOORS = ("scenarios", "sim", "agents", "analysis")
 SHIPPED = {".py", ".pyi", ".toml", ".j2", ".typed"}
-#: Short, and the kernel of the compiled engine is not made.
-QUICK = ["simulation.engine=simpy", "simulation.rounds=1", "simulation.horizon_s=0.1",
+#: Short, and no machine code is made: that takes seconds, and `test_interpreters` waits for it.
+SOON = ["mechanism.belief=chernoff-optimised", "mechanism.max_iterations=5"]
+QUICK = [*SOON, "simulation.engine=simpy", "simulation.rounds=1", "simulation.horizon_s=0.1",
          "simulation.warmup_s=0.1"]  # fmt: skip
 
 CELL = f"""
@@ -76,7 +77,8 @@ def test_a_notebook_cell_runs_and_agents_is_the_other_one(installed) -> None:
 
 
 def test_a_mechanism_of_another_installed_package_is_found_by_its_name(installed) -> None:
-    words = ["solve", "teleoperation", "--json", "--mechanism"]
+    settings = [word for setting in SOON for word in ("--set", setting)]
+    words = ["solve", "teleoperation", "--json", *settings, "--mechanism"]
     code = f"""
 from airan_market.analysis.cli.program import invoke
 print([invoke([*{words}, name]) for name in ("borrowed", "ct", "borowed")])
