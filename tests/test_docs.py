@@ -9,6 +9,7 @@ import pytest
 from typer.main import get_command
 
 from airan_market import load_pact, load_scenario, solve_pact
+from airan_market.agents.certificate import menu_search
 from airan_market.analysis.cli.program import app, invoke
 from airan_market.scenarios import keys_markdown
 
@@ -54,6 +55,7 @@ def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch, capsys) -> None:
     """And prints what a remark beside a print says; "; " stands between several prints."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(menu_search, "BUDGET", 3)  # deviations of a certificate, in seconds
     for number, code in enumerate(blocks(page, "python")):
         exec(compile(code, f"{page}, block {number + 1}", "exec"), {"__name__": "__main__"})
         said = "; ".join(re.findall(r"^ *print\(.*\)  # (.*)$", code, re.MULTILINE)).split("; ")
