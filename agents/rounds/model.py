@@ -168,7 +168,7 @@ class RoundModel(mesa.Model, ABC):
             "collected": self.datacollector.model_vars,
             "draws": (self.random.getstate(), self.rng.bit_generator.state),
         }
-        return packed(content, self._given)
+        return packed(content, self._given, self._modules())
 
     def restore(self, snapshot: bytes) -> None:
         """Take up the state of another market, which was made with the same arguments as this.
@@ -186,7 +186,7 @@ class RoundModel(mesa.Model, ABC):
         content = unpacked(
             snapshot,
             self._given,
-            {type(agent).__module__ for agent in self.agents},
+            self._modules(),
             lambda found: (
                 found["agents"].keys() == agents.keys()
                 and found["market"].keys() == set(self._changing)
@@ -199,6 +199,10 @@ class RoundModel(mesa.Model, ABC):
         self.datacollector.model_vars = content["collected"]
         drawn, self.rng.bit_generator.state = content["draws"]
         self.random.setstate(drawn)
+
+    def _modules(self) -> set[str]:
+        """Where the classes of the agents are from."""
+        return {type(agent).__module__ for agent in self.agents}
 
     @cached_property
     def _given(self) -> Places:

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import io
 import pickle
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from importlib import import_module
 from typing import Any
 
+import numpy as np
 from mesa.agent import AgentSet
 from pydantic import BaseModel
 
@@ -30,8 +31,12 @@ _MADE_OF_NUMBERS = {
     "numpy._core.multiarray": {"_reconstruct", "scalar"},
     "numpy._core.numeric": {"_frombuffer"},
     "numpy.random._pickle": {"__generator_ctor", "__bit_generator_ctor"},
+    "numpy.random._generator": {"Generator"},
     "numpy.random._pcg64": {"PCG64", "PCG64DXSM"},
-    "numpy.random.bit_generator": {"SeedSequence"},
+    "numpy.random._mt19937": {"MT19937"},
+    "numpy.random._philox": {"Philox"},
+    "numpy.random._sfc64": {"SFC64"},
+    "numpy.random.bit_generator": {"SeedSequence", "__pyx_unpickle_SeedSequence"},
 }
 
 
@@ -62,17 +67,32 @@ def _is_frozen(value: object) -> bool:
     )
 
 
+def _is_allowed(module: str, name: str, modules: Collection[str]) -> bool:
+    listed = name in _MADE_OF_NUMBERS.get(module, ())
+    return listed or module.startswith(FLOORS) or module in modules
+
+
 class _Pickler(pickle.Pickler):
-    def __init__(self, file: io.BytesIO, places: Places) -> None:
+    def __init__(self, file: io.BytesIO, places: Places, modules: Collection[str]) -> None:
         super().__init__(file, protocol=5)
         self._place_of = {id(value): place for place, value in places.items()}
+        self._modules = modules
 
     def persistent_id(self, obj: object) -> tuple[str, str] | None:
         return self._place_of.get(id(obj))
 
+    def reducer_override(self, obj: Any) -> Any:
+        named = obj if callable(obj) and hasattr(obj, "__name__") else type(obj)
+        module, name = named.__module__, named.__name__
+        if not isinstance(obj, np.generic | np.dtype) and not _is_allowed(
+            module, name, self._modules
+        ):
+            raise SnapshotError(f"it holds {module}.{name}")
+        return NotImplemented
+
 
 class _Unpickler(pickle.Unpickler):
-    def __init__(self, file: io.BytesIO, places: Places, modules: set[str]) -> None:
+    def __init__(self, file: io.BytesIO, places: Places, modules: Collection[str]) -> None:
         super().__init__(file)
         self._places, self._modules = places, modules
 
@@ -82,20 +102,20 @@ class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if name in _MADE_OF_NUMBERS.get(module, ()):
             return super().find_class(module, name)
-        if module.startswith(FLOORS) or module in self._modules:
+        if _is_allowed(module, name, self._modules):
             found = vars(import_module(module)).get(name)
             if isinstance(found, type) and found.__module__ == module:
                 return found
         raise SnapshotError(f"{module}.{name}: not what the state of a market is made of")
 
 
-def packed(content: object, places: Places) -> bytes:
-    """Bytes of plain content, what is given left out.
+def packed(content: object, places: Places, modules: Collection[str] = ()) -> bytes:
+    """Bytes of plain content, what is given left out; `unpacked` takes them.
 
     Raises
     ------
     SnapshotError
-        When something in it cannot be written down: an open file, a lock, a function.
+        When something in it cannot be written down: an open file, a lock, a function, a frame.
 
     Examples
     --------
@@ -105,16 +125,16 @@ def packed(content: object, places: Places) -> bytes:
     """
     file = io.BytesIO()
     try:
-        _Pickler(file, places).dump(content)
-    except (pickle.PicklingError, TypeError, AttributeError, RecursionError) as error:
-        raise SnapshotError(f"the state of the market cannot be kept: {error}") from error
+        _Pickler(file, places, modules).dump(content)
+    except (pickle.PicklingError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise SnapshotError(f"the state of the market cannot be kept, {error}") from error
     return file.getvalue()
 
 
 def unpacked(
     snapshot: bytes,
     places: Places,
-    modules: Iterable[str] = (),
+    modules: Collection[str] = (),
     check: Callable[[Any], bool] = lambda content: True,
 ) -> Any:
     """Content of bytes that `packed` made.
@@ -124,7 +144,7 @@ def unpacked(
     snapshot : bytes
     places : mapping
         As `given` found them in the new market.
-    modules : iterable of str
+    modules : collection of str
         Whose classes may be made, besides those of `FLOORS`.
     check : function
         Whether the content is of the shape expected.
@@ -135,7 +155,7 @@ def unpacked(
         When they are other bytes, or ask for anything else.
     """
     try:
-        content = _Unpickler(io.BytesIO(snapshot), places, set(modules)).load()
+        content = _Unpickler(io.BytesIO(snapshot), places, modules).load()
     except SnapshotError:
         raise
     except Exception as error:  # broken bytes can end in any exception
