@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from airan_market.analysis.cli import asking as ask
-from airan_market.analysis.cli.telling import ending
+from airan_market.analysis.cli.telling import GO_ON, ending
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from airan_market.agents.rounds.model import RoundModel
     from airan_market.analysis.ended import Ended
     from airan_market.scenarios import PactScenario, Scenario
 
@@ -91,13 +92,17 @@ def _status(
     from airan_market.analysis.process.watchdog import KEPT, WATCHDOG
     from airan_market.analysis.progress import COMPILING, Progress
 
+    def finished(market: RoundModel) -> None:
+        progress.round(market)
+        WATCHDOG.line = f"interrupted; finished rounds: {market.round}; {GO_ON}"
+
     WATCHDOG.line, first = KEPT, "round 1, with the warm-up"
     with Progress(first, loaded.simulation.rounds, quiet=quiet) as progress:
         if ask.has_to_compile(loaded, traffic=True):
             progress.note(COMPILING)
         ended = play(
             on_start=lambda market: progress.begun(market, Expectation.of(market)),
-            on_round=progress.round,
+            on_round=finished,
             on_draw=lambda: progress.now("figures and report"),
         )
     told = headline(ended.summary) if ended.summary else []

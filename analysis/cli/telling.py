@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from airan_market.analysis.ended import Ended
 
 
+GO_ON = "the same command goes on from there"
+
+
 def result(fields: Any, text: str, *, as_json: bool) -> None:
     """Put the result on standard output: fields as JSON, or a text."""
     emit(json.dumps(fields, indent=2) if as_json else text)
@@ -53,6 +56,8 @@ def ending(
         say(sentence)
     status = DONE if complete else INTERRUPTED
     kept = f"finished {unit}s: {ended.finished}, kept in {ended.path}"
+    if unit == "round":
+        kept += f"; {GO_ON}"
     if complete:
         kept = f"all tables are kept in {ended.path}"
     if ended.error is not None:

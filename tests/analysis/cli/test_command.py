@@ -55,8 +55,8 @@ def test_run_prints_its_directory_last_and_progress_elsewhere(toy_file, capsys):
     assert line.startswith("runs/toy-3-")
     assert run.manifest.seed == 3
     assert (Path(line) / "report.html").is_file()
-    begins = [text[:12] for text in err.splitlines()[:3]]
-    assert begins == ["playing 4 ro", "round 1 of 4", "round 2 of 4"]
+    begins = [text[:12] for text in err.splitlines()[:4]]
+    assert begins == ["about 5,040 ", "playing 4 ro", "round 1 of 4", "round 2 of 4"]
     assert "the market of this test has no queues" in err
     assert "missed the agreed latency" in err
 
@@ -229,7 +229,8 @@ def test_a_run_that_fails_half_way_says_what_is_kept(toy_file, capsys, monkeypat
     out, err = capsys.readouterr()
     assert out == "mine\n"
     (line,) = err.splitlines()
-    assert line == "airan-market: ZeroDivisionError: no capacity (finished rounds: 2, kept in mine)"
+    kept = "finished rounds: 2, kept in mine; the same command goes on from there"
+    assert line == f"airan-market: ZeroDivisionError: no capacity ({kept})"
 
 
 @pytest.mark.usefixtures("fake")
@@ -268,7 +269,10 @@ def test_ctrl_c_keeps_what_was_finished(here, by):
     assert process.returncode == 3, err
     assert out == "mine\n"
     assert "interrupted; finished rounds: " in err
-    assert ", kept in mine; `airan-market report mine` draws them" in err
+    assert (
+        ", kept in mine; the same command goes on from there; `airan-market report mine` draws them"
+        in err
+    )
     assert "Traceback" not in err
     run = load_run(here / "mine", verify=True)
     assert run.manifest.status == "interrupted"
