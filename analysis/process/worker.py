@@ -13,7 +13,9 @@ import os
 import signal
 import sys
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from multiprocessing.context import SpawnContext, SpawnProcess
 
@@ -32,12 +34,8 @@ class Worker(SpawnProcess):
 
         A signal waits meanwhile: a worker half begun would tell of it at length.
         """
-        with Interruption() as interruption, interruption.shield():
-            mask = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-            try:
-                super().start()
-            finally:
-                signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        with Interruption() as interruption, interruption.shield(), _blocked():
+            super().start()
 
     def run(self) -> None:
         """Do the work of the process."""
@@ -54,9 +52,12 @@ class WorkerContext(SpawnContext):
     Process = Worker
 
     def __init__(self) -> None:
-        # should this process be killed, its tracker frees what is shared, and need not say so
+        # should this process be killed, a tracker frees what is shared, and need not say so; no
+        # signal to all processes of a terminal is to end it before
         if NO_LEAKS not in sys.warnoptions:
             sys.warnoptions.append(NO_LEAKS)
+        with _blocked():
+            resource_tracker.ensure_running()
 
 
 def end_with_parent() -> None:
@@ -69,6 +70,16 @@ def end_with_parent() -> None:
             ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     # begun last: it sees a parent that ended before the kernel was asked, too
     threading.Thread(target=_follow, args=(parent.sentinel,), daemon=True).start()
+
+
+@contextmanager
+def _blocked() -> Iterator[None]:
+    """Begin processes with all signals blocked."""
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def _follow(sentinel: int) -> None:

@@ -8,6 +8,7 @@ import pytest
 from airan_market.analysis import play as play_module
 from airan_market.analysis.play import NO_UNDER_WAY
 from airan_market.analysis.process.interruption import Interruption
+from airan_market.analysis.process.watchdog import SIGNALS
 from airan_market.analysis.store.reader import load_run
 from airan_market.scenarios import ScenarioError
 
@@ -26,7 +27,7 @@ def interrupt_in(number: int, by: int = signal.SIGINT):
     return before_round
 
 
-@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_interrupted_in_mid_round_keeps_the_finished_rounds(
     play, tmp_path, scenario, fake_market, by
 ):
@@ -201,9 +202,9 @@ def test_fractional_users_are_refused(play, tmp_path, toy, fake_market):
 
 @pytest.mark.usefixtures("undrawn")
 def test_handlers_are_put_back(play, tmp_path, scenario, fake_market):
-    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    before = [signal.getsignal(number) for number in SIGNALS]
     play(scenario, out=tmp_path / "run", make_market=fake_market)
-    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+    assert [signal.getsignal(number) for number in SIGNALS] == before
 
 
 def test_off_the_main_thread_signals_are_left_alone():

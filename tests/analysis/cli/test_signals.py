@@ -183,19 +183,59 @@ def test_workers_end_with_their_parent(start, tmp_path, by):
     assert program.seconds_to_end() < AT_THE_MOST_S
 
 
-QUICK = ["--rounds", "3", "--horizon", "0.2"]
-SMALL = ["--tasks", "2e5", "--no-map"]
-#: A command, and what it says when it computes, writes and draws.
+def said(text: str) -> Callable[[Started], bool]:
+    return lambda started: text in started.err
+
+
+def a_moment_later(reached: Callable[[Started], bool], moment_s: float):
+    def later(started: Started) -> bool:
+        if reached(started):
+            time.sleep(moment_s)
+            return True
+        return False
+
+    return later
+
+
+#: Of every command: of which stages, besides the first two, what it says tells that it is there.
 COMMANDS = {
-    "run": (["run", "teleoperation", "--rounds", "40", "--horizon", "0.5"], "round 3 of", None),
-    "run that ends": (["run", "teleoperation", *QUICK], "round 3 of 3", "figures and report"),
-    "run pact": (["run", "pact", "--rounds", "3", "--horizon", "20"], "round 1 of",
-                 "figures and report"),
-    "validate": (["validate", "bound_fails", *SMALL], "1 of ", "figures"),
-    "validate long": (["validate", "teleoperation", "--tasks", "1e8"], "solving", None),
-    "reproduce": (["reproduce", "--draws", "20"], "cell 1 of", None),
-    "questions": (["questions", "--only", "rent"], "cell 1 of", None),
-    "calibrate": (["calibrate"], "1 of", None),
-    "pact": (["pact", "pact", "--claims"], "reading", "tables and figures"),
-    "solve": (["solve", "teleoperation", "--belief", "priority"], None, None),
+    "run teleoperation --rounds 400 --horizon 0.5": {"playing": "round 3 of"},
+    "run teleoperation --rounds 3 --horizon 0.2":
+        {"writing": "round 3 of 3", "drawing": "figures and report"},
+    "run pact --rounds 3 --horizon 20": {"playing": "round 1 of", "drawing": "figures and report"},
+    "validate teleoperation --tasks 1e8": {"playing": "1 of"},
+    "validate bound_fails --tasks 2e5 --no-map --no-beyond":
+        {"playing": "1 of", "drawing": "figures"},
+    "reproduce --draws 20": {"playing": "cell 1 of"},
+    "reproduce --only zeta --draws 1": {"writing": "cell 6 of 6"},
+    "questions": {"playing": "cell 1 of"},
+    "calibrate": {"playing": "fitting", "later": "1 of"},
+    "pact pact --claims": {"drawing": "tables and figures", "playing": "reading"},
 }  # fmt: skip
+STAGES = [
+    (command, stage, reached)
+    for command, stages in COMMANDS.items()
+    for stage, reached in [
+        ("start-up", Started.hears),
+        ("imports", a_moment_later(Started.hears, 0.3)),
+        ("compiler loaded", Started.compiles),
+        ("compiling", a_moment_later(Started.compiles, 1.5)),
+        *((stage, said(text)) for stage, text in stages.items()),
+    ]
+]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("by", BY)
+@pytest.mark.parametrize(
+    ("command", "stage", "reached"), STAGES, ids=[f"{line[0]}: {line[1]}" for line in STAGES]
+)
+def test_signals_are_answered_at_every_stage(start, tmp_path, command, stage, reached, by):
+    cold = {"NUMBA_CACHE_DIR": str(tmp_path / "none")} if stage.startswith("compil") else {}
+    program = start(*PROGRAM, *command.split(), **cold)
+    program.wait_until(reached)
+    program.strike(by)
+    took_s = program.seconds_to_end()
+    assert program.process.returncode == INTERRUPTED, program.err
+    assert is_told_in_one_line(program.err), program.err
+    assert took_s < AT_THE_MOST_S
