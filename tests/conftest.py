@@ -4,7 +4,7 @@ import io
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -133,16 +133,22 @@ def names_that_a_test_registers_are_forgotten() -> Iterator[None]:
         registry._found.update(found)
 
 
-@pytest.fixture
-def sketched(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Figures as coarse sketches without a layout, for tests of what stands around them."""
-    from airan_market.analysis import figure_style
+@pytest.fixture(scope="session")
+def sketch() -> Callable[[Any], bytes]:
+    """What draws a figure coarsely and without a layout, in the place of `figure_style.png`."""
+    from airan_market.analysis.figure_style import FigureCanvasAgg
 
-    def sketch(figure: Any) -> bytes:
+    def drawn(figure: Any) -> bytes:
         figure.set_layout_engine("none")
         figure.dpi = 20
-        drawn = io.BytesIO()
-        figure_style.FigureCanvasAgg(figure).print_png(drawn, metadata={"Software": None})
-        return drawn.getvalue()
+        file = io.BytesIO()
+        FigureCanvasAgg(figure).print_png(file, metadata={"Software": None})
+        return file.getvalue()
 
-    monkeypatch.setattr(figure_style, "png", sketch)
+    return drawn
+
+
+@pytest.fixture
+def sketched(monkeypatch: pytest.MonkeyPatch, sketch: Callable[[Any], bytes]) -> None:
+    """Figures as sketches, for tests of what stands around them."""
+    monkeypatch.setattr("airan_market.analysis.figure_style.png", sketch)

@@ -32,9 +32,10 @@ SETTINGS = [word for setting in SHORT for word in ("--set", setting)]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _less_effort() -> Iterator[None]:
-    """Capacity from fewer requests: here it only has to be there."""
+def _less_effort(sketch) -> Iterator[None]:
+    """Capacity from fewer requests, figures as sketches: here they only have to be there."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("airan_market.analysis.figure_style.png", sketch)
         patch.setattr(capacity, "REQUESTS", 400)
         patch.setattr(capacity, "SETTLING", 100)
         yield
@@ -132,7 +133,6 @@ def test_a_changed_table_is_found(run: PactRun, tmp_path: Path) -> None:
         load_run(copy, verify=True)
 
 
-@pytest.mark.usefixtures("sketched")
 def test_what_is_finished_is_kept_when_a_run_is_interrupted(tmp_path: Path) -> None:
     class CutOff(PactSimulation):
         def step(self) -> None:
@@ -190,7 +190,6 @@ def test_a_service_without_a_latency_is_refused_by_run_alone(tmp_path, capsys) -
     assert invoke(["pact", str(file), "--json", "-q"]) == 0
 
 
-@pytest.mark.usefixtures("sketched")
 def test_a_run_in_which_nobody_takes_part_is_told(tmp_path, capsys) -> None:
     file = tmp_path / "dear.toml"
     file.write_text(
@@ -235,7 +234,6 @@ horizon_s = 20
 """
 
 
-@pytest.mark.usefixtures("sketched")
 def test_tasks_have_rows_and_panels_of_their_own(tmp_path) -> None:
     """In one round there is no interval over rounds: told, not guessed."""
     (tmp_path / "two.toml").write_text(TWO_TASKS)
