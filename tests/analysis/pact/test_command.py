@@ -10,6 +10,7 @@ from airan_market.agents.pact.policy import audit
 from airan_market.analysis.cli.program import invoke
 from airan_market.analysis.pact import claims as pact_claims
 from airan_market.analysis.pact import tables as pact_tables
+from airan_market.analysis.store.lock import locked
 from airan_market.analysis.store.manifest import read_manifest
 
 MINE = """\
@@ -172,6 +173,17 @@ def test_claims_interrupted_keep_the_rest_and_go_on_later(capsys, monkeypatch) -
     assert "| Fig. 2: " in Path("kept/claims.md").read_text(encoding="utf-8")
     assert Path("kept/claims.png").exists()
     assert not list(Path().glob(".*.partial"))
+    whole = Path("kept/claims.md").read_bytes()
+    Path("kept/claims.md").write_bytes(b"")  # what is damaged is not believed
+    assert invoke(["pact", "mine.toml", "--claims", "--out", "kept", "--quiet"]) == 0
+    assert Path("kept/claims.md").read_bytes() == whole
+    with locked(Path("kept")):
+        Path("kept/claims.md").unlink()
+        assert invoke(["pact", "mine.toml", "--claims", "--out", "kept", "--quiet"]) == 2
+    assert "kept: another process is writing it" in capsys.readouterr().err
+    Path("kept/menus.csv").write_bytes(b"")
+    assert invoke(["pact", "mine.toml", "--out", "kept", "--quiet"]) == 2
+    assert "kept/menus.csv: SHA-256 differs" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("sketched")
