@@ -1,6 +1,7 @@
 """`python -m airan_market` is the command `airan-market`; signals are answered before it loads."""
 
 import sys
+import warnings
 
 from airan_market.analysis.process import streams
 from airan_market.analysis.process.watchdog import guarded
@@ -15,6 +16,8 @@ def main() -> None:
 def _program() -> int:
     from airan_market.analysis.cli.program import invoke
 
+    if not sys.warnoptions and "--debug" not in sys.argv:
+        warnings.simplefilter("ignore")  # those of libraries are for whoever mends this program
     return invoke(sys.argv[1:])
 
 

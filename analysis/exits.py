@@ -11,6 +11,7 @@ import typer
 
 from airan_market.analysis.process.watchdog import INTERRUPTED, WATCHDOG
 from airan_market.scenarios import InputError
+from airan_market.scenarios.fault import capped, printable
 
 DONE, FAILED, BAD_INPUT = 0, 1, 2
 
@@ -43,7 +44,7 @@ def is_interruption(error: BaseException) -> bool:
 
 
 def fault_lines(error: BaseException) -> list[str]:
-    """The lines that tell the user of an error, one per fault.
+    """The lines that tell the user of an error, one per fault; after 20, how many more there are.
 
     Examples
     --------
@@ -54,7 +55,7 @@ def fault_lines(error: BaseException) -> list[str]:
     faults = getattr(error, "faults", None)
     if faults is None:
         return [one_line(str(error) or type(error).__name__)]
-    return [str(fault) for fault in faults]
+    return capped([str(fault) for fault in faults], getattr(error, "others", 0))
 
 
 def unexpected_line(error: BaseException) -> str:
@@ -76,11 +77,12 @@ def one_line(text: str) -> str:
 
 def say(text: str) -> None:
     """A line on standard error."""
-    print(text, file=sys.stderr, flush=True)
+    print(printable(text), file=sys.stderr, flush=True)
 
 
 def emit(text: str) -> None:
     """Write text to standard output; a reader that has gone ends the program quietly."""
+    text = printable(text)
     try:
         sys.stdout.write(text if text.endswith("\n") else text + "\n")
         sys.stdout.flush()

@@ -12,6 +12,7 @@ from rich.progress import Progress as Bar
 from rich.progress import TimeElapsedColumn as Elapsed
 
 from airan_market.analysis.process.watchdog import WATCHDOG
+from airan_market.scenarios.fault import printable
 
 COMPILING = "compiling for this machine, once: this takes some ten seconds"
 
@@ -60,7 +61,7 @@ class Progress:
     def note(self, text: str) -> None:
         """A line that stays, on a terminal too."""
         if not self._quiet:
-            self._console.print(text, soft_wrap=True)
+            self._console.print(printable(text), soft_wrap=True)
 
     def now(self, what: str) -> None:
         """Something begins that is no piece of its own."""
@@ -94,6 +95,7 @@ class Progress:
         self._show(f"round {done} of {of}", f"round {min(done + 1, of)}", done, of)
 
     def _show(self, line: str, title: str, done: int | None = None, of: int | None = None) -> None:
+        line, title = printable(line), printable(title)
         if self._bar:
             self._bar.update(self._task, description=title, completed=done, total=of)
         elif not self._quiet:

@@ -5,9 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from airan_market.analysis.exits import unexpected_line
 from airan_market.analysis.resume import recover
 from airan_market.analysis.store.directory import amended
+from airan_market.analysis.store.manifest import KINDS, Manifest, RunError
 from airan_market.analysis.store.reader import Stored, load_run, opened
+from airan_market.scenarios import InputError
+
+#: What reading numbers that are none of ours may come to.
+_UNFIT = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
 
 
 def redraw(directory: Path) -> dict[str, Any]:
@@ -27,11 +33,21 @@ def redraw(directory: Path) -> dict[str, Any]:
     """
     recover(directory)
     with amended(directory):
-        return _redrawn(directory)
+        return _checked(directory)
 
 
-def _redrawn(directory: Path) -> dict[str, Any]:
+def _checked(directory: Path) -> dict[str, Any]:
     manifest = opened(directory)
+    try:
+        return _redrawn(directory, manifest)
+    except InputError:
+        raise
+    except _UNFIT as error:
+        held = f"does not hold what its {KINDS[manifest.kind]} left there"
+        raise RunError(f"{directory}: {held}: {unexpected_line(error)}") from error
+
+
+def _redrawn(directory: Path, manifest: Manifest) -> dict[str, Any]:
     if manifest.kind in ("market", "pact"):
         from airan_market.analysis import play
 

@@ -2,9 +2,9 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 KeyPath = tuple[str | int, ...]
 """Where a value stands: keys of tables and 0-based places in lists, from the top."""
@@ -45,6 +45,22 @@ class Fault:
         return one_line(": ".join(part for part in (self.source, found, self.allowed) if part))
 
 
+FAULTS_SHOWN: Final = 20
+"""Lines of faults that are shown; of more, how many more there are."""
+
+
+def capped(faults: Sequence[str], others: int = 0) -> list[str]:
+    """Lines of faults, the first 20 and how many more there are, `others` among them.
+
+    Examples
+    --------
+    >>> capped(["one"] * 25, 75)[-2:]
+    ['one', '... and 80 more']
+    """
+    more = len(faults) - FAULTS_SHOWN + others
+    return [*faults[:FAULTS_SHOWN], *([f"... and {more} more"] if more > 0 else [])]
+
+
 class InputError(Exception):
     """What was asked for cannot be had; the text is for the user, a line for each reason."""
 
@@ -79,6 +95,18 @@ def one_line(text: str) -> str:
     'two\\nlines'
     """
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def printable(text: str) -> str:
+    r"""Escape all but line breaks that a terminal would act on instead of showing it.
+
+    Examples
+    --------
+    >>> print(printable("a title:\x1b]0;mine\x07\nfor a window"))
+    a title:\x1b]0;mine\x07
+    for a window
+    """
+    return text if text.isprintable() else "\n".join(map(one_line, text.split("\n")))
 
 
 def key_text(path: KeyPath) -> str:

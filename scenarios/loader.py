@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import BaseModel
 
@@ -29,6 +29,9 @@ from airan_market.scenarios.validation import Kind, check
 
 if TYPE_CHECKING:
     from airan_market.scenarios.schema.pact import PactScenario
+
+MOST_BYTES: Final = 10_000_000
+"""Bytes of a scenario file: more than any that a person or a program means."""
 
 
 def load_scenario(
@@ -189,12 +192,15 @@ def _read(source: str | Path | Mapping[str, Any] | BaseModel) -> tuple[str, dict
 
 def _file_text(path: Path) -> str:
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:  # a pipe or a device may have no end
+            content = file.read(MOST_BYTES + 1)
     except (FileNotFoundError, NotADirectoryError):
         raise _refused(str(path), _no_such_file(path)) from None
     except (OSError, ValueError) as error:  # ValueError: a NUL character in the path
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise _refused(str(path), f"cannot be read: {reason}") from None
+    if len(content) > MOST_BYTES:
+        raise _refused(str(path), f"is longer than {MOST_BYTES} bytes")
     try:
         return content.decode("utf-8-sig")  # some editors put a byte order mark in front
     except UnicodeDecodeError as error:

@@ -11,6 +11,7 @@ from airan_market.scenarios.keys import allowed_at, unknown_key
 from airan_market.scenarios.registry import UNKNOWN
 from airan_market.scenarios.schema.consistency import Finding, Settings
 from airan_market.scenarios.schema.market import word_or_table
+from airan_market.scenarios.schema.quantity import SIZE
 from airan_market.scenarios.schema.table import Described
 from airan_market.scenarios.tables import value_at
 
@@ -61,6 +62,8 @@ def _finding(error: ErrorDetails, kind: type[Described]) -> Finding:
     if error["type"] == UNKNOWN:
         return Finding(path, error["msg"])
     rule = f"must be {allowed_at(path, kind)}"
+    if error["type"] == SIZE:
+        return Finding(path, f"{rule}, {error['msg']}")
     return Finding(path, f"required, {rule}" if error["type"] == "missing" else rule)
 
 

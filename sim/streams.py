@@ -4,8 +4,9 @@ from hashlib import blake2b
 
 import numpy as np
 
+from airan_market.scenarios.seed import SEED_LIMIT
+
 WORD = 2**32  # SeedSequence mixes its spawn key in words of 32 bits
-SEED_LIMIT = 2**128  # and its seed in a pool of four of them
 
 
 def _purpose_words(purpose: str) -> tuple[int, ...]:

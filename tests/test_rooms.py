@@ -15,15 +15,15 @@ PACKAGE = "airan_market"
 #: From the ground up; what stands later may import what stands earlier.
 FLOORS = ("scenarios", "sim", "agents", "analysis")
 ROOMS = {
-    "scenarios": "fault registry tables schema keys validation override loader dump",
+    "scenarios": "fault seed registry tables schema keys validation override loader dump",
     "sim": "arrays processors threads machine_code streams columns workload trace "
     "theory traffic engines rare estimation",
     "agents": "primitives screening matching belief contract mechanism certificate solution "
     "planner rounds market pact",
     "agents.pact": "contract service market policy outcome run",
-    "analysis": "process exits ended verdict wording progress store expectation figure_style page "
-    "runs pact_run play resume pact reproduction calibration questions validation redraw "
-    "solve_text cli",
+    "analysis": "process exits ended verdict wording progress store expectation "
+    "figure_style page runs pact_run play resume pact reproduction calibration questions "
+    "validation redraw solve_text cli",
     "analysis.validation": "offered ladder verdicts truth tables beyond bound findings stored "
     "report validating session",
 }

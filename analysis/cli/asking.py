@@ -13,6 +13,7 @@ import typer
 from airan_market.analysis.exits import say
 from airan_market.scenarios import Fault, ScenarioError, ScenarioWarning
 from airan_market.scenarios.registry import BELIEFS, MECHANISMS, use
+from airan_market.scenarios.seed import SEED_LIMIT
 
 if TYPE_CHECKING:
     from airan_market.scenarios import PactScenario, Scenario
@@ -40,7 +41,18 @@ ScenarioArgument = Annotated[
         autocompletion=_shipped,
     ),
 ]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Root of every random stream.")]
+
+
+def number(
+    name: str, metavar: str, help: str, most: int, least: int | None = None
+) -> typer.models.OptionInfo:
+    """An option that is a whole number up to `most`: more could not be computed, or held."""
+    return typer.Option(name, metavar=metavar, min=least, max=most, help=help)
+
+
+Seed = Annotated[
+    int, number("--seed", "N", "Root of every random stream, below 2**128.", SEED_LIMIT - 1, 0)
+]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; may be given repeatedly."),
@@ -57,11 +69,11 @@ Use = Annotated[
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace a complete result.")]
 Draws = Annotated[
-    int, typer.Option("--draws", metavar="N", help="Dirichlet draws of the users' types.")
+    int, number("--draws", "N", "Dirichlet draws of the users' types.", most=1_000_000)
 ]
 Workers = Annotated[
     int | None,
-    typer.Option("--workers", metavar="N", min=1, help="Processes; one a processor by default."),
+    number("--workers", "N", "Processes; one a processor by default.", most=1000, least=1),
 ]
 Engine = Annotated[
     str | None, typer.Option("--engine", metavar="simpy|compiled", help="simulation.engine")

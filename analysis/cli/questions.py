@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from airan_market.analysis.cli import asking as ask
 from airan_market.analysis.cli.telling import going_on, result
 from airan_market.analysis.exits import say
@@ -20,7 +18,7 @@ def questions(
     ),
     draws: ask.Draws = 12,
     replications: Annotated[
-        int, typer.Option("--replications", metavar="R", help="Of the traffic of every belief.")
+        int, ask.number("--replications", "R", "Of the traffic of every belief.", most=100_000)
     ] = 20,
     workers: ask.Workers = None,
     settings: ask.Set = None,

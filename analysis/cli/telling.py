@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ import typer
 
 from airan_market.analysis.exits import DONE, FAILED, emit, say, unexpected_line
 from airan_market.analysis.process.watchdog import INTERRUPTED, KEPT, WATCHDOG
+from airan_market.analysis.store.durable import json_text
 
 if TYPE_CHECKING:
     from airan_market.analysis.ended import Ended
@@ -23,7 +23,7 @@ GO_ON = "the same command goes on from there"
 
 def result(fields: Any, text: str, *, as_json: bool) -> None:
     """Put the result on standard output: fields as JSON, or a text."""
-    emit(json.dumps(fields, indent=2) if as_json else text)
+    emit(json_text(fields) if as_json else text)
 
 
 def ending(

@@ -25,16 +25,16 @@ def validate(
         float, typer.Option("--tasks", metavar="N", help="Tasks per operator at the most.")
     ] = 6e6,
     replications: Annotated[
-        int, typer.Option("--replications", metavar="R", help="At the first look; more follow.")
+        int, ask.number("--replications", "R", "At the first look; more follow.", most=100_000)
     ] = 40,
     precision: Annotated[
         float,
         typer.Option("--precision", metavar="X", help="Stop at intervals of ± X times p."),
     ] = 0.05,
     paths: Annotated[
-        int, typer.Option("--paths", metavar="N", help="Tagged tasks of a rare-event run.")
+        int, ask.number("--paths", "N", "Tagged tasks of a rare-event run.", most=10_000_000)
     ] = 6000,
-    points: Annotated[int, typer.Option("--points", metavar="N", help="Latencies of a tail.")] = 20,
+    points: Annotated[int, ask.number("--points", "N", "Latencies of a tail.", most=10_000)] = 20,
     warmup: Annotated[
         float | None,
         typer.Option("--warmup", metavar="SECONDS", help="Found by MSER-5 unless given."),

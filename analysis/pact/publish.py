@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -28,7 +27,7 @@ from airan_market.analysis.store.directory import (
     default_directory,
     manifest_there,
 )
-from airan_market.analysis.store.durable import write_text
+from airan_market.analysis.store.durable import write_json, write_text
 from airan_market.analysis.store.manifest import (
     Manifest,
     package_versions,
@@ -134,8 +133,7 @@ def _write_tables(directory: Path, scenario: PactScenario, outcome: PactOutcome)
         "certificates": [_certificates(solved) for solved in outcome.markets],
         "notes": outcome.notes(),
     }
-    text = json.dumps(fields, indent=2, ensure_ascii=False)
-    write_text(directory / "pact.json", text + "\n")
+    write_json(directory / "pact.json", fields)
 
 
 def _add_claims(directory: Path, outcome: PactOutcome, progress: Progress) -> None:

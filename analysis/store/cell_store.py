@@ -23,7 +23,7 @@ from typing import Any, Protocol, TypeVar
 from airan_market.analysis.process.interruption import Interruption
 from airan_market.analysis.process.worker import WorkerContext
 from airan_market.analysis.store.directory import manifest_there
-from airan_market.analysis.store.durable import write_text
+from airan_market.analysis.store.durable import json_text, write_text
 from airan_market.analysis.store.lock import locked, require_no_link
 from airan_market.analysis.store.manifest import FILE_NAME, Manifest, begin, sealed
 from airan_market.scenarios import Scenario, ScenarioWarning
@@ -31,6 +31,8 @@ from airan_market.scenarios.registry import use, used
 from airan_market.sim.processors import processors
 
 CELLS = "cells"
+#: What `warnings.simplefilter("ignore")` sets: workers are as quiet as their parent.
+_ALL_IGNORED = ("ignore", None, Warning, None, 0)
 FLOORS = ("scenarios", "sim", "agents")
 
 
@@ -85,7 +87,7 @@ def stored(directory: Path, cell: Cell, mark: str | None = None) -> Any:
 
 def keep(directory: Path, cell: Cell, mark: str, answer: Any) -> None:
     """Write a finished cell."""
-    content = json.dumps({"mark": mark, "answer": answer})
+    content = json_text({"mark": mark, "answer": answer}, indent=None)
     write_text(_path(directory, cell), content, sync=True)
 
 
@@ -193,9 +195,9 @@ def _computed(
             yield jobs[job], job.result()
 
 
-def _prepare(modules: Sequence[str]) -> None:
+def _prepare(modules: Sequence[str], quiet: bool) -> None:
     """Know by name what the parent has imported with `--use`."""
-    warnings.simplefilter("ignore", ScenarioWarning)
+    warnings.simplefilter("ignore", Warning if quiet else ScenarioWarning)
     for module in modules:
         use(module)
 
@@ -208,7 +210,7 @@ def pool(workers: int) -> Iterator[ProcessPoolExecutor]:
         workers,
         mp_context=WorkerContext(),
         initializer=_prepare,
-        initargs=(used(),),
+        initargs=(used(), _ALL_IGNORED in warnings.filters),
     )
     try:
         yield processes

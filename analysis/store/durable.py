@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -49,15 +50,31 @@ def write_text(path: Path, content: str, *, sync: bool = False) -> None:
     write_bytes(path, content.encode("utf-8"), sync=sync)
 
 
-def write_json(path: Path, content: Mapping[str, Any], *, sync: bool = False) -> None:
-    """Write JSON in one step.
+def json_text(content: Any, indent: int | None = 2) -> str:
+    """Write plain data as JSON; null stands for a number that is not finite, which JSON lacks.
 
-    Raises
-    ------
-    ValueError
-        On a number that is not finite: JSON has none.
+    Examples
+    --------
+    >>> json_text({"rate": float("nan"), "costs": (1.0, float("inf"))}, indent=None)
+    '{"rate": null, "costs": [1.0, null]}'
     """
-    write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n", sync=sync)
+    try:
+        return json.dumps(content, indent=indent, allow_nan=False)
+    except ValueError:
+        return json.dumps(_without_infinities(content), indent=indent, allow_nan=False)
+
+
+def _without_infinities(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _without_infinities(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_infinities(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def write_json(path: Path, content: Mapping[str, Any], *, sync: bool = False) -> None:
+    """Write JSON in one step."""
+    write_text(path, json_text(content) + "\n", sync=sync)
 
 
 def sync_file(path: Path) -> None:

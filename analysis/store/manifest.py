@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from airan_market.scenarios import (
     scenario_hash,
     scenario_kind,
 )
+from airan_market.scenarios.fault import value_text
+from airan_market.scenarios.seed import SEED_LIMIT
 
 FILE_NAME = "manifest.json"
 #: Version of a directory's layout; raised whenever a reader of the old one would be misled.
@@ -49,6 +52,60 @@ PACKAGES = (
     "mesa",
     "pydantic",
 )
+
+
+_TEXT = ("text", lambda value: isinstance(value, str))
+_COUNT = ("a whole number from 0 on", lambda value: _is_whole(value, 2**63))
+#: What a field of a manifest may hold, in words and as a check.
+_FIELDS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
+    "kind": (f"one of {', '.join(KINDS)}", lambda value: value in tuple(KINDS)),
+    "status": (f"one of {', '.join(STATUSES)}", lambda value: value in STATUSES),
+    "scenario": _TEXT,
+    "scenario_hash": _TEXT,
+    "scenario_sha256": _TEXT,
+    "started": _TEXT,
+    "engine": _TEXT,
+    "error": ("text or null", lambda value: value is None or isinstance(value, str)),
+    "seed": (
+        "a whole number below 2**128 or null",
+        lambda value: value is None or _is_whole(value, SEED_LIMIT),
+    ),
+    "rounds_planned": _COUNT,
+    "rounds": _COUNT,
+    "wall_s": ("a number from 0 on", lambda value: _is_number(value) and 0 <= value < inf),
+    "settings": ("a table", lambda value: isinstance(value, dict)),
+    "versions": ("a table of texts", lambda value: _is_table_of(value, str)),
+    "tables": ("a table of files, each with bytes and sha256", lambda value: _is_files(value)),
+    "files": ("a table of files, each with bytes and sha256", lambda value: _is_files(value)),
+    "notes": ("a list of texts", lambda value: _is_list(value, str)),
+}
+
+
+def _is_whole(value: Any, below: int) -> bool:
+    return type(value) is int and 0 <= value < below
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float)
+
+
+def _is_list(value: Any, of: type) -> bool:
+    return isinstance(value, list) and all(isinstance(item, of) for item in value)
+
+
+def _is_table_of(value: Any, of: type) -> bool:
+    return isinstance(value, dict) and _is_list(list(value.values()), of)
+
+
+def _is_files(value: Any) -> bool:
+    return _is_table_of(value, dict) and all(
+        _is_whole(record.get("bytes"), 2**63)
+        and isinstance(record.get("sha256"), str)
+        and _is_whole(record.get("rows", 0), 2**63)
+        and not Path(name).is_absolute()
+        and ".." not in Path(name).parts
+        for name, record in value.items()
+    )
 
 
 class RunError(InputError):
@@ -198,7 +255,7 @@ def read_manifest(directory: Path) -> Manifest:
         raise RunError(f"{directory}: not a directory of ours (it has no {FILE_NAME})")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise RunError(f"{path}: cannot be read as JSON: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise RunError(f"{path}: not a manifest")
@@ -207,9 +264,11 @@ def read_manifest(directory: Path) -> Manifest:
     if found != SCHEMA_VERSION:
         raise RunError(f"{path}: schema_version = {found!r}: allowed 1 to {SCHEMA_VERSION}")
     names = {entry.name for entry in fields(Manifest)}
-    known = set(content) == names and content["kind"] in KINDS
-    if not known or content["status"] not in STATUSES:
+    if set(content) != names:
         raise RunError(f"{path}: not a manifest of schema version {SCHEMA_VERSION}")
+    for word, (allowed, holds) in _FIELDS.items():
+        if not holds(content[word]):
+            raise RunError(f"{path}: {word} = {value_text(content[word])}: allowed {allowed}")
     return Manifest(**{**content, "notes": tuple(content["notes"])})
 
 

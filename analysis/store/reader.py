@@ -14,7 +14,7 @@ import pandas as pd
 from airan_market.analysis.store.columns import declared
 from airan_market.analysis.store.lock import require_no_link
 from airan_market.analysis.store.manifest import KINDS, Manifest, RunError, read_manifest, sha256
-from airan_market.analysis.store.tables import read_table
+from airan_market.analysis.store.tables import read_table, table_faults
 from airan_market.analysis.store.tally import tally_tasks
 from airan_market.scenarios import (
     PactScenario,
@@ -141,6 +141,26 @@ class Run(Stored):
             if f"{name}.parquet" not in self.manifest.tables:
                 raise RunError(f"{self.path / name}.parquet: the manifest does not record it")
         super().verify(tables_only=tables_only)
+        for name in declared()[self.manifest.kind]:
+            self._agrees(name)
+
+    def _agrees(self, name: str) -> None:
+        """Compare a table with what is declared of it, with the manifest and with the scenario."""
+        path = self.path / f"{name}.parquet"
+        rows = self.manifest.tables[path.name].get("rows")
+        most = {"round": self.manifest.rounds} | self._counts()
+        try:
+            fault = next(table_faults(path, self.manifest.kind, name, rows, most), "")
+        except (OSError, ValueError) as error:
+            fault = _first_line(error)
+        if fault:
+            raise RunError(f"{path}: {fault}")
+
+    def _counts(self) -> dict[str, int]:
+        """Numbers of what the scenario has several of, by the column that counts them."""
+        market = self.scenario
+        types = len(market.users.latency_sensitivity_usd_per_s)
+        return {"operator": len(market.operators), "type": types, "user": market.users.total}
 
 
 @dataclass(frozen=True)
@@ -151,6 +171,10 @@ class PactRun(Run):
     def scenario(self) -> PactScenario:  # type: ignore[override]  # the other kind of market
         """The scenario that was played, every default written out."""
         return cast("PactScenario", super().scenario)
+
+    def _counts(self) -> dict[str, int]:
+        pact, users = self.scenario.pact, self.scenario.traffic.users
+        return {"market": len(pact.tasks or [pact]), "service": len(pact.services), "user": users}
 
     items = Table("One row per round and service (columns of `items.parquet`).")
     capacity = Table("One row per service (columns of `capacity.parquet`).")

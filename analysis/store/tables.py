@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Self
@@ -107,6 +107,38 @@ def _array(column: pd.Series, field: pa.Field, name: str) -> pa.Array:
 def read_table(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
     """Read a Parquet table, or some of its columns, into a frame."""
     return pq.read_table(path, columns=None if columns is None else list(columns)).to_pandas()
+
+
+def table_faults(
+    path: Path, kind: str, name: str, rows: int | None, most: Mapping[str, int]
+) -> Iterator[str]:
+    """Yield what a Parquet table of a run cannot be: other columns, other rows, counts too high.
+
+    Parameters
+    ----------
+    path : Path
+    kind, name : str
+        Of run, and of the table.
+    rows : int, optional
+        Rows that it is said to have.
+    most : mapping of str to int
+        Column → the highest number it may hold; the lowest is 0.
+    """
+    with pq.ParquetFile(path) as file:
+        found, count = file.schema_arrow, file.metadata.num_rows
+        if rows not in (None, count):
+            yield f"has {count} rows, not the {rows} of the manifest"
+        for field in schema_of(kind, name):
+            place = found.get_field_index(field.name)
+            if place < 0 or found.field(place).type != field.type:
+                yield f"{field.name}: allowed one column of {field.type}"
+                return
+        counted = [column for column in most if column in found.names]
+        for column, values in zip(counted, file.read(counted).columns, strict=True):
+            ends = pc.min_max(values)
+            low, high = ends["min"].as_py(), ends["max"].as_py()
+            if low is not None and not 0 <= low <= high <= most[column]:
+                yield f"{column}: numbers from {low} to {high}, allowed 0 to {most[column]}"
 
 
 class TableWriter:

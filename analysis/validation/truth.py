@@ -21,6 +21,8 @@ from airan_market.sim.estimation.estimates import Replications
 REPLICATIONS, SPLITTING = "replications", "splitting"
 #: With fewer late tasks to be expected than this in the first look, replications are not asked.
 ENOUGH_LATE = 500.0
+#: Tasks of all replications of an operator that may be asked for.
+MOST_TASKS = 1e10
 #: Replications of the first look of the stopping rule are to take this part of the budget.
 FIRST_LOOK = 0.25
 #: The agreed latency gets so many times the paths of the others.
@@ -65,8 +67,9 @@ class Effort:
                 raise InputError(f"{name} = {getattr(self, name)}: must be at least {least}")
         if not (np.isfinite(self.relative) and self.relative > 0):
             raise InputError(f"precision = {self.relative}: must be a finite number above 0")
-        if not (np.isfinite(self.budget_tasks) and self.budget_tasks >= 1000):
-            raise InputError(f"tasks = {self.budget_tasks:g}: must be at least 1000")
+        if not 1000 <= self.budget_tasks <= MOST_TASKS:
+            allowed = f"must be at least 1000, at most {MOST_TASKS:g}"
+            raise InputError(f"tasks = {self.budget_tasks:g}: {allowed}")
         if self.warmup_s is not None and not (np.isfinite(self.warmup_s) and self.warmup_s >= 0):
             raise InputError(f"warmup = {self.warmup_s}: must be a finite number, at least 0")
 

@@ -21,6 +21,11 @@ PREEMPTIVE: Final = "preemptive-resume"  # the discipline of both engines
 GREATEST_CHANGES: Final = 10_000_000
 """Changes between bursts and calm that a run may have: their times are held in memory."""
 
+GREATEST_TIME_S, RESOLUTION = 1e15, 1e-12
+"""End of a run at the latest, and the smallest part of it that its times are sure to tell apart."""
+
+_SPANS: Final = ("rounds", "horizon_s", "warmup_s")
+
 SHARE_TOLERANCE: Final = 1e-9
 """How far the shares of the types may sum from one."""
 
@@ -102,6 +107,7 @@ def contradictions(settings: Settings) -> Iterator[Finding]:
     yield from _one_source_of_work(settings)
     yield from _tokens(settings)
     yield from _changes_of_phase(settings)
+    yield from times_of_a_run(settings)
     yield from engine_of_discipline(settings)
 
 
@@ -198,8 +204,7 @@ def _changes_of_phase(settings: Settings) -> Iterator[Finding]:
     path = ("simulation", "arrivals", "burst_mean_s")
     share = settings.reliable_or(BURST_SHARE, "simulation", "arrivals", "burst_share")
     burst_s = settings.reliable_or(BURST_MEAN_S, *path)
-    names = ("rounds", "horizon_s", "warmup_s")
-    spans = [settings.reliable("simulation", name) for name in names]
+    spans = [settings.reliable("simulation", name) for name in _SPANS]
     if None in (*spans, share, burst_s):
         return
     rounds, horizon_s, warmup_s = spans
@@ -208,6 +213,29 @@ def _changes_of_phase(settings: Settings) -> Iterator[Finding]:
     if burst_s < least_s:
         rule = f"must be at least {least_s:.3g}: the run of {run_s:g} s may have"
         yield Finding(path, f"{rule} {GREATEST_CHANGES} bursts and calms on average")
+
+
+def times_of_a_run(settings: Settings) -> Iterator[Finding]:
+    """Yield a horizon that the times of the run are too large to tell, or at which they end.
+
+    Examples
+    --------
+    >>> simulation = {"rounds": 10, "horizon_s": 1e-9, "warmup_s": 1e6}
+    >>> list(times_of_a_run(Settings({"simulation": simulation})))[0].allowed
+    'must be at least 1e-06: times of the run up to 1e+06 s are told apart to 1e-12 of that'
+    """
+    rounds, horizon_s, warmup_s = (settings.reliable("simulation", name) for name in _SPANS)
+    if None in (rounds, horizon_s, warmup_s):
+        return
+    run_s = warmup_s + rounds * horizon_s
+    if run_s > GREATEST_TIME_S:
+        path = ("simulation", "horizon_s" if horizon_s > warmup_s else "warmup_s")
+        yield Finding(path, f"the run ends at {run_s:.3g} s, allowed up to {GREATEST_TIME_S:g} s")
+    elif horizon_s < RESOLUTION * run_s:
+        rule = f"must be at least {RESOLUTION * run_s:.3g}: times of the run up to {run_s:.3g} s"
+        yield Finding(
+            ("simulation", "horizon_s"), f"{rule} are told apart to {RESOLUTION:g} of that"
+        )
 
 
 def engine_of_discipline(settings: Settings) -> Iterator[Finding]:

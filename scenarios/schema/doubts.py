@@ -15,6 +15,9 @@ from airan_market.scenarios.schema.consistency import Finding, Settings
 BYTES_OF_A_TASK: Final = 500
 """Memory that a task of a round takes while it is played; measured at 480 to 630."""
 
+MOST_USERS: Final = 1_000_000
+"""Users of a run at the most: each is an agent that answers every menu, some ms and 1 KB."""
+
 MANY_TASKS, MOST_TASKS = 2e7, 1e9
 """Tasks of a round, or of the warm-up, that are told (10 GB), and that are refused."""
 
@@ -78,12 +81,12 @@ def _hint(value: float, unit: str, prefix: str) -> str:
 
 
 def require_playable(scenario: BaseModel) -> None:
-    """Refuse a round, or a warm-up, whose tasks no machine can hold.
+    """Refuse a round, or a warm-up, whose tasks or users no machine can hold.
 
     Raises
     ------
     ScenarioError
-        Naming the setting, the number of tasks and the memory they would take.
+        Naming the setting, and the number of tasks with the memory they would take.
 
     Examples
     --------
@@ -96,6 +99,13 @@ def require_playable(scenario: BaseModel) -> None:
 did you mean 1000 (1e+09 µs)?
     """
     settings = Settings(scenario.model_dump())
+    for users in (("users", "total"), ("traffic", "users")):
+        count = settings.reliable(*users) or 0
+        if count > MOST_USERS:
+            text = f"each is an agent, allowed up to {MOST_USERS} in a run (`solve` takes more)"
+            raise ScenarioError(
+                [Fault(settings.reliable("name"), key_text(users), f"{count}", text)]
+            )
     path, tasks = _longest(settings)
     if tasks > MOST_TASKS:
         text = _memory(settings, path, tasks, f", allowed up to {MOST_TASKS:g} tasks")

@@ -23,7 +23,6 @@ from airan_market.scenarios.schema.consistency import (
 )
 from airan_market.scenarios.schema.quantity import (
     BurstRatio,
-    ClosedFraction,
     FilePath,
     Flag,
     Label,
@@ -34,6 +33,7 @@ from airan_market.scenarios.schema.quantity import (
     Positive,
     Says,
     ServerCount,
+    Share,
     StepCount,
     UpperFraction,
     UserCount,
@@ -52,7 +52,7 @@ class Users(Table):
         "β_n, what a second of agreed latency costs a user of type n; one for each "
         "type, the most sensitive type first, never increasing",
     )
-    shares: Annotated[tuple[ClosedFraction, ...], MinLen(1)] | None = setting(
+    shares: Annotated[tuple[Share, ...], MinLen(1)] | None = setting(
         "1",
         "share of the users that each type has, summing to 1 within 1e-9; rounded to "
         "whole users by largest remainder; either this or dirichlet_alpha",

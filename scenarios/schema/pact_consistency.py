@@ -14,6 +14,7 @@ from airan_market.scenarios.schema.consistency import (
     in_order,
     interval,
     sum_to_one,
+    times_of_a_run,
 )
 
 PHYSICS: Final = (
@@ -59,6 +60,7 @@ def pact_contradictions(settings: Settings) -> Iterator[Finding]:
     yield from _names(settings, "services")
     for place in range(settings.count("pact", "services") or 0):
         yield from _service(settings, place)
+    yield from times_of_a_run(settings)
     yield from engine_of_discipline(settings)
 
 

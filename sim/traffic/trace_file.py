@@ -6,30 +6,32 @@ import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from airan_market.scenarios import InputError
+from airan_market.scenarios.fault import capped, one_line
 
-FAULTS_SHOWN = 20
+#: Faulty rows that are kept, the others are counted; characters of a line, and of a text shown.
+FAULTS_KEPT, LONGEST_LINE, LONGEST_SHOWN = 1000, 1_000_000, 80
 _WHOLE = re.compile(r"[0-9]{1,15}")
 
 
 class TraceError(InputError, ValueError):
-    """A trace that cannot be read; `faults` has a line for each bad row, the message all of them.
+    """A trace that cannot be read; `faults` has a line for each of the first 1000 bad rows.
 
-    Of more than 20 faults the message lists 20 and says how many more there are.
+    `others` is the number of bad rows after these. Of more than 20 faults the message lists 20 and
+    says how many more there are.
     """
 
-    def __init__(self, faults: Sequence[str]) -> None:
-        self.faults = tuple(faults)
-        shown = list(faults[:FAULTS_SHOWN])
-        if len(faults) > FAULTS_SHOWN:
-            shown.append(f"... and {len(faults) - FAULTS_SHOWN} more")
-        super().__init__("\n".join(shown))
+    def __init__(self, faults: Sequence[str], others: int = 0) -> None:
+        self.faults = tuple(one_line(fault) for fault in faults)
+        self.others = others
+        super().__init__("\n".join(capped(self.faults, others)))
 
 
 @dataclass(frozen=True)
@@ -110,15 +112,17 @@ def read_columns(
         found = ",".join(names)
         if lacking or found != (header or found):
             wanted = f"allowed {header}" if header else f"must have {', '.join(lacking)} once"
-            raise TraceError([f"{path}:1: header = {found[:80]!r}: {wanted}"])
+            raise TraceError([f"{path}:1: header = {_shown(found)!r}: {wanted}"])
         columns: dict[str, list[float]] = {name: [] for name in fields}
-        faults = list(_filled(columns, fields, names, lines))
+        bad = _filled(columns, fields, names, lines)
+        faults = list(islice(bad, FAULTS_KEPT))
+        others = sum(1 for _ in bad)
     except (OSError, EOFError, csv.Error, zlib.error) as error:
         raise TraceError([f"{path}: {getattr(error, 'strerror', None) or error}"]) from None
     if not faults and not all(columns.values()):
         faults = [": no row: allowed at least one after the header"]
     if faults:
-        raise TraceError([f"{path}{fault}" for fault in faults])
+        raise TraceError([f"{path}{fault}" for fault in faults], others)
     return {name: np.array(values) for name, values in columns.items()}
 
 
@@ -127,10 +131,22 @@ def _csv(path: str | Path) -> Iterator[tuple[str, list[str]]]:
     opener: Any = gzip.open if Path(path).suffix == ".gz" else open
     with opener(path, "rt", encoding="utf-8-sig", errors="replace", newline="") as file:
         number = 0
-        for number, row in enumerate(csv.reader(file), start=1):
+        for number, row in enumerate(csv.reader(_lines(file)), start=1):
             yield f":{number}: ", row or [""]
     if not number:
         yield ":1: ", [""]
+
+
+def _lines(file: IO[str]) -> Iterator[str]:
+    """Yield the lines of a file, which need not end: a device, or a bomb that was compressed."""
+    while line := file.readline(LONGEST_LINE):
+        if len(line) == LONGEST_LINE:
+            raise csv.Error(f"a line is longer than {LONGEST_LINE} characters")
+        yield line
+
+
+def _shown(text: str) -> str:
+    return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 3]}..."
 
 
 def _parquet(path: str | Path) -> Iterator[tuple[str, list[str]]]:
@@ -158,7 +174,7 @@ def _filled(
     above: dict[str, str] = {}
     for where, row in rows:
         if len(row) != len(names):
-            text = ",".join(row)[:80]
+            text = _shown(",".join(row))
             yield f"{where}row = {text!r}: allowed {len(names)} fields, got {len(row)}"
             continue
         read, fault = {}, ""
@@ -166,11 +182,13 @@ def _filled(
             try:
                 read[name] = field.number(row[place])
             except ValueError:
-                fault = fault or f"{name} = {row[place]}: allowed {field.allowed}"
+                fault = fault or f"{name} = {_shown(row[place])}: allowed {field.allowed}"
         for name, field, place in places if not fault else ():
             values = columns[name]
             if field.rising and values and read[name] < values[-1]:
-                fault = f"{name} = {row[place]}: allowed no earlier than {above[name]} above"
+                fault = (
+                    f"{name} = {_shown(row[place])}: allowed no earlier than {above[name]} above"
+                )
             above[name] = row[place]
             values.append(read[name])
         if fault:

@@ -41,10 +41,10 @@ TINY = {
 # stored under the old hash are then no longer recognised, so say so in the change log.
 TINY_HASH = "f777694233e642051719aaf153cf4f27c2b9c91aab937b7ea8b7bdd6f92211af"
 
-positive = st.floats(min_value=0, exclude_min=True, allow_infinity=False)
-nonnegative = st.floats(min_value=0, allow_infinity=False)
-finite = st.floats(allow_nan=False, allow_infinity=False)
-fraction = st.floats(min_value=0, max_value=1, exclude_min=True, exclude_max=True)
+positive = st.floats(1e-30, 1e30)
+nonnegative = st.just(0.0) | positive
+finite = nonnegative | st.floats(-1e30, -1e-30)
+fraction = st.floats(1e-30, 1, exclude_max=True)
 servers = st.integers(1, 1_000_000)
 text = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), min_size=1, max_size=20)
 
@@ -80,10 +80,10 @@ arrivals = st.just("poisson") | st.fixed_dictionaries(
 )
 bursts = st.fixed_dictionaries(
     {"burst_ratio": st.floats(1.0, 1e6)},
-    optional={"burst_share": fraction, "burst_mean_s": st.floats(1e3, 1e300)},
+    optional={"burst_share": fraction, "burst_mean_s": st.floats(1e3, 1e30)},
 )
 laws = st.sampled_from(["exponential", "deterministic"]) | st.fixed_dictionaries(
-    {"lognormal_cv": st.floats(0, 100, exclude_min=True)}
+    {"lognormal_cv": st.floats(1e-30, 100)}
 )
 tables = st.fixed_dictionaries(
     {
@@ -131,7 +131,11 @@ tables = st.fixed_dictionaries(
         ),
         "simulation": st.fixed_dictionaries(
             {},
-            optional={"rounds": st.integers(1, 100), "horizon_s": positive, "arrivals": arrivals},
+            optional={
+                "rounds": st.integers(1, 100),
+                "horizon_s": st.floats(1e-6, 1e12),
+                "arrivals": arrivals,
+            },
         ),
     },
 )

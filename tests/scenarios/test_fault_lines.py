@@ -340,7 +340,7 @@ def test_line_of_a_single_fault(case: str, small_text: str, write: Callable[[str
         ("mechanism.capacity_safety", ["0", "1.01"], ["0.01", "1"]),
         ("mechanism.assumed_workload_share", ["0", "1.01"], ["0.01", "1"]),
         ("mechanism.latency_min_s", ["-1e-9"], ["0"]),
-        ("mechanism.temperature_end_usd", ["0", "-1e-5"], ["1e-300", "1e-4"]),
+        ("mechanism.temperature_end_usd", ["0", "-1e-5"], ["1e-30", "1e-4"]),
         ("mechanism.tolerance", ["-1e-9"], ["0"]),
         ("mechanism.shadow_price_step_usd", ["-1e-9"], ["0"]),
         ("mechanism.participation_margin_usd", ["-1e-9"], ["0", "1e-5"]),

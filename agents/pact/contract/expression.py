@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from airan_market.scenarios.schema.quantity import GREATEST
 from airan_market.sim.arrays import FloatArray
 
 Pair = tuple[FloatArray, FloatArray]
@@ -80,8 +81,7 @@ class Expression:
             raise ExpressionError(f"is nested deeper than {_DEEPEST}")
         children: list[ast.AST] = []
         if isinstance(node, ast.Constant):
-            if isinstance(node.value, bool) or not isinstance(node.value, int | float):
-                raise ExpressionError(f"{node.value!r} is not a number")
+            self._check_number(node.value)
         elif isinstance(node, ast.Name):
             if node.id != self.variable:
                 raise ExpressionError(f"{node.id!r} is not the variable {self.variable}")
@@ -97,6 +97,12 @@ class Expression:
             raise ExpressionError("may hold numbers, + - * / ** and functions only")
         for child in children:
             self._check(child, depth + 1)
+
+    def _check_number(self, number: object) -> None:
+        if isinstance(number, bool) or not isinstance(number, int | float):
+            raise ExpressionError(f"{number!r} is not a number")
+        if not abs(number) <= GREATEST:
+            raise ExpressionError(f"may hold numbers up to {GREATEST:g}")
 
     def _evaluate(self, node: ast.AST, point: FloatArray) -> Pair:
         if isinstance(node, ast.Constant):

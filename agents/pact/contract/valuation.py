@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from airan_market.agents.pact.contract.expression import Expression, ExpressionError
+from airan_market.scenarios.schema.quantity import GREATEST
 from airan_market.sim.arrays import FloatArray
 
 DEFAULT_PARAMETER = {"log": 1.0, "power": 0.5, "exponential": 1.0}
@@ -35,7 +36,7 @@ class Valuation:
     Raises
     ------
     ValuationError
-        Unless v(0) = 0, v′ > 0 and v′ falls strictly, at `GRID` points of [0, 1].
+        Unless v(0) = 0, v <= 1e30, v′ > 0 and v′ falls strictly, at `GRID` points of [0, 1].
 
     Examples
     --------
@@ -57,6 +58,8 @@ class Valuation:
             value, slope = np.asarray(self.value(q)), np.asarray(self.slope(q))
         if not np.isfinite(value).all():
             self._refuse("must be finite", q, np.isfinite(value), value)
+        if not (np.abs(value) <= GREATEST).all():
+            self._refuse(f"must be at most {GREATEST:g}", q, np.abs(value) <= GREATEST, value)
         if abs(value[0]) > 1e-12 * np.abs(value).max():
             self._refuse("must be 0 at q = 0", q, q > 0, value)
         if not (slope > 0).all():

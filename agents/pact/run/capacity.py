@@ -158,7 +158,7 @@ def mean_waits_s(
     owner = np.repeat(np.arange(replications), requests)
     flat = times_s.reshape(-1, 3)
     workload = Workload.arriving(arrival_s, 0, flat, operator=owner)
-    end_s = float(arrival_s.max() + flat.sum() + 1.0)
+    end_s = float(np.nextafter(arrival_s.max() + flat.sum() + 1.0, np.inf))
     each = np.tile(servers, (replications, 1))
     trace, _ = simulate(workload, each, until_s=end_s, engine="compiled")
     wait_s = trace.latency_s - trace.service_s.sum(axis=1)

@@ -1,9 +1,11 @@
 import json
 import shutil
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from airan_market.analysis.store.manifest import RunError
+from airan_market.analysis.store.manifest import RunError, sha256
 from airan_market.analysis.store.reader import load_run
 
 
@@ -93,7 +95,18 @@ def test_a_broken_table_is_one_line(copy):
         (lambda d: (d / "manifest.json").write_text("[]"), "not a manifest"),
         (lambda d: edit_manifest(d, schema_version=9), "schema_version = 9: allowed 1 to 3"),
         (lambda d: edit_manifest(d, colour="red"), "not a manifest of schema version 3"),
-        (lambda d: edit_manifest(d, status="odd"), "not a manifest of schema version 3"),
+        (
+            lambda d: edit_manifest(d, status="odd"),
+            'status = "odd": allowed one of running, complete',
+        ),
+        (lambda d: edit_manifest(d, kind=["market"]), "kind = .*: allowed one of market, pact"),
+        (lambda d: edit_manifest(d, seed="1"), 'seed = "1": allowed a whole number below 2'),
+        (lambda d: edit_manifest(d, rounds=True), "rounds = true: allowed a whole number"),
+        (lambda d: edit_manifest(d, wall_s=float("nan")), "wall_s = nan: allowed a number"),
+        (lambda d: edit_manifest(d, notes="none"), 'notes = "none": allowed a list of texts'),
+        (lambda d: edit_manifest(d, versions=[]), "versions = .*: allowed a table of texts"),
+        (lambda d: edit_manifest(d, tables={"../x": {}}), "tables = .*: allowed a table of files"),
+        (lambda d: (d / "manifest.json").write_text("[" * 10**5), "cannot be read as JSON"),
         (lambda d: edit_manifest(d, status="running"), "still being written"),
     ],
 )
@@ -115,3 +128,29 @@ def test_a_broken_scenario_is_one_line(copy):
     with pytest.raises(RunError, match=r"scenario.toml") as caught:
         _ = load_run(copy).scenario
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("table", "change", "told"), [
+    ("rounds", lambda t: t.slice(1), "has 23 rows, not the 24 of the manifest"),
+    ("rounds", lambda t: t.drop_columns("price_usd"), "price_usd: allowed one column of double"),
+    ("market", lambda t: t.set_column(0, "round", pa.array(["1"] * len(t))), "round: allowed one"),
+    ("operators", lambda t: counted(t, "operator", 3), "operator: numbers from 3 to 3, allowed 0"),
+    ("rounds", lambda t: counted(t, "round", 9), "round: numbers from 9 to 9, allowed 0 to 4"),
+    ("rounds", lambda t: counted(t, "type", -1), "type: numbers from -1 to -1, allowed 0 to 3"),
+])  # fmt: skip
+def test_a_table_that_contradicts_the_manifest_is_one_line(copy, table, change, told):
+    """Whoever edits a table may write its new hash, too."""
+    path = copy / f"{table}.parquet"
+    pq.write_table(change(pq.read_table(path)), path)
+    tables = json.loads((copy / "manifest.json").read_text())["tables"]
+    tables[path.name] |= {"bytes": path.stat().st_size, "sha256": sha256(path)}
+    edit_manifest(copy, tables=tables)
+    with pytest.raises(RunError, match=told) as caught:
+        load_run(copy, verify=True)
+    assert "\n" not in str(caught.value)
+
+
+def counted(table: pa.Table, column: str, number: int) -> pa.Table:
+    """The table with one number all along a column that counts."""
+    place = table.schema.get_field_index(column)
+    return table.set_column(place, column, pa.array([number] * len(table), pa.int32()))
