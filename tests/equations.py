@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -83,6 +84,7 @@ def entries_of(source: str, path: str) -> list[Entry]:
     return found
 
 
+@cache
 def entries() -> list[Entry]:
     """Equations of the whole product, in the order of the papers."""
     paths = [path for floor in FLOORS for path in sorted((ROOT / floor).rglob("*.py"))]
@@ -94,6 +96,7 @@ def entries() -> list[Entry]:
     return sorted(found, key=lambda entry: entry.order)
 
 
+@cache
 def users_of_names() -> dict[str, set[str]]:
     """Test modules by the names that they use."""
     used: dict[str, set[str]] = {}
