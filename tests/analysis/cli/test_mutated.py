@@ -130,7 +130,7 @@ def directories(tmp_path, finished, undrawn) -> Callable[[random.Random], list[s
         rng.choice([edit_field, edit_field, edit_text, edit_table, edit_table, drop_file])(
             copy, rng
         )
-        return ["report", str(copy), "--json", "-q"]
+        return [rng.choice(["report", "report", "resume"]), str(copy), "--json", "-q"]
 
     return asked
 
