@@ -16,6 +16,7 @@ import signal
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
@@ -82,6 +83,8 @@ class Watchdog:
         begun to tidy up, and this ends soon in any case.
         """
         raised, self._raised = self._raised, self._on
+        if self._on:  # a library that is cut off may be astonished
+            warnings.simplefilter("ignore")
         return not raised
 
     def tell(self, line: str | None = None) -> None:
