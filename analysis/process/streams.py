@@ -25,7 +25,8 @@ class Forgiving(io.FileIO):
     --------
     >>> reader, writer = os.pipe()
     >>> os.close(reader)
-    >>> Forgiving(writer, "w").write(b"is anybody there?")
+    >>> with Forgiving(writer, "w") as file:
+    ...     file.write(b"is anybody there?")
     17
     """
 
