@@ -1,6 +1,10 @@
 import pytest
 from controls.commands import COMMANDS, command, files
 
+from airan_market.analysis import play
+
+DRAW = play.draw
+
 
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory):
@@ -10,7 +14,9 @@ def undisturbed(tmp_path_factory):
     def of(name: str) -> dict[str, bytes]:
         if name not in found:
             out = tmp_path_factory.mktemp("undisturbed") / "out"
-            assert command(COMMANDS[name], out) == 0
+            with pytest.MonkeyPatch.context() as patch:  # a test may have drawing left out
+                patch.setattr(play, "draw", DRAW)
+                assert command(COMMANDS[name], out) == 0
             found[name] = files(out)
         return found[name]
 
