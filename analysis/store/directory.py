@@ -215,6 +215,10 @@ class DirectoryWriter:
         """Whether what a directory has kept can be taken over; for those who keep something."""
         return False
 
+    def _holds_work(self, directory: Path) -> bool:
+        """Whether anything was finished there."""
+        return False
+
     def _unfinished_name(self) -> Path:
         there = manifest_there(self.target, self.manifest.kind)
         if there is None:
@@ -264,8 +268,7 @@ class DirectoryWriter:
             if old.identity == self.manifest.identity and self._goes_on_from(self.partial):
                 _empty(self.partial, but=self._kept)
                 return
-            worth = self._kept is not None and (self.partial / self._kept).exists()
-            if worth or old.identity != self.manifest.identity:
+            if self._holds_work(self.partial) or old.identity != self.manifest.identity:
                 self._move_aside(leftovers, old)
             else:
                 _empty(self.partial)

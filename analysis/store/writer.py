@@ -13,7 +13,7 @@ from airan_market.analysis.store.cell_store import code_mark, mark_of
 from airan_market.analysis.store.columns import declared
 from airan_market.analysis.store.directory import DirectoryWriter
 from airan_market.analysis.store.manifest import Manifest, package_versions
-from airan_market.analysis.store.parts import PARTS, Parts
+from airan_market.analysis.store.parts import BOUNDARY, PARTS, Parts
 from airan_market.analysis.store.tables import write_table
 from airan_market.scenarios import PactScenario, Scenario
 from airan_market.scenarios.registry import used
@@ -150,6 +150,9 @@ class RunWriter(DirectoryWriter):
         if self.manifest.status == "complete":
             Parts(place, self._kind).remove()
         return place
+
+    def _holds_work(self, directory: Path) -> bool:
+        return (directory / PARTS / BOUNDARY).exists()
 
     def _goes_on_from(self, directory: Path) -> bool:
         if self._to_go_on:
