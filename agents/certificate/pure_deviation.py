@@ -26,10 +26,10 @@ from airan_market.agents.contract.utility import Accounts, tie_usd
 from airan_market.agents.matching.assignment import OUT
 from airan_market.agents.mechanism.pure import (
     at_induced_load,
-    by_capacity,
     choose,
     indicator,
     reselect,
+    tie_order,
     type_utility,
 )
 from airan_market.agents.primitives.primitives import Primitives
@@ -104,7 +104,7 @@ def _steps(primitives: Primitives) -> list[FloatArray]:
 def reselected_share(primitives: Primitives, menu: Menu, operator: int) -> Share:
     """What an operator gets for its latencies when users reselect, NaN after `PATIENCE` sweeps."""
     own = primitives.of_operator(operator)
-    order, out = by_capacity(primitives), primitives.opt_out_utility_usd
+    order, out = tie_order(primitives), primitives.opt_out_utility_usd
 
     def share(latency_s: FloatArray) -> FloatArray:
         # `pure.reselect` for many menus of one operator at a time

@@ -8,8 +8,8 @@ from .mixed import start as start
 from .mixed import step as step
 from .pure import Selection as Selection
 from .pure import at_induced_load as at_induced_load
-from .pure import by_capacity as by_capacity
 from .pure import choose as choose
 from .pure import in_force as in_force
 from .pure import indicator as indicator
 from .pure import reselect as reselect
+from .pure import tie_order as tie_order

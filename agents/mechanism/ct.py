@@ -7,7 +7,7 @@ import numpy as np
 from airan_market.agents.contract.design import designed_menus
 from airan_market.agents.contract.menu import Menu
 from airan_market.agents.mechanism.agreement import Agreement
-from airan_market.agents.mechanism.pure import MOST_SWEEPS, Selection, indicator, reselect
+from airan_market.agents.mechanism.pure import MOST_SWEEPS, Selection, indicator, select
 from airan_market.agents.primitives.primitives import Primitives
 
 
@@ -40,7 +40,8 @@ def agree(primitives: Primitives) -> Agreement:
     """Posted menus and the selection equilibrium (Definition 1) that users reach by themselves.
 
     "Traditional contract theory" of section VII-A. Latencies and prices stay as posted; the
-    violation probabilities that users, and the outcome, reckon with follow the load.
+    violation probabilities that the outcome reckons with follow the load, and so, unless
+    `mechanism.ct_belief` says otherwise, do those that users reckon with.
 
     Examples
     --------
@@ -49,7 +50,7 @@ def agree(primitives: Primitives) -> Agreement:
     True
     """
     share, menu = assumed_menus(primitives)
-    selection = reselect(primitives, menu)
+    selection = select(primitives, menu, primitives.mechanism.ct_belief)
     return Agreement(
         menu=menu,
         design_probability=share,

@@ -4,13 +4,14 @@ Who moves is a setting, `mechanism.gsmc_unit`: users one by one, so that a type 
 operator is split, or types as a whole, as the paper's Table I has them; `deferred_acceptance` says
 what an operator then keeps. What is decided where the benchmark's description leaves it open:
 
-- A user ranks the operators whose posted item gives it at least u_0; equal utilities in the order
-  of `pure.by_capacity`.
+- A user ranks the operators whose posted item gives it at least u_0, at the posted violation
+  probability or that of an empty market (`mechanism.gsmc_belief`); equal utilities in the order of
+  `pure.tie_order`.
 - An operator ranks users by the profit R − C̄ p − κ of their item as posted, equal profits to the
   lower type, users of one type by their number. It may refuse nobody while it has room, not even
   a user on whom it loses: a menu is an offer to all.
-- An operator has room for ⌊λ̄_m / δ⌋ users. Fractional users come as units: a type has ⌈I_n⌉ of
-  them, the last one is the fraction and takes a whole place.
+- An operator has room for ⌊λ̄_m / δ⌋ users, or for all (`mechanism.gsmc_quotas`). Fractional users
+  come as units: a type has ⌈I_n⌉ of them, the last one is the fraction and takes a whole place.
 - A type without users is nowhere.
 """
 
@@ -18,12 +19,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from airan_market.agents.contract.utility import Accounts, tie_usd
+from airan_market.agents.contract.utility import Accounts, tie_usd, user_utility
 from airan_market.agents.matching.deferred_acceptance import Game, blocking_pair, match
 from airan_market.agents.mechanism.agreement import Agreement
 from airan_market.agents.mechanism.ct import assumed_menus
 from airan_market.agents.mechanism.mc import redesigned
-from airan_market.agents.mechanism.pure import by_capacity
+from airan_market.agents.mechanism.pure import at_induced_load, tie_order
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.sim.arrays import FloatArray, IntArray
 
@@ -41,12 +42,18 @@ def posted_game(primitives: Primitives) -> Game:
     share, menu = assumed_menus(primitives)
     posted = Accounts(primitives, menu, share)
     utility, profit = posted.user_utility_usd.T, posted.operator_profit_usd.T
+    if primitives.mechanism.gsmc_belief == "empty":
+        utility = user_utility(
+            primitives, at_induced_load(primitives, menu, np.zeros_like(share))
+        ).T
+    units = np.ceil(primitives.users).astype(np.int64)
+    everyone = np.full(primitives.operators, units.sum())
     return Game(
-        units=np.ceil(primitives.users).astype(np.int64),
-        quota=quotas(primitives),
+        units=units,
+        quota=quotas(primitives) if primitives.mechanism.gsmc_quotas else everyone,
         utility_usd=utility,
         profit_usd=profit,
-        order=by_capacity(primitives),
+        order=tie_order(primitives),
         opt_out_utility_usd=primitives.opt_out_utility_usd,
         tie_usd=tie_usd(primitives, np.concatenate([utility, profit])),
         whole=primitives.mechanism.gsmc_unit == "type",

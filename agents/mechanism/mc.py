@@ -5,18 +5,18 @@ from __future__ import annotations
 import numpy as np
 
 from airan_market.agents.contract.design import designed_menus
-from airan_market.agents.contract.utility import tie_usd, user_utility
 from airan_market.agents.mechanism.agreement import Agreement
 from airan_market.agents.mechanism.ct import assumed_menus
-from airan_market.agents.mechanism.pure import by_capacity, choose, indicator
+from airan_market.agents.mechanism.pure import indicator, select
 from airan_market.agents.primitives.primitives import Primitives
 
 
 def agree(primitives: Primitives) -> Agreement:
     """One choice from the menus of CT, one redesign under the load it brings.
 
-    Users believe the posted workload. Each operator then designs its menu anew for the types it
-    got, with the demand floor of eq. (37) on those it did not; nobody chooses again.
+    Users believe the posted workload, or what `mechanism.mc_belief` says. Each operator then
+    designs its menu anew for the types it got, with the demand floor of eq. (37) on those it did
+    not; nobody chooses again.
 
     Examples
     --------
@@ -26,15 +26,8 @@ def agree(primitives: Primitives) -> Agreement:
     [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]
     """
     _, posted = assumed_menus(primitives)
-    utility = user_utility(primitives, posted).T
-    choice = choose(
-        utility,
-        primitives.opt_out_utility_usd,
-        by_capacity(primitives),
-        tie_usd(primitives, utility),
-    )
-    matching = indicator(choice, primitives.operators)
-    return redesigned(primitives, matching)
+    choice = select(primitives, posted, primitives.mechanism.mc_belief).matching
+    return redesigned(primitives, indicator(choice, primitives.operators))
 
 
 def redesigned(primitives: Primitives, matching: np.ndarray) -> Agreement:

@@ -2,8 +2,8 @@
 
 Users compare operators by the utility of their own item. Where utilities are equal up to rounding
 a user stays where it is; from outside it takes an operator rather than none, the one with the
-larger effective capacity, then the one with the lower number. (Ties are common: the prices (25)
-leave type 1 the utility 0 at every operator.)
+larger effective capacity, then the one with the lower number, or with `mechanism.ties` = "number"
+that at once. (Ties are common: the prices (25) leave type 1 the utility 0 at every operator.)
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 
 from airan_market.agents.belief.belief import operator_belief
 from airan_market.agents.contract.menu import Menu
-from airan_market.agents.contract.utility import task_utility, tie_usd
+from airan_market.agents.contract.utility import task_utility, tie_usd, user_utility
 from airan_market.agents.matching.assignment import OUT
 from airan_market.agents.matching.load import cumulative_load
 from airan_market.agents.mechanism.agreement import Agreement
@@ -56,8 +56,10 @@ def indicator(matching: IntArray, operators: int) -> FloatArray:
     return (matching[..., np.newaxis, :] == np.arange(operators)[:, np.newaxis]).astype(float)
 
 
-def by_capacity(primitives: Primitives) -> IntArray:
-    """Operators from the largest effective capacity to the smallest, equal ones by number."""
+def tie_order(primitives: Primitives) -> IntArray:
+    """Operators in the order in which ties are decided: by falling capacity, or by number."""
+    if primitives.mechanism.ties == "number":
+        return np.arange(primitives.operators)
     return np.argsort(-primitives.effective_capacity_per_s, kind="stable")
 
 
@@ -154,7 +156,7 @@ def reselect(primitives: Primitives, menu: Menu) -> Selection:
     (True, 0)
     """
     matching = np.full(primitives.types, OUT)
-    order = by_capacity(primitives)
+    order = tie_order(primitives)
     seen = {matching.tobytes(): 0}
     for sweep in range(1, MOST_SWEEPS + 1):
         for n in range(primitives.types):
@@ -167,6 +169,46 @@ def reselect(primitives: Primitives, menu: Menu) -> Selection:
             length = sweep - before
             return Selection(matching, sweep, 0 if length == 1 else length, length == 1)
     return Selection(matching, MOST_SWEEPS, 0, False)
+
+
+def select(primitives: Primitives, menu: Menu, belief: str) -> Selection:
+    """Operator that every type takes from posted menus, by what it believes of its promise.
+
+    Latencies and prices are as posted, and with the belief "posted" so is the violation
+    probability. Else it is that at a load: "empty", of nobody; "placed", of the types before it,
+    which have chosen, without its own; "congested", of all types, which choose again until nobody
+    moves (`reselect`).
+
+    Parameters
+    ----------
+    primitives : Primitives
+    menu : Menu
+        Arrays (M, N).
+    belief : str
+        As `mechanism.ct_belief`.
+
+    Examples
+    --------
+    >>> from airan_market.scenarios import load_scenario
+    >>> from airan_market.agents.contract.design import designed_menus
+    >>> market = Primitives.from_scenario(load_scenario("teleoperation"))
+    >>> menu = designed_menus(market, np.full((3, 8), 1 / 3))
+    >>> [select(market, menu, belief).matching.tolist() for belief in ("posted", "placed")]
+    [[0, 0, 2, 2, 2, 2, 2, 2], [0, 0, 0, 0, 0, 0, 0, 0]]
+    """
+    if belief == "congested":
+        return reselect(primitives, menu)
+    matching, order = np.full(primitives.types, OUT), tie_order(primitives)
+    nobody, posted = matching.copy(), user_utility(primitives, menu)
+    for n in range(primitives.types):
+        if belief == "posted":
+            utility = posted[:, n]
+        else:
+            load_of = nobody if belief == "empty" else matching
+            utility = type_utility(primitives, menu, load_of, n)
+        tie = tie_usd(primitives, posted if belief == "posted" else utility)
+        matching[n] = choose(utility, primitives.opt_out_utility_usd, order, tie)
+    return Selection(matching, 1, 0, True)
 
 
 def at_induced_load(primitives: Primitives, menu: Menu, match_probability: FloatArray) -> Menu:

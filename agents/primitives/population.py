@@ -38,8 +38,9 @@ def type_shares(users: Users, seed: int) -> NDArray[np.float64]:
 def users_by_type(users: Users, seed: int = 0) -> NDArray[np.float64]:
     """Users of each type, I_n.
 
-    Whole users, by largest remainder of the shares (equal remainders to the earlier type); with
-    `whole_users = false` the fractions share · total are kept, for analysis only.
+    Whole users, by largest remainder of the shares (equal remainders to the earlier type), or with
+    `rounding = "floor"` ⌊share · total⌋; with `whole_users = false` the fractions share · total are
+    kept, for analysis only.
 
     Parameters
     ----------
@@ -51,7 +52,7 @@ def users_by_type(users: Users, seed: int = 0) -> NDArray[np.float64]:
     Returns
     -------
     array (N,)
-        Users per type, in type order. Whole users sum to `users.total`.
+        Users per type, in type order. By largest remainder they sum to `users.total`.
 
     Examples
     --------
@@ -61,6 +62,9 @@ def users_by_type(users: Users, seed: int = 0) -> NDArray[np.float64]:
     [2.0, 1.0]
     """
     shares = type_shares(users, seed)
+    if users.whole_users and users.rounding == "floor":
+        # a quotient that rounding left just below a whole number is that number
+        return np.floor(shares * users.total * (1 + 1e-12))
     if users.whole_users:
         return largest_remainder(shares, users.total).astype(float)
     return shares * users.total

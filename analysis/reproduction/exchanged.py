@@ -16,11 +16,11 @@ from airan_market.agents.mechanism.ct import assumed_menus
 from airan_market.agents.mechanism.mc import redesigned
 from airan_market.agents.mechanism.pure import (
     at_induced_load,
-    by_capacity,
     choose,
     in_force,
     indicator,
     reselect,
+    tie_order,
 )
 from airan_market.agents.primitives.primitives import Primitives
 
@@ -40,7 +40,7 @@ def exchanged(primitives: Primitives) -> dict[str, Agreement]:
     _, posted = assumed_menus(primitives)
     utility = user_utility(primitives, posted).T
     tie = tie_usd(primitives, utility)
-    once = choose(utility, primitives.opt_out_utility_usd, by_capacity(primitives), tie)
+    once = choose(utility, primitives.opt_out_utility_usd, tie_order(primitives), tie)
     chosen = indicator(once, primitives.operators)
     selection = reselect(primitives, posted)
     followed = redesigned(primitives, indicator(selection.matching, primitives.operators))

@@ -69,6 +69,12 @@ class Users(Table):
         "round shares to whole users; false keeps fractional users (analysis only)",
         default=True,
     )
+    rounding: Literal["largest-remainder", "floor"] = setting(
+        "-",
+        "whole_users: what becomes of the fractions of users that shares leave, given out by "
+        "largest remainder, or dropped: then fewer users than total take part",
+        default="largest-remainder",
+    )
     tasks_per_user_per_s: Positive = setting(
         "tasks/(user s)", "δ, tasks that one user asks for per second"
     )
@@ -228,6 +234,9 @@ class Operator(Table):
     )
 
 
+Choosing = Literal["posted", "empty", "placed", "congested"]
+
+
 class Mechanism(Table):
     """How contracts and the matching are found."""
 
@@ -285,6 +294,26 @@ class Mechanism(Table):
         "gsmc: what the stable matching moves, each user by itself within the quotas, "
         "or all users of a type, the last type taken overfilling its operator",
         default="user",
+    )
+    ct_belief: Choosing = setting(
+        "-",
+        "ct: violation probability that a type reckons with when it takes its best posted item: as "
+        "posted; of an empty market; at the load that the types before it have placed; congested: "
+        "at the load that all bring, types choosing again until none moves",
+        default="congested",
+    )
+    mc_belief: Choosing = setting("-", "mc: the same for its one choice", default="posted")
+    gsmc_belief: Literal["posted", "empty"] = setting(
+        "-", "gsmc: the same for the preferences of users", default="posted"
+    )
+    gsmc_quotas: Flag = setting(
+        "-", "gsmc: whether an operator takes no more than fit its effective capacity", default=True
+    )
+    ties: Literal["capacity", "number"] = setting(
+        "-",
+        "ct, mc, gsmc: which of equally good operators a user takes, that with the larger "
+        "effective capacity or that with the lower number",
+        default="capacity",
     )
 
 

@@ -39,7 +39,7 @@ TINY = {
 }
 # Changes only when the resolved content does: a new key, another default, another way to hash. Runs
 # stored under the old hash are then no longer recognised, so say so in the change log.
-TINY_HASH = "f777694233e642051719aaf153cf4f27c2b9c91aab937b7ea8b7bdd6f92211af"
+TINY_HASH = "881f7589d4e3de49572809afeb51dddb42fab82e6bcd554819614fcc49830f49"
 
 positive = st.floats(1e-30, 1e30)
 nonnegative = st.just(0.0) | positive
@@ -127,6 +127,9 @@ tables = st.fixed_dictionaries(
                 "tolerance": nonnegative,
                 "assumed_workload_share": fraction,
                 "gsmc_unit": st.sampled_from(["user", "type"]),
+                "ct_belief": st.sampled_from(["posted", "empty", "placed", "congested"]),
+                "gsmc_quotas": st.booleans(),
+                "ties": st.sampled_from(["capacity", "number"]),
             },
         ),
         "simulation": st.fixed_dictionaries(

@@ -346,6 +346,14 @@ def test_line_of_a_single_fault(case: str, small_text: str, write: Callable[[str
         ("mechanism.participation_margin_usd", ["-1e-9"], ["0", "1e-5"]),
         ("mechanism.max_iterations", ["0", "1.0"], ["1"]),
         ("mechanism.gsmc_unit", ["'types'", "1"], ["user", "type"]),
+        *(
+            (f"mechanism.{name}_belief", ["'hope'"], ["posted", "empty", "placed", "congested"])
+            for name in ("ct", "mc")
+        ),
+        ("mechanism.gsmc_belief", ["'placed'"], ["posted", "empty"]),
+        ("mechanism.gsmc_quotas", ["1"], ["true", "false"]),
+        ("mechanism.ties", ["'luck'"], ["capacity", "number"]),
+        ("users.rounding", ["'ceiling'"], ["floor", "largest-remainder"]),
         ("mechanism.name", ["'MIXED'", "1"], ["mixed", "ct", "mc", "gsmc"]),
         (
             "mechanism.belief",
@@ -440,7 +448,8 @@ downlink = { servers = 4, rate_bps = 3e7 }
         "m.toml: users.shares = [0.5, 0.6]: must sum to 1 (sums to 1.1)",
         "m.toml: users.tasks_per_user_per_s = -2.0: must be a finite number > 0",
         'm.toml: users.colour = "red": unknown key, allowed here are: total, '
-        "latency_sensitivity_usd_per_s, shares, dirichlet_alpha, whole_users, tasks_per_user_per_s",
+        "latency_sensitivity_usd_per_s, shares, dirichlet_alpha, whole_users, rounding, "
+        "tasks_per_user_per_s",
     ]
 
 

@@ -15,9 +15,9 @@ from airan_market.agents.matching.load import cumulative_load
 from airan_market.agents.mechanism.ct import assumed_menus
 from airan_market.agents.mechanism.pure import (
     at_induced_load,
-    by_capacity,
     indicator,
     reselect,
+    tie_order,
     type_utility,
 )
 from airan_market.agents.primitives.primitives import Primitives
@@ -29,7 +29,7 @@ TINY = {"users": [30.0, 40.0], "sensitivity": [8e-4, 3e-4]}
 def plain_utility(primitives: Primitives, menu: Menu, operator: int, latency: np.ndarray) -> float:
     """One menu, one type at a time, ties written out."""
     rent = information_rent(primitives.latency_sensitivity_usd_per_s, latency)
-    order = by_capacity(primitives)
+    order = tie_order(primitives)
     matching = np.full(primitives.types, OUT)
     for _ in range(50):
         before = matching.copy()

@@ -15,10 +15,10 @@ from airan_market.agents.matching.assignment import OUT
 from airan_market.agents.mechanism.ct import assumed_menus
 from airan_market.agents.mechanism.pure import (
     at_induced_load,
-    by_capacity,
     choose,
     indicator,
     reselect,
+    tie_order,
     type_utility,
 )
 from airan_market.agents.primitives.primitives import Primitives
@@ -65,7 +65,7 @@ def test_many_choose_as_one_does() -> None:
 
 def test_ties_go_by_capacity_then_number(market: Market) -> None:
     servers, rates = ((4, 4, 9),) * 3, ((9.0, 7.0, 5.0), (9.0, 8.0, 5.0), (9.0, 7.0, 5.0))
-    assert by_capacity(market(servers=servers, rates=rates, value=[1.0] * 3)).tolist() == [1, 0, 2]
+    assert tie_order(market(servers=servers, rates=rates, value=[1.0] * 3)).tolist() == [1, 0, 2]
 
 
 def test_a_type_feels_its_own_load_and_that_of_those_before_it(market: Market) -> None:

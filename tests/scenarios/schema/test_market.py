@@ -36,6 +36,11 @@ def test_defaults_of_the_design(small_text: str, write: Callable[[str], str]) ->
         "participation_margin_usd": 0.0,
         "assumed_workload_share": 0.5,  # one of two operators
         "gsmc_unit": "user",
+        "ct_belief": "congested",
+        "mc_belief": "posted",
+        "gsmc_belief": "posted",
+        "gsmc_quotas": True,
+        "ties": "capacity",
     }
     assert scenario.simulation.model_dump() == {
         "rounds": 10,
