@@ -258,11 +258,13 @@ def _design_row(
     zeta: float,
     lower: float,
     upper: float,
+    start: FloatArray,
     latency: FloatArray,
     price: FloatArray,
     probability: FloatArray,
 ) -> None:
     types = load.size
+    decay = np.empty(types)
     slope, height = np.empty(types), np.empty(types)
     log_gain, exponent = np.empty(types), np.empty(types)
     after, stable = 0.0, types
@@ -277,10 +279,23 @@ def _design_row(
         if n + 1 < types:
             slope[n] += (sensitivity[n] - sensitivity[n + 1]) * after
         after += weight[n]
+    local = start.size > 0
+    if local:  # a saturated type is held like any other
+        stable = types
     for n in range(stable):
         risk = margin * weight[n]
-        height[n] = log(risk) + log_gain[n] + log(exponent[n]) if risk > 0 else -inf
-    pool(slope, height, exponent, lower, upper, latency[:stable])
+        decay[n] = exponent[n] if exponent[n] > 0 else 1.0
+        free = risk > 0 and not (local and log_gain[n] >= exponent[n] * start[n])
+        height[n] = log(risk) + log_gain[n] + log(exponent[n]) if free else -inf
+    pool(slope, height, decay, lower, upper, latency[:stable])
+    while local:  # who has arrived where p = 1 is held from there on
+        arrived = False
+        for n in range(types):
+            if height[n] != -inf and log_gain[n] >= exponent[n] * latency[n]:
+                height[n], arrived = -inf, True
+        if not arrived:
+            break
+        pool(slope, height, decay, lower, upper, latency)
     latency[stable:] = upper  # the first saturated type, and all after it
     rent = 0.0
     for n in range(types):
@@ -303,12 +318,13 @@ def _design_rows(
     zeta: float,
     lower: float,
     upper: float,
+    start: FloatArray,
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     latency, price, probability = np.empty_like(load), np.empty_like(load), np.empty_like(load)
     for m in range(load.shape[0]):
         _design_row(
             servers[m], mu[m], load[m], weight[m], sensitivity, value[m],
-            refund, margin, zeta, lower, upper, latency[m], price[m], probability[m],
+            refund, margin, zeta, lower, upper, start, latency[m], price[m], probability[m],
         )  # fmt: skip
     return latency, price, probability
 
@@ -325,6 +341,7 @@ def chernoff_design(
     zeta: float,
     latency_min_s: float,
     latency_max_s: float,
+    start_s: FloatArray | None = None,
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Optimal menus (38) under the Chernoff belief (10)-(12), with prices (25).
 
@@ -344,6 +361,9 @@ def chernoff_design(
         ζ, in (0, 1).
     latency_min_s, latency_max_s : float
         Finite and in order.
+    start_s : array (N,), optional
+        Where the descent of the design "local" starts (`contract.descent`); without it the menus
+        are exact.
 
     Returns
     -------
@@ -383,6 +403,7 @@ def chernoff_design(
         float(zeta),
         float(latency_min_s),
         float(latency_max_s),
+        _spread(() if start_s is None else start_s, (0 if start_s is None else types,)),
     )
     latency_s, price_usd, probability = (answer.reshape(shape) for answer in answers)
     if np.isnan(latency_s).any():

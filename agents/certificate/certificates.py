@@ -6,17 +6,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from airan_market.agents.certificate.deviation import best_deviation, posted_utility
 from airan_market.agents.certificate.menu_search import Deviation
 from airan_market.agents.certificate.pure_deviation import best_pure_deviations
+from airan_market.agents.contract.design import design_loss, load_and_weight
 from airan_market.agents.contract.feasibility import Feasibility, check_menu
 from airan_market.agents.contract.menu import Menu
 from airan_market.agents.contract.utility import tie_usd
 from airan_market.agents.matching.assignment import OUT
 from airan_market.agents.matching.response import TIE, opt_out_probability, project
 from airan_market.agents.mechanism.agreement import Agreement
-from airan_market.agents.mechanism.pure import indicator
+from airan_market.agents.mechanism.pure import in_force, indicator
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.sim.arrays import FloatArray, IntArray
 
@@ -123,12 +125,20 @@ class Certificates:
         that there is nothing to compare a deviation with.
     projected : bool
         Whether `selection` is about the projection of a mixed matching, or the matching itself.
+    design_loss_usd_per_s : array (M,), optional
+        `contract.design.design_loss` of every menu at the loads of its design; none where the
+        mechanism does not say for which loads it designed.
+    broken : array (M, N) of bool, optional
+        Where the promise to a type with users is believed to be broken for certain, p = 1, at the
+        loads of the matching.
     """
 
     feasibility: Feasibility
     selection: Blocking
     deviations: tuple[Deviation | None, ...]
     projected: bool = True
+    design_loss_usd_per_s: FloatArray | None = None
+    broken: NDArray[np.bool_] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Fields that `solve --json` prints; violations are 0 where all constraints hold."""
@@ -142,6 +152,12 @@ class Certificates:
                 None if deviation is None else deviation.gain_usd_per_s
                 for deviation in self.deviations
             ],
+            "design_loss_usd_per_s": (
+                None if self.design_loss_usd_per_s is None else self.design_loss_usd_per_s.tolist()
+            ),
+            "always_broken_types": (
+                None if self.broken is None else [_numbers(types) for types in self.broken]
+            ),
         }
 
     def sentences(self) -> list[str]:
@@ -152,7 +168,25 @@ class Certificates:
                 self.selection, "projected matching" if self.projected else "matching"
             ),
             *(_deviation_sentence(m, deviation) for m, deviation in enumerate(self.deviations)),
+            *self._design_sentences(),
         ]
+
+    def _design_sentences(self) -> list[str]:
+        sentences = []
+        loss, broken = self.design_loss_usd_per_s, self.broken
+        if loss is not None and loss.any():
+            figures = ", ".join(f"{value:.3g}" for value in loss)
+            sentences.append(
+                f"menus earn {figures} USD/s less than exact designs at the same loads"
+            )
+        if broken is not None and broken.any():
+            places = (
+                f"type {', '.join(map(str, _numbers(types)))} at operator {m + 1}"
+                for m, types in enumerate(broken)
+                if types.any()
+            )
+            sentences.append(f"promises that are always broken: {'; '.join(places)}")
+        return sentences
 
 
 def certify(primitives: Primitives, agreement: Agreement) -> Certificates:
@@ -164,17 +198,30 @@ def certify(primitives: Primitives, agreement: Agreement) -> Certificates:
     what it lists, and the deviations are those of `pure_deviation`.
     """
     menu, matching = agreement.menu, agreement.match_probability
-    feasibility = check_menu(primitives, menu)
+    feasibility, loss = check_menu(primitives, menu), None
+    if agreement.design_probability is not None:
+        design = load_and_weight(primitives, agreement.design_probability)
+        loss = design_loss(primitives, menu, *design)
+    broken = in_force(primitives, agreement).violation_probability >= 1
+    broken &= primitives.users > 0
     if agreement.temperature_usd is None:
         selection = check_selection(primitives, menu, matching)
         deviations = best_pure_deviations(primitives, menu)
-        return Certificates(feasibility, selection, deviations, projected=False)
+        return Certificates(feasibility, selection, deviations, False, loss, broken)
     projected = project(matching, primitives.effective_capacity_per_s)
     return Certificates(
         feasibility,
         check_selection(primitives, menu, projected),
         tuple(best_deviation(primitives, agreement, m) for m in range(primitives.operators)),
+        True,
+        loss,
+        broken,
     )
+
+
+def _numbers(types: NDArray[np.bool_]) -> list[int]:
+    """Types as people count them."""
+    return [int(n) + 1 for n in np.flatnonzero(types)]
 
 
 def _constraint_sentence(feasibility: Feasibility) -> str:

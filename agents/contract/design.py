@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+from numpy.typing import NDArray
 
 from airan_market.agents.belief.belief import Belief, operator_belief
+from airan_market.agents.contract.descent import (
+    carried_slope,
+    following,
+    held_types,
+    start_latencies,
+)
 from airan_market.agents.contract.menu import Menu
 from airan_market.agents.contract.price import priced_menu
+from airan_market.agents.contract.utility import task_profit
 from airan_market.agents.matching.load import cumulative_load, demand_weight
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.agents.screening.envelope import EnvelopePieces
@@ -15,7 +25,7 @@ from airan_market.sim.arrays import FloatArray
 
 
 def design_menu(primitives: Primitives, load_per_s: FloatArray, weight_per_s: FloatArray) -> Menu:
-    """Optimal menu at given loads, of one operator or of all.
+    """Menu that is best at given loads, of one operator or of all; by its design, only locally.
 
     Equation: AI-RAN (26), (38)
 
@@ -26,6 +36,9 @@ def design_menu(primitives: Primitives, load_per_s: FloatArray, weight_per_s: Fl
       for a longer latency, and a shorter one keeps the rents of the types after it low;
     - C̄ ≤ R̄: L_min, no violation is worth an agreement that is easier to keep (`notes` says so);
     - a saturated type, and all after it: L_max, whatever else holds.
+
+    That is the design "exact". With `mechanism.design` = "local" the menu is the one at which a
+    descent on the gradient stops (`descent`).
 
     Parameters
     ----------
@@ -51,6 +64,7 @@ def design_menu(primitives: Primitives, load_per_s: FloatArray, weight_per_s: Fl
     True
     """
     settings = primitives.mechanism
+    start_s = _start(primitives)
     if settings.belief != "chernoff":
         return designed_by_terms(primitives, operator_belief(primitives, load_per_s), weight_per_s)
     # here: Numba takes long to import
@@ -69,8 +83,17 @@ def design_menu(primitives: Primitives, load_per_s: FloatArray, weight_per_s: Fl
             settings.chernoff_zeta,
             settings.latency_min_s,
             settings.latency_max_s,
+            start_s,
         )
     )
+
+
+def _start(primitives: Primitives) -> FloatArray | None:
+    """Where the descent of the design "local" starts; None for "exact", which needs no start."""
+    settings = primitives.mechanism
+    if settings.design == "exact":
+        return None
+    return start_latencies(primitives.types, settings.latency_min_s, settings.latency_max_s)
 
 
 def designed_by_terms(primitives: Primitives, belief: Belief, weight_per_s: FloatArray) -> Menu:
@@ -78,10 +101,28 @@ def designed_by_terms(primitives: Primitives, belief: Belief, weight_per_s: Floa
 
     The reference of `belief.chernoff_design`, which is the same for the Chernoff belief.
     """
-    settings = primitives.mechanism
-    pieces = design_terms(primitives, belief, weight_per_s)
-    latency_s = maximise_monotone(pieces, settings.latency_min_s, settings.latency_max_s)
+    start_s = _start(primitives)
+    if start_s is None:
+        latency_s = _best_latencies(primitives, belief, weight_per_s)
+    else:
+        held = held_types(belief, start_s)
+        latency_s = _best_latencies(primitives, belief, weight_per_s, held)
+        while (arrived := held_types(belief, latency_s) & ~held).any():  # at most N times
+            held |= arrived
+            latency_s = _best_latencies(primitives, belief, weight_per_s, held)
     return priced_menu(primitives, belief, latency_s)
+
+
+def _best_latencies(
+    primitives: Primitives,
+    belief: Belief,
+    weight_per_s: FloatArray,
+    held: NDArray[np.bool_] | None = None,
+) -> FloatArray:
+    settings = primitives.mechanism
+    pieces = design_terms(primitives, belief, weight_per_s, held)
+    latency_s = maximise_monotone(pieces, settings.latency_min_s, settings.latency_max_s)
+    return latency_s if held is None else following(latency_s, held, settings.latency_min_s)
 
 
 def virtual_slope(
@@ -116,17 +157,24 @@ def virtual_slope(
     return slope
 
 
-def design_terms(primitives: Primitives, belief: Belief, weight_per_s: FloatArray) -> Pieces:
-    """Separable objective of a design, Σ_n [−a_n L_n − (C̄ − R̄) d_n p_n(L_n)], USD/s."""
+def design_terms(
+    primitives: Primitives,
+    belief: Belief,
+    weight_per_s: FloatArray,
+    held: NDArray[np.bool_] | None = None,
+) -> Pieces:
+    """Separable objective of a design, Σ_n [−a_n L_n − (C̄ − R̄) d_n p_n(L_n)], USD/s.
+
+    Types that are `held` (..., N) risk nothing, and their slopes are those of the types before
+    them.
+    """
     settings = primitives.mechanism
     # where C̄ < R̄ a broken agreement earns money: nothing is risked, and −a_n L_n alone decides
-    risk_usd = max(primitives.net_violation_cost_usd, 0.0)
-    return belief.pieces(
-        virtual_slope(primitives.latency_sensitivity_usd_per_s, weight_per_s),
-        risk_usd * weight_per_s,
-        settings.latency_min_s,
-        settings.latency_max_s,
-    )
+    risk = max(primitives.net_violation_cost_usd, 0.0) * weight_per_s
+    slope = virtual_slope(primitives.latency_sensitivity_usd_per_s, weight_per_s)
+    if held is not None:
+        slope, risk = carried_slope(slope, held), np.where(held, 0.0, risk)
+    return belief.pieces(slope, risk, settings.latency_min_s, settings.latency_max_s)
 
 
 def designed_menus(primitives: Primitives, match_probability: FloatArray) -> Menu:
@@ -170,6 +218,33 @@ def design_gap(
     if isinstance(pieces, EnvelopePieces):
         return pieces.gap(menu.latency_s)
     return np.zeros(menu.latency_s.shape[:-1])
+
+
+def design_loss(
+    primitives: Primitives, menu: Menu, load_per_s: FloatArray, weight_per_s: FloatArray
+) -> FloatArray:
+    """Objective (38a) that the exact design has more than a menu at the same loads, USD/s, (...).
+
+    Both are charged min(1, p), so that the loss can be negative where the exact design, which
+    follows the expression itself, ends at latencies at which that exceeds 1.
+
+    Examples
+    --------
+    >>> from airan_market.scenarios import load_scenario
+    >>> market = Primitives.from_scenario(load_scenario("teleoperation"))
+    >>> load, weight = load_and_weight(market, np.full((3, 8), 0.25))
+    >>> design_loss(market, design_menu(market, load, weight), load, weight).tolist()
+    [0.0, 0.0, 0.0]
+    """
+    exact = replace(
+        primitives, mechanism=primitives.mechanism.model_copy(update={"design": "exact"})
+    )
+    best = design_menu(exact, load_per_s, weight_per_s)
+    found, missed = (
+        task_profit(part.price_usd, part.violation_probability, primitives.violation_cost_usd, 0.0)
+        for part in (menu, best)
+    )
+    return np.asarray((weight_per_s * (missed - found)).sum(axis=-1))
 
 
 def design_notes(

@@ -245,6 +245,12 @@ class Mechanism(Table):
         "mixed: the paper's Algorithm 1; ct, mc, gsmc: its benchmarks; or one's own",
         default="mixed",
     )
+    design: Literal["exact", "local"] = setting(
+        "-",
+        "menus that are best, or those at which a solver stops that follows the gradient from "
+        "latencies spread evenly over [L_min, L_max]: as the paper's seem to be",
+        default="exact",
+    )
     belief: Annotated[str, *named(BELIEFS)] = setting(
         "-", "what operators take the probability of a violation to be", default="chernoff"
     )

@@ -48,6 +48,7 @@ INTERFACE = [
     "operators[m].downlink.rate_bps.least_bps",
     "operators[m].service_value_usd",
     "mechanism.name",
+    "mechanism.design",
     "mechanism.belief",
     "mechanism.chernoff_zeta",
     "mechanism.latency_min_s",

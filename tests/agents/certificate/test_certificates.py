@@ -121,7 +121,11 @@ def test_certificates_of_a_market_and_their_words(market: Market) -> None:
         "max_ic_violation",
         "selection_equilibrium",
         "best_deviation_gain_usd_per_s",
+        "design_loss_usd_per_s",
+        "always_broken_types",
     }
+    assert fields["design_loss_usd_per_s"] is None  # nobody said for which loads
+    assert fields["always_broken_types"] == [[], []]
     assert 0 <= fields["max_ir_violation"] < 1e-15
     assert 0 <= fields["max_ic_violation"] < 1e-15
     assert isinstance(fields["selection_equilibrium"], bool)
@@ -131,6 +135,22 @@ def test_certificates_of_a_market_and_their_words(market: Market) -> None:
     assert "type 1" in words[0]
     assert words[1].startswith("projected matching is")
     assert words[2].startswith("operator 1 could gain")
+
+
+def test_what_a_local_design_loses_and_whom_it_never_serves_stands_in_the_certificates(
+    market: Market,
+) -> None:
+    primitives = market(design="local")
+    z = np.array([[0.3, 0.3, 0.3], [0.0, 0.3, 0.3]])
+    menu = designed_menus(primitives, z)
+    found = certify(primitives, Agreement(menu, z, z, temperature_usd=1e-5))
+    fields = found.to_json()
+    broken = (menu.violation_probability >= 1).tolist()
+    assert fields["always_broken_types"] == [[n + 1 for n in range(3) if row[n]] for row in broken]
+    assert fields["always_broken_types"] == [[1], [1]]
+    assert all(0 < loss < 1 for loss in fields["design_loss_usd_per_s"])
+    assert "USD/s less than exact designs" in found.sentences()[-2]
+    assert found.sentences()[-1].endswith("type 1 at operator 1; type 1 at operator 2")
 
 
 def test_certificates_of_one_type_and_no_users(market: Market) -> None:

@@ -81,7 +81,12 @@ def test_outcome_is_whole(outcomes: dict, edge: str, name: str) -> None:
     assert worst.holds(1e-15)
     assert len(found.certificates.deviations) == primitives.operators
     assert all(d is None or d.gain_usd_per_s >= 0 for d in found.certificates.deviations)
-    assert len(found.certificates.sentences()) == 2 + primitives.operators
+    broken = found.certificates.broken
+    assert broken is not None
+    assert not broken[:, primitives.users == 0].any()
+    assert len(found.certificates.sentences()) == 2 + primitives.operators + broken.any()
+    assert found.certificates.design_loss_usd_per_s is not None
+    assert (found.certificates.design_loss_usd_per_s == 0).all()
 
 
 @pytest.mark.parametrize("edge", EDGES)

@@ -21,6 +21,7 @@ def test_defaults_of_the_design(small_text: str, write: Callable[[str], str]) ->
     assert scenario.task.law == "exponential"
     assert scenario.mechanism.model_dump() == {
         "name": "mixed",
+        "design": "exact",
         "belief": "chernoff",
         "chernoff_zeta": 0.9,
         "latency_min_s": 1e-3,
