@@ -11,6 +11,9 @@ from .loader import load_pact as load_pact
 from .loader import load_scenario as load_scenario
 from .loader import scenario_kind as scenario_kind
 from .loader import shipped_scenarios as shipped_scenarios
+from .reading import Reading as Reading
+from .reading import load_reading as load_reading
+from .reading import shipped_readings as shipped_readings
 from .registry import register_belief as register_belief
 from .registry import register_discipline as register_discipline
 from .registry import register_mechanism as register_mechanism

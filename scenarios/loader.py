@@ -20,6 +20,7 @@ from airan_market.scenarios.fault import (
     value_text,
 )
 from airan_market.scenarios.override import SOURCE, Overridden
+from airan_market.scenarios.reading import Reading, load_reading
 from airan_market.scenarios.registry import PLAYED
 from airan_market.scenarios.schema.consistency import Settings
 from airan_market.scenarios.schema.doubts import doubts
@@ -38,6 +39,7 @@ def load_scenario(
     source: str | Path | Mapping[str, Any] | Scenario,
     overrides: Sequence[str] = (),
     *,
+    reading: str | Path | Reading | None = None,
     played: bool = False,
 ) -> Scenario:
     """Load a scenario, settle its defaults and check all of it.
@@ -51,6 +53,9 @@ def load_scenario(
     overrides
         ``dotted.key=value`` each, as after ``--set`` on the command line: applied in order before
         anything is checked; see `scenarios.override.Overridden` for what they may say.
+    reading
+        A named set of settings, or the path of one, laid over the scenario before the overrides;
+        see `scenarios.reading`.
     played
         Read to know what was played: mechanisms, beliefs and disciplines may have any names.
 
@@ -80,7 +85,9 @@ from 1 to 10000000
     if _kind_of(tables) == "pact":
         use = "is a PACT scenario, for `airan-market pact` and `run`, and describes no operators"
         raise ScenarioError([Fault(name, "", "", use)])
-    return _settle(name, tables, overrides, Scenario, played)
+    if isinstance(reading, str | Path):
+        reading = load_reading(reading)
+    return _settle(name, tables, overrides, Scenario, played, reading)
 
 
 def load_pact(
@@ -128,18 +135,26 @@ def _kind_of(tables: Mapping[str, Any]) -> Literal["market", "pact"]:
 
 
 def _settle(
-    name: str, tables: dict[str, Any], overrides: Sequence[str], kind: type[Kind], played: bool
+    name: str,
+    tables: dict[str, Any],
+    overrides: Sequence[str],
+    kind: type[Kind],
+    played: bool,
+    reading: Reading | None = None,
 ) -> Kind:
-    changed = Overridden(tables, overrides)
+    read = Overridden(tables, ()) if reading is None else reading.over(tables)
+    changed = Overridden(read.tables, overrides)
     scenario, found = check(changed.tables, kind, PLAYED if played else None)
 
     def told(path: KeyPath, allowed: str) -> Fault:
         origin = SOURCE if changed.decided(path) else name
+        if reading is not None and origin == name and read.decided(path):
+            origin = f"reading {reading.name}"
         value = value_at(changed.tables, path)
         shown = "" if value is None else value_text(value)
         return Fault(origin, key_text(path), shown, allowed)
 
-    faults = [*changed.faults, *(told(*finding) for finding in found)]
+    faults = [*read.faults, *changed.faults, *(told(*finding) for finding in found)]
     if faults or scenario is None:
         raise ScenarioError(faults)
     if not played:

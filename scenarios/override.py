@@ -38,6 +38,8 @@ class Overridden:
         ``operators.2.name``. Setting ``users.dirichlet_alpha`` drops ``users.shares`` and the other
         way round, unless both are set; setting a key of ``simulation.arrivals`` or ``task.law``
         replaces a word that stands there by a table, and so it is with a rate.
+    source
+        Where the overrides come from, for their faults.
 
     Attributes
     ----------
@@ -58,8 +60,10 @@ class Overridden:
     tables: dict[str, Any]
     faults: list[Fault]
 
-    def __init__(self, tables: dict[str, Any], overrides: Sequence[str]) -> None:
-        self._before = tables
+    def __init__(
+        self, tables: dict[str, Any], overrides: Sequence[str], source: str = SOURCE
+    ) -> None:
+        self._before, self._source = tables, source
         self._decided: list[KeyPath] = []
         self.tables = copy.deepcopy(tables)
         self.faults = []
@@ -80,12 +84,15 @@ class Overridden:
             allowed = "must be written dotted.key=value"
             self.faults.append(Fault(SOURCE, key.strip() or '""', "", allowed))
             return
-        value = _value(text)
+        self.put(steps, _value(text), key.strip())
+
+    def put(self, steps: Sequence[str | int], value: Any, key: str) -> None:
+        """Put a value in its place, or keep the fault, told by `key`, why that cannot be."""
         trial = copy.deepcopy(self.tables)  # an override that fails leaves nothing behind
         try:
-            made = _put(trial, steps, value)
+            made = _put(trial, list(steps), value)
         except _OverrideError as error:
-            self.faults.append(Fault(SOURCE, key.strip(), value_text(value), str(error)))
+            self.faults.append(Fault(self._source, key, value_text(value), str(error)))
             return
         self.tables = trial
         self._decided += made

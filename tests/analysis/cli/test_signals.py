@@ -184,7 +184,8 @@ WITH_WORKERS = """
         with pool(2) as workers:
             print(*workers.map(divmod, [7, 8], [2, 2]), flush=True)
             [workers.submit(time.sleep, 600) for _ in range(5)]
-            time.sleep(600)
+            while True:  # a signal just before a long sleep would be heard after it
+                time.sleep(0.1)
 """
 
 
