@@ -74,8 +74,8 @@ class Reading:
         {'name': 'market', 'users': {'total': 3}}
         """
         changed = Overridden(tables, (), f"reading {self.name}")
-        wanted = _leaves(self.settings)
-        for m in range(len(tables.get("operators", ()))):
+        wanted, operators = _leaves(self.settings), tables.get("operators")
+        for m in range(len(operators) if isinstance(operators, list) else 0):
             wanted += [
                 (("operators", m, *path), value) for path, value in _leaves(self.each_operator)
             ]

@@ -15,7 +15,7 @@ PACKAGE = "airan_market"
 #: From the ground up; what stands later may import what stands earlier.
 FLOORS = ("scenarios", "sim", "agents", "analysis")
 ROOMS = {
-    "scenarios": "fault seed registry tables schema keys validation override loader dump",
+    "scenarios": "fault seed registry tables schema keys validation override reading loader dump",
     "sim": "arrays processors threads machine_code streams columns workload trace "
     "theory traffic engines rare estimation",
     "agents": "primitives screening matching belief contract mechanism certificate solution "

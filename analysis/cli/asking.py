@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
@@ -25,6 +26,13 @@ def _shipped(incomplete: str) -> list[str]:
     from airan_market.scenarios import shipped_scenarios
 
     return [name for name in shipped_scenarios() if name.startswith(incomplete)]
+
+
+def readings(incomplete: str) -> list[str]:
+    """Names of the readings that ship and begin so, for the completion of a shell."""
+    from airan_market.scenarios import shipped_readings
+
+    return [name for name in shipped_readings() if name.startswith(incomplete)]
 
 
 def _use(modules: list[str] | None) -> list[str]:
@@ -65,6 +73,15 @@ Use = Annotated[
         callback=_use,
         is_eager=True,
         help="Import what registers a mechanism, a belief or a discipline.",
+    ),
+]
+Reading = Annotated[
+    str | None,
+    typer.Option(
+        "--reading",
+        metavar="NAME",
+        help="A named set of settings laid over the scenario first, or a TOML file of one.",
+        autocompletion=readings,
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace a complete result.")]
@@ -130,22 +147,26 @@ def load(
     source: str,
     settings: list[str] | None,
     short: Mapping[str, str | None],
+    reading: str | None = None,
     *,
     quiet: bool = False,
 ) -> Scenario:
-    """Load a scenario with `--set` and then the short options applied; tell what is doubtful in it.
+    """Load a scenario with `--reading`, `--set` and then the short options; tell what is doubtful.
 
     A fault of a setting that has a short option, when that was used, names the option.
     """
     from airan_market.scenarios import load_scenario
 
-    return _with_short_options(load_scenario, source, settings, short, quiet)
+    return _with_short_options(
+        partial(load_scenario, reading=reading), source, settings, short, quiet
+    )
 
 
 def load_any(
     source: str,
     settings: list[str] | None,
     short: Mapping[str, str | None],
+    reading: str | None = None,
     *,
     quiet: bool = False,
 ) -> Scenario | PactScenario:
@@ -153,18 +174,20 @@ def load_any(
     from airan_market.scenarios import load_pact, scenario_kind
 
     if scenario_kind(source) != "pact":
-        return load(source, settings, short, quiet=quiet)
+        return load(source, settings, short, reading, quiet=quiet)
     reason = "is for AI-RAN scenarios, this is a PACT scenario"
     refused = {
         option: value
         for option, value in short.items()
         if value is not None and SHORT_FOR[option].startswith("mechanism.")
     }
-    if refused:
-        raise ScenarioError(
-            Fault(option, SHORT_FOR[option], f'"{value}"', reason)
-            for option, value in refused.items()
-        )
+    faults = [
+        Fault(option, SHORT_FOR[option], f'"{value}"', reason) for option, value in refused.items()
+    ]
+    if reading is not None:
+        faults.append(Fault("--reading", reading, "", reason))
+    if faults:
+        raise ScenarioError(faults)
     return _with_short_options(load_pact, source, settings, short, quiet)
 
 

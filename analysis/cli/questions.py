@@ -22,6 +22,7 @@ def questions(
     ] = 20,
     workers: ask.Workers = None,
     settings: ask.Set = None,
+    reading: ask.Reading = None,
     use: ask.Use = None,
     quiet: ask.Quiet = False,
     as_json: ask.Json = False,
@@ -36,7 +37,7 @@ def questions(
     from airan_market.analysis.questions.cells import cells
     from airan_market.analysis.questions.report import answer_into
 
-    market = ask.load(scenario, settings, {}, quiet=quiet)
+    market = ask.load(scenario, settings, {}, reading, quiet=quiet)
     wanted = cells(market, only or (), draws=draws, replications=replications)
     with Progress("cells", len(wanted), quiet=quiet) as progress, going_on(out):
         fields = answer_into(

@@ -24,6 +24,7 @@ def run(
     out: Annotated[Path | None, ask.out_option("default runs/<scenario>-<seed>-<hash>")] = None,
     force: ask.Force = False,
     settings: ask.Set = None,
+    reading: ask.Reading = None,
     engine: ask.Engine = None,
     rounds: ask.Rounds = None,
     horizon: ask.Horizon = None,
@@ -43,7 +44,7 @@ def run(
     """
     short = {"--engine": engine, "--rounds": rounds, "--horizon": horizon}
     short |= {"--mechanism": mechanism, "--belief": belief}
-    loaded = ask.load_any(scenario, settings, short, quiet=quiet)
+    loaded = ask.load_any(scenario, settings, short, reading, quiet=quiet)
     from airan_market.analysis.play import play
 
     def played(**told: Any) -> Ended:

@@ -11,6 +11,7 @@ def solve(
     scenario: ask.ScenarioArgument,
     seed: ask.Seed = 1,
     settings: ask.Set = None,
+    reading: ask.Reading = None,
     mechanism: ask.Mechanism = None,
     belief: ask.Belief = None,
     use: ask.Use = None,
@@ -20,7 +21,7 @@ def solve(
 ) -> None:
     """Solve the mechanism alone, no traffic: menus, matching, welfare, certificates."""
     loaded = ask.load(
-        scenario, settings, {"--mechanism": mechanism, "--belief": belief}, quiet=quiet
+        scenario, settings, {"--mechanism": mechanism, "--belief": belief}, reading, quiet=quiet
     )
     from airan_market.agents.solution import solver
     from airan_market.analysis.progress import COMPILING

@@ -19,6 +19,7 @@ def validate(
     ] = None,
     force: ask.Force = False,
     settings: ask.Set = None,
+    reading: ask.Reading = None,
     mechanism: ask.Mechanism = None,
     belief: ask.Belief = None,
     tasks: Annotated[
@@ -63,7 +64,7 @@ def validate(
     directory, whose path is the last line of standard output.
     """
     loaded = ask.load(
-        scenario, settings, {"--mechanism": mechanism, "--belief": belief}, quiet=quiet
+        scenario, settings, {"--mechanism": mechanism, "--belief": belief}, reading, quiet=quiet
     )
     from airan_market.analysis.progress import COMPILING, Progress
     from airan_market.analysis.validation.report.summary import sentences

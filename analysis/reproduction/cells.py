@@ -1,21 +1,21 @@
 """The paper's section VII computed again: sweeps over many Dirichlet draws, kept cell by cell.
 
-A cell is one setting of one sweep: all mechanisms on the same draws of the users' types. Draw d
-takes its shares from the stream of seed d, so every cell with as many types and the same Dirichlet
-parameter has the same users. GSMC is computed in both readings, with types split by the quotas and
-with types kept whole. Cells are computed in any number of processes and written one file
-each, whole or not at all; a cell whose file fits what is asked for (scenario, draws, source code)
-is not computed again.
+A cell is one setting of one sweep under one reading: all mechanisms on the same draws of the users'
+types. Draw d takes its shares from the stream of seed d, so every cell with as many types and the
+same Dirichlet parameter has the same users, under any reading. Draw −1 is no draw: the market that
+the reading is fitted to, in every cell with as many types and no other law of the shares. Cells are
+computed in any number of processes and written one file each, whole or not at all; a cell whose
+file fits what is asked for (scenario, draws, source code) is not computed again.
 
 Assumed where the paper is silent: with N other than 8 types, β falls linearly from the largest to
-the smallest of the scenario; users are whole (largest remainder).
+the smallest of the scenario.
 """
 
 from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,30 +25,33 @@ import pandas as pd
 
 from airan_market.agents.contract.utility import Accounts
 from airan_market.agents.mechanism.agreement import Agreement
-from airan_market.agents.primitives.population import type_shares
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.agents.solution.solver import arrive
-from airan_market.analysis.reproduction.published import DIRICHLET, WHOLE_TYPES
+from airan_market.analysis.reproduction.claim import PLACES
+from airan_market.analysis.reproduction.published import DIRICHLET
 from airan_market.analysis.store.cell_store import code_mark, fill, mark_of
-from airan_market.scenarios import InputError, Scenario, dump_toml, load_scenario
+from airan_market.scenarios import (
+    InputError,
+    Reading,
+    Scenario,
+    dump_toml,
+    load_reading,
+    load_scenario,
+    shipped_readings,
+)
 from airan_market.scenarios.registry import MECHANISMS
 
 SCENARIO = "teleoperation"
 DRAWS = 100
-DEFAULT, FITTED = "default", "fitted"  # many draws, and the shares of the scenario file
+DEFAULT = "default"
+FITTED = -1  # in place of the number of a draw
+EVERY = "all"  # readings that ship
+OURS = "ours"
 
-#: What a cell computes: our mechanisms, and GSMC once more with its types kept whole.
-METHODS = (*MECHANISMS.ours, WHOLE_TYPES)
-
-#: Sweep → its settings. `users_truncated` is the market of the smallest size with user counts cut
-#: down to whole users, for the question whether the paper did so; `users_fractional` has them not
-#: rounded at all.
+#: Sweep → its settings.
 SWEEPS: dict[str, tuple[float, ...]] = {
-    FITTED: (0.0,),
     DEFAULT: (0.0,),
     "users": (30, 60, 90, 120, 150),
-    "users_truncated": (30,),
-    "users_fractional": (30,),
     "types": (4, 6, 8, 10, 12),
     "refund": (0.5, 0.75, 1.0, 1.25, 1.5),
     "violation_cost": (0.5, 0.75, 1.0, 1.25, 1.5),
@@ -57,9 +60,9 @@ SWEEPS: dict[str, tuple[float, ...]] = {
 }
 #: What `--only` accepts, and the sweeps it stands for.
 GROUPS: dict[str, tuple[str, ...]] = {
-    "table1": (FITTED, DEFAULT),
-    "fig3": (FITTED, DEFAULT),
-    "fig4": ("users", "users_truncated", "users_fractional", "types"),
+    "table1": (DEFAULT,),
+    "fig3": (DEFAULT,),
+    "fig4": ("users", "types"),
     "fig5": ("refund", "violation_cost"),
     "fig6": ("dirichlet", "zeta"),
 }
@@ -67,20 +70,52 @@ GROUPS: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Cell:
-    """One setting of one sweep over draws 0, 1, …, `draws` − 1."""
+    """One setting of one sweep over draws 0, 1, …, `draws` − 1, and the fitted market."""
 
     sweep: str
     setting: float
     draws: int
+    reading: Reading = field(default=Reading(OURS), hash=False)
 
     @property
     def name(self) -> str:
         """Name of its file without the ending."""
-        return f"{self.sweep}-{self.setting:g}"
+        return f"{self.reading.name}-{self.sweep}-{self.setting:g}"
 
 
-def cells(only: Sequence[str] = (), draws: int = DRAWS) -> list[Cell]:
-    """The cells of the groups or sweeps named, all of them when none is.
+def readings(names: Sequence[str]) -> list[Reading]:
+    """Readings by name or file; "all" stands for those that ship, nothing for ours.
+
+    Raises
+    ------
+    InputError
+        When two have one name, or one says that it used a claim of a place that is none.
+    ScenarioError
+        When one cannot be read.
+
+    Examples
+    --------
+    >>> [reading.name for reading in readings(["exact"])]
+    ['exact']
+    """
+    shipped = sorted(shipped_readings(), key=lambda name: name != OURS)
+    wanted: list[str] = []
+    for name in names or [OURS]:
+        wanted += shipped if name == EVERY else [name]
+    found = {name: load_reading(name) for name in wanted}
+    for name, reading in found.items():
+        for place in (*reading.used, *reading.used_for_users):
+            if place not in PLACES:
+                raise InputError(f"{name}: used = {place}: allowed are {', '.join(PLACES)}")
+    if len({reading.name for reading in found.values()}) < len(found):
+        raise InputError(f"--reading = {', '.join(found)}: two readings have one name")
+    return list(found.values())
+
+
+def cells(
+    only: Sequence[str] = (), draws: int = DRAWS, wanted: Sequence[Reading] = (Reading(OURS),)
+) -> list[Cell]:
+    """The cells of the groups or sweeps named, all of them when none is, under every reading.
 
     Raises
     ------
@@ -89,8 +124,8 @@ def cells(only: Sequence[str] = (), draws: int = DRAWS) -> list[Cell]:
 
     Examples
     --------
-    >>> [cell.name for cell in cells(["users_truncated"], draws=5)]
-    ['users_truncated-30']
+    >>> [cell.name for cell in cells(["zeta"], draws=5)][:2]
+    ['ours-zeta-0.7', 'ours-zeta-0.75']
     """
     known = {**{name: (name,) for name in SWEEPS}, **GROUPS}
     for name in only:
@@ -98,11 +133,12 @@ def cells(only: Sequence[str] = (), draws: int = DRAWS) -> list[Cell]:
             raise InputError(f"--only = {name}: allowed are {', '.join(known)}")
     if draws < 1:
         raise InputError(f"--draws = {draws}: must be at least 1")
-    wanted = {sweep for name in only for sweep in known[name]} if only else set(SWEEPS)
+    sweeps = {sweep for name in only for sweep in known[name]} if only else set(SWEEPS)
     return [
-        Cell(sweep, setting, 1 if sweep == FITTED else draws)
+        Cell(sweep, setting, draws, reading)
+        for reading in wanted
         for sweep, settings in SWEEPS.items()
-        if sweep in wanted
+        if sweep in sweeps
         for setting in settings
     ]
 
@@ -121,8 +157,10 @@ def drawn(market: Scenario, alpha: float = DIRICHLET) -> Scenario:
     return load_scenario(plain)
 
 
-def scenario_of(cell: Cell, base: Scenario) -> Scenario:
-    """The scenario of a cell: the base with Dirichlet shares and the cell's setting.
+def scenario_of(cell: Cell, base: Scenario, draw: int = 0) -> Scenario:
+    """The scenario of a cell: the base under its reading, with Dirichlet shares and the setting.
+
+    Draw `FITTED` has the shares of the market that the reading is fitted to instead.
 
     Examples
     --------
@@ -130,13 +168,16 @@ def scenario_of(cell: Cell, base: Scenario) -> Scenario:
     >>> [round(1e4 * b, 3) for b in scenario.users.latency_sensitivity_usd_per_s]
     [8.0, 5.667, 3.333, 1.0]
     """
-    plain = tomllib.loads(dump_toml(base if cell.sweep == FITTED else drawn(base)))
+    read = load_scenario(base, reading=cell.reading)
+    plain = tomllib.loads(dump_toml(read if draw == FITTED else drawn(read)))
     users, economics, mechanism = plain["users"], plain["economics"], plain["mechanism"]
+    if draw == FITTED and cell.reading.users:
+        counts = np.array(cell.reading.users)
+        users["shares"] = (counts / counts.sum()).tolist()
     setting = float(cell.setting)
     match cell.sweep:
-        case "users" | "users_truncated" | "users_fractional":
+        case "users":
             users["total"] = int(setting)
-            users["whole_users"] = cell.sweep != "users_fractional"
         case "types":
             beta = users["latency_sensitivity_usd_per_s"]
             users["latency_sensitivity_usd_per_s"] = np.linspace(
@@ -153,19 +194,24 @@ def scenario_of(cell: Cell, base: Scenario) -> Scenario:
     return load_scenario(plain)
 
 
-def primitives_of(cell: Cell, scenario: Scenario, draw: int) -> Primitives:
-    """The market of one draw of a cell."""
-    primitives = Primitives.from_scenario(scenario, draw)
-    if cell.sweep == "users_truncated":
-        counts = np.floor(type_shares(scenario.users, draw) * scenario.users.total)
-        return replace(primitives, users=counts)
-    return primitives
+def is_fitted(cell: Cell, base: Scenario) -> bool:
+    """Whether the market that the reading is fitted to stands in this cell, too.
+
+    Examples
+    --------
+    >>> base = load_scenario("teleoperation")
+    >>> [is_fitted(Cell(*at, 1), base) for at in (("types", 8), ("types", 4), ("dirichlet", 10))]
+    [True, False, False]
+    """
+    types = len(base.users.latency_sensitivity_usd_per_s)
+    known = len(cell.reading.users or base.users.shares or ())
+    asked = int(cell.setting) if cell.sweep == "types" else types
+    return cell.sweep != "dirichlet" and known == asked
 
 
-def agreed(primitives: Primitives, method: str) -> Agreement:
-    """What one of `METHODS` arrives at, menus in force at the loads of its matching."""
-    chosen = {"name": "gsmc", "gsmc_unit": "type"} if method == WHOLE_TYPES else {"name": method}
-    settings = primitives.mechanism.model_copy(update=chosen)
+def agreed(primitives: Primitives, mechanism: str) -> Agreement:
+    """What a mechanism arrives at, menus in force at the loads of its matching."""
+    settings = primitives.mechanism.model_copy(update={"name": mechanism})
     return arrive(replace(primitives, mechanism=settings))
 
 
@@ -175,19 +221,24 @@ def totals_usd_per_s(primitives: Primitives, found: Agreement) -> tuple[float, f
     return float(worth.operator_utility_usd_per_s.sum()), float(worth.social_welfare_usd_per_s)
 
 
-def compute(cell: Cell, base: Scenario, mechanisms: Sequence[str] = METHODS) -> dict[str, Any]:
+def compute(
+    cell: Cell, base: Scenario, mechanisms: Sequence[str] = tuple(MECHANISMS.ours)
+) -> dict[str, Any]:
     """All rows of a cell as plain data.
 
     Returns
     -------
     dict
-        `cell`, and `rows`: draw, mechanism, the two totals, `converged` as in an Outcome, and for
-        the default market `match_probability` and `latency_s` (M, N).
+        `cell` (reading, sweep, setting, draws), and `rows`: draw, mechanism, the two totals,
+        `converged` as in an Outcome, and for the default market `match_probability` and `latency_s`
+        (M, N).
     """
-    scenario = scenario_of(cell, base)
-    rows = []
-    for draw in range(cell.draws):
-        primitives = primitives_of(cell, scenario, draw)
+    scenario, rows = scenario_of(cell, base), []
+    for draw in range(FITTED if is_fitted(cell, base) else 0, cell.draws):
+        if draw == FITTED:
+            primitives = Primitives.from_scenario(scenario_of(cell, base, FITTED))
+        else:
+            primitives = Primitives.from_scenario(scenario, draw)
         for mechanism in mechanisms:
             found = agreed(primitives, mechanism)
             operator_usd_per_s, welfare_usd_per_s = totals_usd_per_s(primitives, found)
@@ -198,17 +249,22 @@ def compute(cell: Cell, base: Scenario, mechanisms: Sequence[str] = METHODS) -> 
                 "welfare_usd_per_s": welfare_usd_per_s,
                 "converged": bool(found.converged),
             }
-            if cell.sweep in (DEFAULT, FITTED):
+            if cell.sweep == DEFAULT:
                 row["match_probability"] = found.match_probability.tolist()
                 row["latency_s"] = found.menu.latency_s.tolist()
             rows.append(row)
-    return {"cell": [cell.sweep, float(cell.setting), cell.draws], "rows": rows}
+    return {
+        "cell": [cell.reading.name, cell.sweep, float(cell.setting), cell.draws],
+        "rows": rows,
+    }
 
 
-def fingerprint(cell: Cell, base: Scenario, mechanisms: Sequence[str] = METHODS) -> str:
-    """Hash of all that a cell's numbers depend on: its scenario, draws, mechanisms, the code."""
-    market = dump_toml(scenario_of(cell, base))
-    return mark_of(market, cell.name, cell.draws, *mechanisms, code_mark([__name__]))
+def fingerprint(cell: Cell, base: Scenario, code: str = "") -> str:
+    """Hash of all that a cell's numbers depend on: its scenarios, draws, mechanisms, the code."""
+    markets = [dump_toml(scenario_of(cell, base))]
+    if is_fitted(cell, base):
+        markets.append(dump_toml(scenario_of(cell, base, FITTED)))
+    return mark_of(markets, cell.name, cell.draws, *MECHANISMS.ours, code or code_mark([__name__]))
 
 
 def reproduce(
@@ -224,7 +280,8 @@ def reproduce(
     The default market, `base`, is the one that ships unless told.
     """
     base = load_scenario(SCENARIO) if base is None else base
-    marks = {cell: fingerprint(cell, base) for cell in wanted}
+    code = code_mark([__name__])
+    marks = {cell: fingerprint(cell, base, code) for cell in wanted}
     answers = fill(
         directory, marks, partial(compute, base=base), workers=processes, on_cell=on_cell
     )
@@ -237,11 +294,12 @@ def totals(answers: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        sweep, setting, draw, mechanism, `operator utility` and `social welfare` (USD/s),
-        converged; and, None outside the default market, match_probability and latency_s.
+        reading, sweep, setting, draw, mechanism, `operator utility` and `social welfare` (USD/s),
+        converged; and, None outside the default market, match_probability and latency_s. The draw
+        of the fitted market is `FITTED`.
     """
     rows = [
-        {"sweep": answer["cell"][0], "setting": answer["cell"][1], **row}
+        dict(zip(("reading", "sweep", "setting"), answer["cell"], strict=False)) | row
         for answer in answers
         for row in answer["rows"]
     ]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 
-from airan_market.analysis.reproduction.claim import NAMES, SPLIT, Claim, Row, in_both_readings
-from airan_market.analysis.reproduction.published import PROPOSED
+from airan_market.analysis.reproduction.cells import FITTED
+from airan_market.analysis.reproduction.claim import NAMES, Claim, Row
+from airan_market.analysis.reproduction.published import BENCHMARKS, PROPOSED
 
+METHODS = (PROPOSED, *BENCHMARKS)
 RANGE = (5.0, 95.0)
 
 
@@ -40,40 +42,51 @@ def spread(values: pd.Series | np.ndarray, form: str = "{:.3f}") -> str:
 
 def draws_of(frame: pd.DataFrame, sweep: str, setting: float, total: str) -> pd.DataFrame:
     """One total of a cell: a row per draw, a column per mechanism; empty when not computed."""
+    return _table(frame, sweep, setting, total).drop(index=FITTED, errors="ignore")
+
+
+def fitted_of(frame: pd.DataFrame, sweep: str, setting: float, total: str) -> pd.DataFrame:
+    """The same of the fitted market: one row, or none."""
+    found = _table(frame, sweep, setting, total)
+    return found[found.index == FITTED]
+
+
+def _table(frame: pd.DataFrame, sweep: str, setting: float, total: str) -> pd.DataFrame:
     if frame.empty:
         return pd.DataFrame()
     cell = frame[(frame["sweep"] == sweep) & (frame["setting"] == setting)]
     return cell.pivot(index="draw", columns="mechanism", values=total)
 
 
-def against(claim: Claim, draws: pd.DataFrame, find: Callable[[Sequence[str]], Row]) -> Row:
-    """Row of a claim about the proposed method and the benchmarks, in both readings of GSMC."""
-
-    def make(benchmarks: Sequence[str]) -> Row:
-        there = {PROPOSED, *benchmarks} <= set(draws.columns)
-        return find(benchmarks) if there else claim.missing()
-
-    return in_both_readings(make)
+def whole(claim: Claim, draws: pd.DataFrame, find: Callable[[], Row]) -> Row:
+    """Row of a claim about the proposed method and all benchmarks."""
+    return find() if set(METHODS) <= set(draws.columns) else claim.missing()
 
 
-def gains(draws: pd.DataFrame, benchmarks: Sequence[str] = SPLIT) -> np.ndarray:
+def one(values: pd.Series | np.ndarray) -> bool | None:
+    """What holds of the one fitted market; None where there is none."""
+    found = np.asarray(values, dtype=bool)
+    return bool(found[0]) if found.size else None
+
+
+def gains(draws: pd.DataFrame) -> np.ndarray:
     """(u − b) / |b| of every draw; empty when a mechanism is missing."""
-    if not {PROPOSED, *benchmarks} <= set(draws.columns):
+    if not set(METHODS) <= set(draws.columns):
         return np.empty(0)
-    best = draws[list(benchmarks)].max(axis=1)
+    best = draws[list(BENCHMARKS)].max(axis=1)
     return ((draws[PROPOSED] - best) / best.abs()).to_numpy()
 
 
-def win_rate(draws: pd.DataFrame, benchmarks: Sequence[str] = SPLIT) -> float:
+def win_rate(draws: pd.DataFrame) -> float:
     """Part of the draws in which the proposed method beats the best benchmark; NaN if none."""
-    won = gains(draws, benchmarks) > 0
+    won = gains(draws) > 0
     return float(won.mean()) if won.size else float("nan")
 
 
-def strongest(draws: pd.DataFrame, benchmarks: Sequence[str] = SPLIT) -> str:
+def strongest(draws: pd.DataFrame) -> str:
     """Which benchmark is the best in most draws, and where its median stands."""
-    best = draws[list(benchmarks)].idxmax(axis=1).mode().iloc[0]
-    others = [name for name in benchmarks if name != best]
+    best = draws[list(BENCHMARKS)].idxmax(axis=1).mode().iloc[0]
+    others = [name for name in BENCHMARKS if name != best]
     against = (draws[PROPOSED] > draws[others].max(axis=1)).mean()
     return (
         f"best benchmark is mostly {NAMES[best]} at {draws[best].median():.3f}, proposed "

@@ -2,76 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 
-import numpy as np
 import pandas as pd
 
 from airan_market.analysis.reproduction import published
+from airan_market.analysis.reproduction.cells import SWEEPS
 from airan_market.analysis.reproduction.claim import (
     NAMES,
     SWEEP_NAMES,
     Claim,
     Row,
-    in_both_readings,
+    beyond,
+    true_of,
 )
 from airan_market.analysis.reproduction.claim_draws import (
-    against,
     draws_of,
+    fitted_of,
+    one,
     points,
     spread,
     strongest,
+    whole,
 )
-from airan_market.analysis.reproduction.published import OPERATOR, PROPOSED, WELFARE, WHOLE_TYPES
+from airan_market.analysis.reproduction.published import BENCHMARKS, OPERATOR, PROPOSED, WELFARE
 
-CRITERION = "levels: the published number within our 90 % range over draws"
+TOLERANCE = 0.01  # of a published level, within which the fitted market has it
+CRITERION = (
+    "levels: the published number within our 90 % range over draws; the fitted market within "
+    f"{TOLERANCE:.0%} of it"
+)
 
 
 def level_row(frame: pd.DataFrame, level: published.Level) -> Row:
     """A published total of a method at a setting."""
     where = SWEEP_NAMES[level.sweep].format(level.setting)
     text = f"{where}: {level.total}, {NAMES[level.mechanism]}"
-    claim = Claim(text, f"{level.usd_per_s:g}", CRITERION)
-    draws = draws_of(frame, level.sweep, level.setting, level.total)
-
-    def make(benchmarks: tuple[str, ...]) -> Row:
-        whole = level.mechanism == "gsmc" and WHOLE_TYPES in benchmarks
-        name = WHOLE_TYPES if whole else level.mechanism
-        if name not in draws:
-            return claim.missing()
-        known = (_whole_users_why(frame, level), _unrest_why(frame, level))
-        return _level(claim, level.usd_per_s, draws[name], *known)
-
-    return in_both_readings(make) if level.mechanism == "gsmc" else make(())
+    claim = Claim(text, level.sweep, f"{level.usd_per_s:g}", CRITERION)
+    at = level.sweep, level.setting, level.total
+    draws, fitted = draws_of(frame, *at), fitted_of(frame, *at)
+    if level.mechanism not in draws:
+        return claim.missing()
+    ours = [part[level.mechanism] for part in (draws, fitted)]
+    return _level(claim, level.usd_per_s, *ours, _unrest_why(frame, level))
 
 
-def _level(claim: Claim, value: float, ours: pd.Series, *known: str) -> Row:
+def _level(claim: Claim, value: float, ours: pd.Series, fitted: pd.Series, *known: str) -> Row:
     low, median, high = points(ours)
     holds = bool(low <= value <= high)
     parts = () if holds else (f"our median is {median - value:+.3f} off", *known)
-    return claim.row(spread(ours), holds, "; ".join(part for part in parts if part))
-
-
-def _whole_users_why(frame: pd.DataFrame, level: published.Level) -> str:
-    """What whole users have to do with a level that is missed.
-
-    The paper's user counts look truncated; what the totals of fractional and of truncated users
-    are, and how many users would earn the published total at our total per user.
-    """
-    if level.sweep != "users":
-        return ""
-    parts = []
-    for sweep, words in (
-        ("users_truncated", "with counts truncated to whole users"),
-        ("users_fractional", "with fractional users"),
-    ):
-        cell = draws_of(frame, sweep, level.setting, level.total)
-        if level.mechanism in cell:
-            parts.append(f"{words} {spread(cell[level.mechanism])}")
-    draws = draws_of(frame, level.sweep, level.setting, level.total)
-    served = level.setting * level.usd_per_s / draws[level.mechanism].median()
-    parts.append(f"at our total per user the published one is that of {served:.0f} users")
-    return "; ".join(parts)
+    return claim.row(
+        spread(ours),
+        holds,
+        "; ".join(part for part in parts if part),
+        times=beyond(ours, value),
+        sides=2,
+        fitted=one((fitted - value).abs() <= TOLERANCE * abs(value)),
+    )
 
 
 def _unrest_why(frame: pd.DataFrame, level: published.Level) -> str:
@@ -88,14 +75,15 @@ def _unrest_why(frame: pd.DataFrame, level: published.Level) -> str:
 def ten_types_row(frame: pd.DataFrame) -> Row:
     """The best benchmark with ten types."""
     value = published.BEST_BENCHMARK_AT_TEN_TYPES
-    claim = Claim("10 types: operator utility, best benchmark", f"{value:g}", CRITERION)
-    draws = draws_of(frame, "types", 10.0, OPERATOR)
+    text = "10 types: operator utility, best benchmark"
+    claim = Claim(text, "types", f"{value:g}", CRITERION)
+    draws, fitted = (of(frame, "types", 10.0, OPERATOR) for of in (draws_of, fitted_of))
 
-    def find(benchmarks: Sequence[str]) -> Row:
-        best = draws[list(benchmarks)].max(axis=1)
-        return _level(claim, value, best, strongest(draws, benchmarks))
+    def find() -> Row:
+        best, alone = (part[list(BENCHMARKS)].max(axis=1) for part in (draws, fitted))
+        return _level(claim, value, best, alone, strongest(draws))
 
-    return against(claim, draws, find)
+    return whole(claim, draws, find)
 
 
 def refund_rows(frame: pd.DataFrame) -> list[Row]:
@@ -104,36 +92,52 @@ def refund_rows(frame: pd.DataFrame) -> list[Row]:
     for total, (low, high) in published.REFUND_RANGES.items():
         claim = Claim(
             f"refund × 0.5 to 1.5: {total}, proposed, stays in its range",
+            "refund",
             f"{low:g} to {high:g}",
             "refund range: our medians at all factors lie in the published range",
         )
-        medians = _medians(frame, "refund", total)
-        if medians.empty:
-            rows.append(claim.missing())
-            continue
-        inside = bool(((medians >= low) & (medians <= high)).all())
-        text = f"medians {medians.min():.3f} to {medians.max():.3f}"
-        rows.append(claim.row(text, inside, _range_why(medians, low, high)))
+
+        def inside(values: pd.DataFrame, low: float = low, high: float = high) -> pd.Series:
+            return ((values >= low) & (values <= high)).all(axis=1)
+
+        def misses(medians: pd.Series, low: float = low, high: float = high) -> str:
+            off = {"above": medians.max() - high, "below": low - medians.min()}
+            return "; ".join(f"{part:.3f} {side}" for side, part in off.items() if part > 0)
+
+        rows.append(_refund_row(claim, frame, total, inside, misses))
     claim = Claim(
         "refund × 0.5 to 1.5: social welfare, proposed, increases",
+        "refund",
         "increases slightly",
         "refund trend: our median welfare increases from each factor to the next",
     )
-    medians = _medians(frame, "refund", WELFARE)
-    if medians.empty:
-        return [*rows, claim.missing()]
-    rises = bool((np.diff(medians) > 0).all())
-    return [*rows, claim.row(", ".join(f"{value:.3f}" for value in medians), rises)]
+
+    def rises(values: pd.DataFrame) -> pd.Series:
+        return (values.diff(axis=1).iloc[:, 1:] > 0).all(axis=1)
+
+    return [*rows, _refund_row(claim, frame, WELFARE, rises, lambda medians: "")]
 
 
-def _range_why(medians: pd.Series, low: float, high: float) -> str:
-    misses = {"above": medians.max() - high, "below": low - medians.min()}
-    parts = [f"{off:.3f} {side}" for side, off in misses.items() if off > 0]
-    return "; ".join(parts)
-
-
-def _medians(frame: pd.DataFrame, sweep: str, total: str) -> pd.Series:
-    if frame.empty:
-        return pd.Series(dtype=float)
-    rows = frame[(frame["sweep"] == sweep) & (frame["mechanism"] == PROPOSED)]
-    return rows.groupby("setting")[total].median()
+def _refund_row(
+    claim: Claim,
+    frame: pd.DataFrame,
+    total: str,
+    test: Callable[[pd.DataFrame], pd.Series],
+    miss: Callable[[pd.Series], str],
+) -> Row:
+    """A claim about all refunds together: of their medians, of each draw, of the fitted market."""
+    settings = SWEEPS["refund"]
+    parts = [draws_of(frame, "refund", setting, total) for setting in settings]
+    if any(PROPOSED not in part for part in parts):
+        return claim.missing()
+    draws = pd.concat([part[PROPOSED] for part in parts], axis=1, keys=settings)
+    alone = [fitted_of(frame, "refund", setting, total)[PROPOSED] for setting in settings]
+    fitted = pd.concat(alone, axis=1, keys=settings)
+    medians = draws.median()
+    return claim.row(
+        f"medians {', '.join(f'{value:.3f}' for value in medians)}",
+        bool(test(medians.to_frame().T).iloc[0]),
+        miss(medians),
+        times=true_of(test(draws)),
+        fitted=one(test(fitted)),
+    )

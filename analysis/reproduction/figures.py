@@ -24,10 +24,11 @@ from airan_market.analysis.figure_style import (
     whole_ticks,
 )
 from airan_market.analysis.reproduction import published
+from airan_market.analysis.reproduction.cells import DEFAULT, FITTED
 from airan_market.analysis.reproduction.claim import NAMES
-from airan_market.analysis.reproduction.published import BENCHMARKS, PROPOSED, TOTALS, WHOLE_TYPES
+from airan_market.analysis.reproduction.published import BENCHMARKS, PROPOSED, TOTALS
 
-MECHANISMS = (PROPOSED, *BENCHMARKS, WHOLE_TYPES)
+MECHANISMS = (PROPOSED, *BENCHMARKS)
 #: Figure → the sweeps of its rows.
 ROWS = {
     "figure4": ("users", "types"),
@@ -56,11 +57,14 @@ _MARGIN = 0.35  # of the medians' spread, that the axis shows beyond them
 
 
 def drawable(frame: pd.DataFrame) -> dict[str, Figure]:
-    """All figures whose cells the frame has, by name."""
-    answer = {}
-    sweeps = set(frame["sweep"]) if len(frame) else set()
-    if "fitted" in sweeps:
-        answer["figure3"] = menus(frame)
+    """All figures whose cells the frame of one reading has, by name."""
+    answer: dict[str, Figure] = {}
+    if frame.empty:
+        return answer
+    fitted, frame = frame[frame["draw"] == FITTED], frame[frame["draw"] != FITTED]
+    sweeps = set(frame["sweep"])
+    if DEFAULT in set(fitted["sweep"]):
+        answer["figure3"] = menus(fitted[fitted["sweep"] == DEFAULT])
     for name, rows in ROWS.items():
         there = [sweep for sweep in rows if sweep in sweeps]
         if there:
@@ -68,9 +72,9 @@ def drawable(frame: pd.DataFrame) -> dict[str, Figure]:
     return answer
 
 
-def menus(frame: pd.DataFrame) -> Figure:
+def menus(fitted: pd.DataFrame) -> Figure:
     """Figure 3: latency agreements over types, a panel per operator, a line per mechanism."""
-    fitted = frame[frame["sweep"] == "fitted"].set_index("mechanism")
+    fitted = fitted.set_index("mechanism")
     operators = len(fitted["latency_s"].iloc[0])
     with style():
         figure, axes = panels(operators, columns=3, share_y=True)

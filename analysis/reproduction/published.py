@@ -19,8 +19,6 @@ TOTALS = (OPERATOR, WELFARE)
 PROPOSED = "mixed"
 DIRICHLET = 10.0  # parameter of the law that shares of types are drawn from, section VII-A
 BENCHMARKS = ("ct", "mc", "gsmc")
-#: GSMC in its other reading, types kept whole (`mechanism.gsmc_unit`).
-WHOLE_TYPES = "gsmc_types"
 
 _TABLE_I = (
     ("0.25", "0.25", "0.25"),

@@ -1,8 +1,8 @@
-"""The directory of a reproduction: the table of claims, the totals behind it, the figures."""
+"""The directory of a reproduction: the tables of claims, the totals behind them, the figures."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,39 +12,33 @@ import pandas as pd
 from airan_market.analysis.page import write_page
 from airan_market.analysis.reproduction.cells import (
     DRAWS,
+    FITTED,
     SCENARIO,
     Cell,
     cells,
+    readings,
     reproduce,
     totals,
 )
-from airan_market.analysis.reproduction.claim import (
-    SPLIT,
-    WHOLE,
-    Row,
-    counts,
-    markdown,
-    section,
-    table,
-)
+from airan_market.analysis.reproduction.claim import Row, counts, markdown, section, table
 from airan_market.analysis.reproduction.claim_draws import draws_of, gains, points, win_rate
+from airan_market.analysis.reproduction.comparison import compared, standing, unexplained
 from airan_market.analysis.reproduction.figures import drawable
-from airan_market.analysis.reproduction.published import BENCHMARKS, PROPOSED, TOTALS, WHOLE_TYPES
+from airan_market.analysis.reproduction.published import BENCHMARKS, PROPOSED, TOTALS
 from airan_market.analysis.reproduction.verdicts import verdict_rows
 from airan_market.analysis.store.cell_store import growing, stored
 from airan_market.analysis.store.directory import amended
 from airan_market.analysis.store.durable import write_text
 from airan_market.analysis.store.reader import opened
 from airan_market.analysis.store.tables import write_frame
-from airan_market.scenarios import load_scenario
+from airan_market.scenarios import Reading, load_scenario
+
+Judged = Mapping[str, Sequence[Row]]  # rows of every claim, by the name of the reading
 
 ASSUMED = (
     "Assumed where the paper is silent: with N other than 8 types the latency sensitivity falls "
-    "linearly from 8e-4 to 1e-4; user counts are whole, by largest remainder; draw d takes its "
-    "shares from seed d. Gains are (u - b) / |b| over the best benchmark b of each draw. GSMC is "
-    "read twice: types split by the operators' quotas, and types kept whole, the last one "
-    "overfilling its operator. "
-    "Table I and the default totals (in sample) are those of the shares in the scenario file."
+    "linearly from 8e-4 to 1e-4; draw d takes its shares from seed d. Gains are (u - b) / |b| over "
+    "the best benchmark b of each draw."
 )
 
 
@@ -52,11 +46,12 @@ def reproduce_into(
     directory: Path,
     only: Sequence[str] = (),
     draws: int = DRAWS,
+    names: Sequence[str] = (),
     *,
     workers: int | None = None,
     on_cell: Callable[[Cell, int, int], None] = lambda cell, done, of: None,
-) -> list[Row]:
-    """Compute what is missing, write the tables and draw; the claims.
+) -> dict[str, list[Row]]:
+    """Compute what is missing, write the tables and draw; the claims under every reading.
 
     Parameters
     ----------
@@ -64,47 +59,102 @@ def reproduce_into(
         Of a reproduction, or empty.
     only, draws
         As for `analysis.reproduction.cells.cells`.
+    names
+        As for `analysis.reproduction.cells.readings`.
     workers, on_cell
         As for `analysis.reproduction.cells.reproduce`.
     """
-    wanted = cells(only, draws)
-    settings = {"only": list(only), "draws": draws}
+    asked = readings(names)
+    wanted = cells(only, draws, asked)
+    settings = {"only": list(only), "draws": draws, "readings": [as_plain(one) for one in asked]}
     with growing(directory, "reproduction", load_scenario(SCENARIO), settings):
         answers = reproduce(directory, wanted, processes=workers, on_cell=on_cell)
-        write(directory, answers)
+        write(directory, asked, answers)
     with amended(directory):
         return draw(directory)
 
 
-def write(directory: Path, answers: Sequence[Mapping[str, Any]]) -> list[Row]:
-    """Write claims.md, claims.csv, totals.csv and wins.csv; return the claims.
+def as_plain(reading: Reading) -> dict[str, Any]:
+    """A reading as plain data, for the manifest."""
+    return asdict(reading)
+
+
+def as_reading(plain: Mapping[str, Any]) -> Reading:
+    """The reading that `as_plain` wrote down.
+
+    Examples
+    --------
+    >>> mine = Reading("mine", users=(1, 2), used=("refund",))
+    >>> as_reading(as_plain(mine)) == mine
+    True
+    """
+    lists = {key: tuple(value) for key, value in plain.items() if isinstance(value, list | tuple)}
+    return Reading(**{**plain, **lists})
+
+
+def judged(frame: pd.DataFrame, asked: Iterable[Reading]) -> dict[str, list[Row]]:
+    """Rows of every claim under every reading."""
+    return {reading.name: verdict_rows(frame, reading) for reading in asked}
+
+
+def write(directory: Path, asked: Sequence[Reading], answers: Sequence[Mapping[str, Any]]) -> None:
+    """Write claims.md, claims.csv, readings.csv, totals.csv and wins.csv.
 
     Parameters
     ----------
     directory : Path
         Of the reproduction.
+    asked : sequence of Reading
     answers : sequence
         As `reproduction.cells.reproduce` returns them.
     """
     frame = totals(answers)
-    rows = verdict_rows(frame)
-    text = f"# The paper's claims, held against our draws\n\n{ASSUMED}\n\n{markdown(rows)}"
-    write_text(directory / "claims.md", text)
-    found = {"claims": table(rows), "totals": spread_of(frame), "wins": wins_of(frame)}
+    rows = judged(frame, asked)
+    write_text(directory / "claims.md", as_markdown(asked, rows))
+    claims = pd.concat(
+        [table(found).assign(reading=name) for name, found in rows.items()], ignore_index=True
+    )
+    found = {
+        "claims": claims[["reading", *claims.columns.drop("reading")]],
+        "readings": standing(asked, rows, frame),
+        "totals": spread_of(frame),
+        "wins": wins_of(frame),
+    }
     for name, own in found.items():
         write_frame(directory / f"{name}.csv", "reproduction", own)
-    return rows
 
 
-def draw(directory: Path) -> list[Row]:
+def as_markdown(asked: Sequence[Reading], rows: Judged) -> str:
+    """The claims for people: readings side by side where there are several, then each."""
+    parts = ["# The paper's claims, held against our draws", ASSUMED]
+    if len(asked) > 1:
+        parts += ["## Readings side by side", compared(rows).markdown(), unexplained(rows)]
+    for reading in asked:
+        parts += [
+            f"## Reading {reading.name}",
+            f"{reading.description}.",
+            markdown(rows[reading.name]),
+        ]
+    return "\n\n".join(parts)
+
+
+def draw(directory: Path) -> dict[str, list[Row]]:
     """Draw figures and page of a reproduction from the cells it was last asked for; the claims."""
     manifest = opened(directory, "reproduction")
-    wanted = cells(manifest.settings["only"], manifest.settings["draws"])
+    asked = [as_reading(plain) for plain in manifest.settings["readings"]]
+    wanted = cells(manifest.settings["only"], manifest.settings["draws"], asked)
     frame = totals([answer for cell in wanted if (answer := stored(directory, cell))])
-    rows = verdict_rows(frame)
+    rows, alone = judged(frame, asked), len(asked) == 1
+    figures = {
+        name if alone else f"{reading.name}_{name}": figure
+        for reading in asked
+        for name, figure in drawable(frame[frame["reading"] == reading.name]).items()
+    }
+    sections = [] if alone else [compared(rows)]
+    sections += [section(f"Claims under the reading {name}", found) for name, found in rows.items()]
     write_page(
-        directory, manifest, "reproduction/page.html.j2", drawable(frame), headline(rows),
-        place=".", notes=[ASSUMED], sections=[section(rows)],
+        directory, manifest, "reproduction/page.html.j2", figures, headline(rows),
+        place=".", notes=[ASSUMED], sections=sections,
     )  # fmt: skip
     return rows
 
@@ -114,8 +164,8 @@ def spread_of(frame: pd.DataFrame) -> pd.DataFrame:
 
     `converged` is the part of the draws for which `Outcome.converged` would be true.
     """
-    keys = ["sweep", "setting", "mechanism"]
-    by_cell = frame.groupby(keys, sort=False)
+    keys = ["reading", "sweep", "setting", "mechanism"]
+    by_cell = frame[frame["draw"] != FITTED].groupby(keys, sort=False)
     columns = {
         f"{total.replace(' ', '_')}_{label}_usd_per_s": by_cell[total].quantile(q)
         for total in TOTALS
@@ -129,54 +179,45 @@ def wins_of(frame: pd.DataFrame) -> pd.DataFrame:
     """Where the proposed method stands against the benchmarks, a row per cell and total.
 
     `gain_…` are points of (u − b) / |b| over the best benchmark b of each draw, `wins` the part
-    of the draws in which it is positive; `whole_…` the same with GSMC's types kept whole;
-    `wins_over_…` is `wins` against one benchmark.
+    of the draws in which it is positive; `wins_over_…` is `wins` against one benchmark.
     """
     rows = []
-    for sweep, setting in frame[["sweep", "setting"]].drop_duplicates().itertuples(index=False):
+    places = frame[["reading", "sweep", "setting"]].drop_duplicates().itertuples(index=False)
+    for reading, sweep, setting in places:
+        own = frame[frame["reading"] == reading]
         for total in TOTALS:
-            draws = draws_of(frame, sweep, setting, total)
-            if not {PROPOSED, *SPLIT, *WHOLE} <= set(draws.columns):
+            draws = draws_of(own, sweep, setting, total)
+            if not {PROPOSED, *BENCHMARKS} <= set(draws.columns):
                 continue
-            over = {
-                f"wins_over_{name}": (draws[PROPOSED] > draws[name]).mean()
-                for name in (*BENCHMARKS, WHOLE_TYPES)
-            }
-            where = {"sweep": sweep, "setting": setting, "total": total}
-            rows.append({**where, **_standing(draws, SPLIT), **_standing(draws, WHOLE, "whole_")})
-            rows[-1] |= over
+            low, median, high = points(gains(draws))
+            rows.append(
+                {
+                    "reading": reading, "sweep": sweep, "setting": setting, "total": total,
+                    "gain_low": low, "gain_median": median, "gain_high": high,
+                    "wins": win_rate(draws),
+                    **{f"wins_over_{n}": (draws[PROPOSED] > draws[n]).mean() for n in BENCHMARKS},
+                }
+            )  # fmt: skip
     return pd.DataFrame(rows)
 
 
-def _standing(draws: pd.DataFrame, benchmarks: Sequence[str], prefix: str = "") -> dict[str, float]:
-    low, median, high = points(gains(draws, benchmarks))
-    found = {"gain_low": low, "gain_median": median, "gain_high": high}
-    found["wins"] = win_rate(draws, benchmarks)
-    return {prefix + name: value for name, value in found.items()}
-
-
-def headline(rows: Sequence[Row]) -> list[str]:
-    """Number of rows of each verdict, in and out of sample, a sentence each.
-
-    The out-of-sample one comes again with GSMC's types kept whole, if that was computed.
-    """
+def headline(rows: Judged) -> list[str]:
+    """Number of claims of each verdict, in and out of sample, a sentence each."""
     names = {"in": "in sample", "out": "out of sample"}
-    told = [_sentence(names[sample], found) for sample, found in counts(rows).items()]
-    if any(row.whole_verdict for row in rows):
-        whole = counts(rows, whole=True)["out"]
-        told.append(_sentence("out of sample, with GSMC's types kept whole", whole))
-    return [sentence for sentence in told if sentence]
+    return [
+        f"{reading}, {names[sample]}: "
+        + ", ".join(f"{n} {verdict}" for verdict, n in found.items() if n)
+        for reading, own in rows.items()
+        for sample, found in counts(own).items()
+        if sum(found.values())
+    ]
 
 
-def _sentence(sample: str, found: Mapping[str, int]) -> str:
-    words = ", ".join(f"{n} {verdict}" for verdict, n in found.items() if n)
-    return f"{sample}: {words}" if words else ""
-
-
-def as_fields(rows: Sequence[Row]) -> dict[str, Any]:
-    """What `reproduce --json` prints: verdict counts in both readings of GSMC, and every row."""
+def as_fields(rows: Judged) -> dict[str, Any]:
+    """What `reproduce --json` prints: by reading, counts of the verdicts and every row."""
     return {
-        "counts": counts(rows),
-        "counts_whole_types": counts(rows, whole=True),
-        "claims": [asdict(row) for row in rows],
+        "readings": {
+            name: {"counts": counts(own), "claims": [asdict(row) for row in own]}
+            for name, own in rows.items()
+        }
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from airan_market.analysis.reproduction import published
-from airan_market.analysis.reproduction.claim import Row
+from airan_market.analysis.reproduction.claim import Row, used_by
 from airan_market.analysis.reproduction.claim_default import (
     benchmark_rows,
     menu_row,
@@ -14,22 +14,27 @@ from airan_market.analysis.reproduction.claim_default import (
 )
 from airan_market.analysis.reproduction.claim_gains import best_rows, gain_row, sign_rows
 from airan_market.analysis.reproduction.claim_levels import level_row, refund_rows, ten_types_row
+from airan_market.scenarios import Reading
 
 
-def verdict_rows(frame: pd.DataFrame) -> list[Row]:
-    """All rows of the reproduction table.
+def verdict_rows(frame: pd.DataFrame, reading: Reading) -> list[Row]:
+    """All rows of the reproduction table of a reading.
 
     Parameters
     ----------
     frame : DataFrame
         As `reproduction.totals` returns it. A claim whose cells are not in it is `not computed`.
+    reading : Reading
+        Whose rows of the frame are judged.
 
     Examples
     --------
-    >>> {row.verdict for row in verdict_rows(pd.DataFrame())}
+    >>> {row.verdict for row in verdict_rows(pd.DataFrame(), Reading("ours"))}
     {'not computed'}
     """
-    return [
+    if len(frame):
+        frame = frame[frame["reading"] == reading.name]
+    rows = [
         *table_rows(frame),
         *benchmark_rows(frame),
         *total_rows(frame),
@@ -41,3 +46,4 @@ def verdict_rows(frame: pd.DataFrame) -> list[Row]:
         *sign_rows(frame),
         *best_rows(frame),
     ]
+    return [used_by(row, reading) for row in rows]

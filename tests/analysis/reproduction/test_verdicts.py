@@ -1,45 +1,55 @@
 """Verdicts on made-up draws: each kind of claim once kept and once broken."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from airan_market.analysis.reproduction import published
+from airan_market.analysis.reproduction.cells import DEFAULT, FITTED, SWEEPS
 from airan_market.analysis.reproduction.claim import (
     DIRECTION,
     FAILS,
     HOLDS,
     MISSING,
-    SPLIT,
-    WHOLE,
+    beyond,
     counts,
     markdown,
     table,
 )
 from airan_market.analysis.reproduction.claim_draws import gains, win_rate
+from airan_market.analysis.reproduction.comparison import compared, standing, unexplained
 from airan_market.analysis.reproduction.verdicts import verdict_rows
+from airan_market.scenarios import Reading, load_reading
+
+OURS = load_reading("ours")
 
 
-def cell(sweep, setting, values, draws=21, wobble=0.0):
+def cell(sweep, setting, values, draws=21, wobble=0.0, fitted=None):
     """Rows of a cell: mechanism → (operator utility, social welfare), spread by ± wobble."""
     shift = np.linspace(-wobble, wobble, draws)
+    every = [(draw, values, shift[draw]) for draw in range(draws)]
+    if fitted is not None:
+        every.append((FITTED, fitted, 0.0))
     return [
         {
+            "reading": "ours",
             "sweep": sweep,
             "setting": float(setting),
             "draw": draw,
             "mechanism": mechanism,
-            "operator utility": pair[0] + shift[draw],
-            "social welfare": pair[1] + shift[draw],
+            "operator utility": pair[0] + off,
+            "social welfare": pair[1] + off,
             "converged": True,
         }
-        for draw in range(draws)
-        for mechanism, pair in values.items()
+        for draw, own, off in every
+        for mechanism, pair in own.items()
     ]
 
 
 def market(proposed, best, others=(-9.0, -9.0)):
-    return {"mixed": proposed, "ct": best, "mc": others, "gsmc": others, "gsmc_types": others}
+    return {"mixed": proposed, "ct": best, "mc": others, "gsmc": others}
 
 
 def row(rows, start):
@@ -48,8 +58,12 @@ def row(rows, start):
     return found[0]
 
 
+def judge(cells, reading=OURS):
+    return verdict_rows(pd.DataFrame(cells), reading)
+
+
 def judged(cells, start):
-    return row(verdict_rows(pd.DataFrame(cells)), start).verdict
+    return row(judge(cells), start).verdict
 
 
 GAIN_90 = "90 users: operator utility, gain"
@@ -70,30 +84,6 @@ def test_a_gain_over_a_negative_benchmark_counts_its_size():
     assert win_rate(frame) == 1.0
 
 
-def test_a_claim_about_the_benchmarks_is_judged_in_both_readings_of_gsmc():
-    """GSMC earns 2 with split types and 1 with whole ones; the proposed method 1.6."""
-    values = market((1.6, 1.6), (0.5, 0.5)) | {"gsmc": (2.0, 2.0), "gsmc_types": (1.0, 1.0)}
-    rows = verdict_rows(pd.DataFrame(cell("users", 90, values)))
-    found = row(rows, GAIN_90)
-    assert (found.verdict, found.whole_verdict) == (FAILS, HOLDS)
-    assert found.ours.startswith("-20.0")
-    assert found.whole.startswith("+60.0")
-    assert "GSMC at 2.000" in found.why
-    assert counts(rows, whole=True)["out"][HOLDS] == counts(rows)["out"][HOLDS] + 2
-    assert (SPLIT, WHOLE) == (("ct", "mc", "gsmc"), ("ct", "mc", "gsmc_types"))
-    level = row(rows, "10 types: operator utility, proposed")
-    assert (level.whole, level.whole_verdict) == ("", "")  # GSMC is not in it
-
-
-def test_a_level_of_gsmc_has_both_readings():
-    values = market((0.1, 0.1), (0.1, 0.1)) | {"gsmc_types": (-1.1, -1.143)}
-    found = row(
-        verdict_rows(pd.DataFrame(cell("dirichlet", 0.1, values))),
-        "Dirichlet parameter 0.1: social welfare, GSMC",
-    )
-    assert (found.verdict, found.whole_verdict) == (FAILS, HOLDS)
-
-
 def test_the_best_benchmark_is_found_draw_by_draw():
     frame = pd.DataFrame({"mixed": [2.0, 2.0], "ct": [1.0, 4.0], "mc": [4.0, 1.0], "gsmc": [0, 0]})
     assert gains(frame).tolist() == [-0.5, -0.5]
@@ -105,28 +95,53 @@ def test_a_level_within_the_range_of_the_draws(proposed, verdict):
     assert judged(cells, "30 users: operator utility, proposed") == verdict
 
 
-def test_a_missed_level_at_thirty_users_tells_of_truncated_counts():
-    cells = cell("users", 30, market((0.4, 0.4), (0.4, 0.4)))
-    cells += cell("users_truncated", 30, market((0.325, 0.3), (0.3, 0.3)))
-    found = row(verdict_rows(pd.DataFrame(cells)), "30 users: operator utility, proposed")
-    assert found.verdict == FAILS
-    assert "truncated to whole users 0.325" in found.why
-    assert "that of 24 users" in found.why  # 30 · 0.322 / 0.4
-    assert "fractional" not in found.why
-    cells += cell("users_fractional", 30, market((0.41, 0.3), (0.3, 0.3)))
-    found = row(verdict_rows(pd.DataFrame(cells)), "30 users: operator utility, proposed")
-    assert "fractional users 0.410" in found.why
-    gain = row(verdict_rows(pd.DataFrame(cells)), "30 users: operator utility, gain")
-    assert "truncated to whole users +8.3 [+8.3, +8.3] %" in gain.why  # 0.325 / 0.3
+def test_a_claim_is_judged_as_that_of_a_single_draw_too():
+    """21 draws from 1.4 to 1.8 over a benchmark of 1: a gain of 0.568 in twelve of them."""
+    cells = cell("users", 90, market((1.6, 2.0), (1.0, 1.0)))
+    for entry in cells:
+        if entry["mechanism"] == "mixed":
+            entry["operator utility"] = 1.4 + 0.02 * entry["draw"]
+    found = row(judge(cells), GAIN_90)
+    assert found.happens == pytest.approx(12 / 21)  # draws 9 to 20
+    assert found.happens_low == pytest.approx(0.3402, abs=1e-4)  # Clopper-Pearson, 12 of 21
+    assert found.happens_high == pytest.approx(0.7818, abs=1e-4)
+    assert found.fitted is None
+    level = row(judge(cell("users", 30, market((0.33, 0.3), (0.3, 0.3)), wobble=0.01)), LEVEL_30)
+    # 0.322: draws 0 to 2 are below it, as far on the other side are as many
+    assert level.happens == pytest.approx(2 * 3 / 21)
+    assert level.happens_low == pytest.approx(2 * 0.0305, abs=2e-4)
+    assert (beyond(np.zeros(5), 1.0), beyond(np.zeros(5), 0.0)) == ((0, 5), (5, 5))
+
+
+LEVEL_30 = "30 users: operator utility, proposed"
+
+
+@pytest.mark.parametrize(("total", "true"), [(0.3219, True), (0.326, False)])
+def test_the_fitted_market_is_held_against_a_claim_by_itself(total, true):
+    alone = market((total, 0.3), (0.342, 0.3))
+    found = row(judge(cell("users", 30, market((9.0, 9.0), (9.0, 9.0)), fitted=alone)), LEVEL_30)
+    assert (found.verdict, found.fitted) == (FAILS, true)
+
+
+@pytest.mark.parametrize(("best", "true"), [(1.0, True), (1.1, False)])
+def test_so_is_a_gain_and_a_sign(best, true):
+    alone = market((1.57, 1.0), (best, 1.0))
+    cells = cell("users", 90, market((0.5, 0.5), (1.0, 1.0)), fitted=alone)
+    assert row(judge(cells), GAIN_90).fitted is true
+    signs = cell(
+        "violation_cost", 1.5, market((1, 1), (1, 1)), fitted=market((1, 1), (1, best - 1.05))
+    )
+    start = "violation cost × 1.5: social welfare, all benchmarks"
+    assert (judged(signs, start), row(judge(signs), start).fitted) == (FAILS, true)
 
 
 def test_a_missed_level_of_ct_tells_whether_its_users_came_to_rest():
     cells = cell("users", 30, market((0.4, 0.4), (0.4, 0.4)))
     start = "30 users: operator utility, CT"
-    assert "come to rest" not in row(verdict_rows(pd.DataFrame(cells)), start).why
+    assert "come to rest" not in row(judge(cells), start).why
     for entry in cells[: len(cells) // 3]:
         entry["converged"] = False
-    found = row(verdict_rows(pd.DataFrame(cells)), start)
+    found = row(judge(cells), start)
     assert "come to rest in 67% of the draws" in found.why
 
 
@@ -158,28 +173,40 @@ def test_which_benchmark_is_the_best():
 
 
 def test_best_throughout_wants_every_setting():
-    good = cell("zeta", 0.7, market((2.0, 2.0), (1.0, 1.0)))
-    bad = cell("zeta", 0.8, market((2.0, 2.0), (3.0, 3.0)))
-    assert judged(good, "every ζ: operator utility") == HOLDS
-    assert judged(good + bad, "every ζ: operator utility") == FAILS
+    start = "every ζ: operator utility"
+    good, bad = market((2.0, 2.0), (1.0, 1.0)), market((2.0, 2.0), (3.0, 3.0))
+    all_good = [entry for zeta in SWEEPS["zeta"] for entry in cell("zeta", zeta, good, fitted=good)]
+    found = row(judge(all_good), start)
+    assert (found.verdict, found.happens, found.fitted) == (HOLDS, 1.0, True)
+    one_bad = [r for r in all_good if r["setting"] != 0.8] + cell("zeta", 0.8, bad, fitted=bad)
+    found = row(judge(one_bad), start)
+    assert (found.verdict, found.happens, found.fitted) == (FAILS, 0.0, False)
+    assert judged([r for r in all_good if r["setting"] != 0.8], start) == MISSING
 
 
 def test_the_refund_trend_and_range():
-    values = [(0.5, 2.13), (1.0, 2.14), (1.5, 2.145)]
-    cells = [r for s, w in values for r in cell("refund", s, market((2.05, w), (1.0, 1.0)))]
-    rows = verdict_rows(pd.DataFrame(cells))
-    assert row(rows, "refund × 0.5 to 1.5: social welfare, proposed, inc").verdict == HOLDS
-    assert row(rows, "refund × 0.5 to 1.5: social welfare, proposed, stays").verdict == HOLDS
-    cells += cell("refund", 1.25, market((3.0, 2.0), (1.0, 1.0)))
-    rows = verdict_rows(pd.DataFrame(cells))
-    assert row(rows, "refund × 0.5 to 1.5: social welfare, proposed, inc").verdict == FAILS
+    welfare = dict(zip(SWEEPS["refund"], (2.13, 2.135, 2.14, 2.142, 2.145), strict=True))
+    markets = {at: market((2.05, value), (1.0, 1.0)) for at, value in welfare.items()}
+    cells = [r for at, own in markets.items() for r in cell("refund", at, own, fitted=own)]
+    start = "refund × 0.5 to 1.5: social welfare, proposed"
+    rows = judge(cells)
+    for claim in (f"{start}, inc", f"{start}, stays"):
+        found = row(rows, claim)
+        assert (found.verdict, found.happens, found.fitted) == (HOLDS, 1.0, True)
+    high = market((3.0, 2.0), (1.0, 1.0))
+    rows = judge(
+        [r for r in cells if r["setting"] != 1.25] + cell("refund", 1.25, high, fitted=high)
+    )
+    found = row(rows, f"{start}, inc")
+    assert (found.verdict, found.happens, found.fitted) == (FAILS, 0.0, False)
     stays = row(rows, "refund × 0.5 to 1.5: operator utility, proposed, stays")
     assert (stays.verdict, stays.why) == (FAILS, "0.938 above")
 
 
-def fitted(table_i, totals, latency):
-    """The cell of the scenario's own shares with one outcome for all mechanisms."""
-    rows = cell("fitted", 0, market(totals, totals, totals), draws=1)
+def default_market(table_i, totals, latency):
+    """The default market with one outcome for all mechanisms, draws and the fitted market."""
+    own = market(totals, totals, totals)
+    rows = cell(DEFAULT, 0, own, draws=3, fitted=own)
     for r in rows:
         r["match_probability"], r["latency_s"] = table_i.T.tolist(), latency.tolist()
     return rows
@@ -189,7 +216,7 @@ RISING = np.tile(np.linspace(0.1, 0.8, 8), (3, 1))
 
 
 def test_the_published_outcome_itself_holds_in_sample():
-    rows = verdict_rows(pd.DataFrame(fitted(published.table_i(), (2.05, 2.14), RISING)))
+    rows = judge(default_market(published.table_i(), (2.05, 2.14), RISING))
     inside = [r for r in rows if r.in_sample]
     assert len(inside) == 10
     assert {r.verdict for r in inside} == {HOLDS}
@@ -201,18 +228,19 @@ def test_control_a_wrong_entry_total_or_menu_does_not_hold():
     wrong[4, 2] += 0.03
     falling = RISING.copy()
     falling[1, 5] = 0.0
-    rows = verdict_rows(pd.DataFrame(fitted(wrong, (2.0, 2.14), falling)))
+    rows = judge(default_market(wrong, (2.0, 2.14), falling))
     assert [r.claim for r in rows if r.in_sample and r.verdict == FAILS] == [
         "Table I: type 5, proposed",
         "default market: operator utility, proposed",
     ]
+    assert row(rows, "Table I: type 5, proposed").happens == 0.0
     assert row(rows, "Fig. 3").verdict == FAILS
 
 
 def test_benchmark_operators_of_table_i():
     places = np.array(published.TABLE_I_BENCHMARKS["gsmc"])
     pure = (places[:, np.newaxis] == np.arange(1, 4)).astype(float)
-    rows = verdict_rows(pd.DataFrame(fitted(pure, (2.05, 2.14), RISING)))
+    rows = judge(default_market(pure, (2.05, 2.14), RISING))
     assert row(rows, "Table I: operator of types 1 to 8, GSMC").verdict == HOLDS
     other = row(rows, "Table I: operator of types 1 to 8, MC")
     assert other.verdict == FAILS
@@ -221,15 +249,45 @@ def test_benchmark_operators_of_table_i():
 
 
 def test_what_was_not_computed_says_so():
-    rows = verdict_rows(pd.DataFrame())
-    assert {r.verdict for r in rows} == {MISSING}
-    whole = cell("zeta", 0.7, market((2.0, 2.0), (1.0, 1.0)))
-    only_mixed = [r for r in whole if r["mechanism"] == "mixed"]
+    assert {r.verdict for r in judge([])} == {MISSING}
+    everything = cell("zeta", 0.7, market((2.0, 2.0), (1.0, 1.0)))
+    only_mixed = [r for r in everything if r["mechanism"] == "mixed"]
     assert judged(only_mixed, "ζ = 0.7: operator utility, gain") == MISSING
 
 
+def test_what_a_reading_looked_at_is_not_out_of_sample():
+    cells = cell("users", 90, market((1.6, 1.6), (1.0, 1.0)))
+    plain, looked = OURS, replace(OURS, used=(*OURS.used, "users"))
+    users = replace(OURS, used_for_users=("users",))
+    assert [row(judge(cells, r), GAIN_90).used for r in (plain, looked, users)] == [
+        "", "settings", "users",
+    ]  # fmt: skip
+    held = [counts(judge(cells, r))["out"][HOLDS] for r in (plain, looked, users)]
+    assert held == [2, 0, 2]
+
+
+def test_readings_stand_side_by_side():
+    """A right reading and a wrong one: the comparison tells them apart, claim by claim."""
+    right = cell("users", 90, market((1.6, 1.6), (1.0, 1.0)))
+    wrong = [r | {"reading": "wrong"} for r in cell("users", 90, market((0.5, 0.5), (1.0, 1.0)))]
+    frame, asked = (
+        pd.DataFrame(right + wrong),
+        [OURS, Reading("wrong", "as they say", used=OURS.used)],
+    )
+    rows = {reading.name: verdict_rows(frame, reading) for reading in asked}
+    (gain,) = [line for line in compared(rows).rows if line[0].startswith(GAIN_90)]
+    assert gain[2].startswith("holds; 100%")
+    assert gain[3].startswith("no; 0%")
+    stands = standing(asked, rows, frame).set_index("reading")
+    assert stands["holds"].to_dict() == {"ours": 2, "wrong": 0}
+    assert stands["expected_in_a_draw"].to_dict() == {"ours": 2.0, "wrong": 0.0}
+    assert stands.loc["wrong", "description"] == "as they say"
+    assert unexplained(rows) == "Every claim holds under one reading at least."
+    assert "90 users: operator utility" in unexplained({"wrong": rows["wrong"]})
+
+
 def test_tables_hold_every_row():
-    rows = verdict_rows(pd.DataFrame(cell("users", 90, market((1.0, 1.0), (2.0, 2.0)))))
+    rows = judge(cell("users", 90, market((1.0, 1.0), (2.0, 2.0))))
     assert len(table(rows)) == len(rows)
     assert sum(n for found in counts(rows).values() for n in found.values()) == len(rows)
     assert markdown(rows).count("\n| ") == len(rows) + 1  # the head, after its own line break
