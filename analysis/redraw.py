@@ -66,6 +66,10 @@ def _redrawn(directory: Path, manifest: Manifest) -> dict[str, Any]:
         from airan_market.analysis.reproduction import report as reproduction
 
         return reproduction.as_fields(reproduction.draw(directory))
+    if manifest.kind == "identification":
+        from airan_market.analysis.identification import report as identification
+
+        return identification.draw(directory)
     if manifest.kind == "questions":
         from airan_market.analysis.questions import report as questions
 

@@ -15,6 +15,7 @@ from typer.main import get_command
 
 import airan_market
 from airan_market.analysis.cli.calibrate import calibrate
+from airan_market.analysis.cli.identify import identify
 from airan_market.analysis.cli.pact import pact
 from airan_market.analysis.cli.questions import questions
 from airan_market.analysis.cli.report import report
@@ -37,7 +38,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (
-    run, resume, solve, validate, reproduce, calibrate, questions, pact, report, scenarios,
+    run, resume, solve, validate, reproduce, calibrate, identify, questions, pact, report,
+    scenarios,
 ):  # fmt: skip
     app.command()(command)
 

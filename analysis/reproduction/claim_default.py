@@ -18,16 +18,17 @@ from airan_market.analysis.reproduction.claim import (
     beyond,
     true_of,
 )
-from airan_market.analysis.reproduction.claim_draws import one, spread
+from airan_market.analysis.reproduction.claim_draws import Outcomes, one, spread
 from airan_market.analysis.reproduction.published import PROPOSED, TABLE_I_BENCHMARKS, TOTALS
 
 TABLE_TOLERANCE, TOTAL_TOLERANCE = 0.02, 0.01
 
 
-def _cell(frame: pd.DataFrame, mechanism: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _cell(outcomes: Outcomes, mechanism: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Rows of the default market and a mechanism: of the fitted market, and of the draws."""
-    if frame.empty:
-        return frame, frame
+    frame = outcomes.frame
+    if frame.empty or DEFAULT not in set(frame["sweep"]):
+        return pd.DataFrame(), pd.DataFrame()
     rows = frame[(frame["sweep"] == DEFAULT) & (frame["mechanism"] == mechanism)]
     return rows[rows["draw"] == FITTED], rows[rows["draw"] != FITTED]
 
@@ -37,10 +38,10 @@ def _matching(rows: pd.DataFrame) -> np.ndarray:
     return np.array(rows["match_probability"].to_list())
 
 
-def table_rows(frame: pd.DataFrame) -> list[Row]:
+def table_rows(outcomes: Outcomes) -> list[Row]:
     """Table I, proposed method, a row per type."""
     criterion = f"Table I, proposed: every entry of the fitted market within {TABLE_TOLERANCE:g}"
-    fitted, drawn = _cell(frame, PROPOSED)
+    fitted, drawn = _cell(outcomes, PROPOSED)
     rows = []
     for n, entries in enumerate(published.table_i()):
         printed = " ".join(f"{p:g}" for p in entries)
@@ -60,20 +61,20 @@ def table_rows(frame: pd.DataFrame) -> list[Row]:
     return rows
 
 
-def largest_table_error(frame: pd.DataFrame) -> float:
+def largest_table_error(outcomes: Outcomes) -> float:
     """Largest difference of the fitted market from an entry of Table I; NaN if not computed."""
-    fitted, _ = _cell(frame, PROPOSED)
+    fitted, _ = _cell(outcomes, PROPOSED)
     if fitted.empty:
         return float("nan")
     return float(np.abs(_matching(fitted)[0].T - published.table_i()).max())
 
 
-def benchmark_rows(frame: pd.DataFrame) -> list[Row]:
+def benchmark_rows(outcomes: Outcomes) -> list[Row]:
     """Table I, benchmarks, a row each."""
-    return [_benchmark_row(frame, name) for name in TABLE_I_BENCHMARKS]
+    return [_benchmark_row(outcomes, name) for name in TABLE_I_BENCHMARKS]
 
 
-def _benchmark_row(frame: pd.DataFrame, name: str) -> Row:
+def _benchmark_row(outcomes: Outcomes, name: str) -> Row:
     places = np.array(TABLE_I_BENCHMARKS[name])
     claim = Claim(
         f"Table I: operator of types 1 to 8, {NAMES[name]}",
@@ -81,7 +82,7 @@ def _benchmark_row(frame: pd.DataFrame, name: str) -> Row:
         " ".join(map(str, places)),
         "Table I, benchmarks: all eight types at the published operator, fitted market",
     )
-    fitted, drawn = _cell(frame, name)
+    fitted, drawn = _cell(outcomes, name)
     if fitted.empty:
         return claim.missing()
     ours = _operators(_matching(fitted)[0])
@@ -107,10 +108,10 @@ def _operators(match_probability: np.ndarray) -> np.ndarray:
     return whole.argmax(axis=0)
 
 
-def total_rows(frame: pd.DataFrame) -> list[Row]:
+def total_rows(outcomes: Outcomes) -> list[Row]:
     """The two totals of the default market."""
     criterion = f"default totals, proposed: the fitted market within {TOTAL_TOLERANCE:.0%}"
-    fitted, drawn = _cell(frame, PROPOSED)
+    fitted, drawn = _cell(outcomes, PROPOSED)
     rows = []
     for total, value in zip(TOTALS, published.default_totals(), strict=True):
         text = f"default market: {total}, proposed"
@@ -134,7 +135,7 @@ def total_rows(frame: pd.DataFrame) -> list[Row]:
     return rows
 
 
-def menu_row(frame: pd.DataFrame) -> Row:
+def menu_row(outcomes: Outcomes) -> Row:
     """Figure 3: agreements increase with the type."""
     claim = Claim(
         "Fig. 3: latency agreements increase with the type, every operator and method",
@@ -142,6 +143,7 @@ def menu_row(frame: pd.DataFrame) -> Row:
         "all",
         "Fig. 3: no agreement shorter than that of the type before, in any draw",
     )
+    frame = outcomes.frame
     cells = frame[frame["sweep"] == DEFAULT] if len(frame) else frame
     if cells.empty:
         return claim.missing()

@@ -9,7 +9,7 @@ import pandas as pd
 
 from airan_market.analysis.reproduction.cells import FITTED
 from airan_market.analysis.reproduction.claim import NAMES, Claim, Row
-from airan_market.analysis.reproduction.published import BENCHMARKS, PROPOSED
+from airan_market.analysis.reproduction.published import BENCHMARKS, PROPOSED, TOTALS
 
 METHODS = (PROPOSED, *BENCHMARKS)
 RANGE = (5.0, 95.0)
@@ -40,22 +40,41 @@ def spread(values: pd.Series | np.ndarray, form: str = "{:.3f}") -> str:
     return f"{form.format(median)} [{form.format(low)}, {form.format(high)}]"
 
 
-def draws_of(frame: pd.DataFrame, sweep: str, setting: float, total: str) -> pd.DataFrame:
-    """One total of a cell: a row per draw, a column per mechanism; empty when not computed."""
-    return _table(frame, sweep, setting, total).drop(index=FITTED, errors="ignore")
+class Outcomes:
+    """Outcomes of one reading, and both totals of them laid out once for all claims.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Rows of one reading, as `reproduction.cells.totals` returns them.
+    """
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        self.frame = frame
+        keys = ["sweep", "setting", "draw"]
+        columns = [total for total in TOTALS if total in frame]
+        wide = frame.pivot(index=keys, columns="mechanism", values=columns) if columns else frame
+        self._tables = {
+            (sweep, setting, total): part[total].droplevel([0, 1])
+            for (sweep, setting), part in (wide.groupby(level=[0, 1]) if columns else ())
+            for total in columns
+        }
+
+    def table(self, sweep: str, setting: float, total: str) -> pd.DataFrame:
+        """One total of a cell: a row per draw, a column per mechanism; empty when not computed."""
+        found = self._tables.get((sweep, float(setting), total))
+        return pd.DataFrame() if found is None else found.dropna(axis=1, how="all")
 
 
-def fitted_of(frame: pd.DataFrame, sweep: str, setting: float, total: str) -> pd.DataFrame:
+def draws_of(outcomes: Outcomes, sweep: str, setting: float, total: str) -> pd.DataFrame:
+    """One total of the draws of a cell, a row per draw, a column per mechanism."""
+    return outcomes.table(sweep, setting, total).drop(index=FITTED, errors="ignore")
+
+
+def fitted_of(outcomes: Outcomes, sweep: str, setting: float, total: str) -> pd.DataFrame:
     """The same of the fitted market: one row, or none."""
-    found = _table(frame, sweep, setting, total)
+    found = outcomes.table(sweep, setting, total)
     return found[found.index == FITTED]
-
-
-def _table(frame: pd.DataFrame, sweep: str, setting: float, total: str) -> pd.DataFrame:
-    if frame.empty:
-        return pd.DataFrame()
-    cell = frame[(frame["sweep"] == sweep) & (frame["setting"] == setting)]
-    return cell.pivot(index="draw", columns="mechanism", values=total)
 
 
 def whole(claim: Claim, draws: pd.DataFrame, find: Callable[[], Row]) -> Row:

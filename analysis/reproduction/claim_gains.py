@@ -18,6 +18,7 @@ from airan_market.analysis.reproduction.claim import (
     true_of,
 )
 from airan_market.analysis.reproduction.claim_draws import (
+    Outcomes,
     draws_of,
     fitted_of,
     gains,
@@ -40,7 +41,7 @@ Test = Callable[[pd.DataFrame], pd.Series]
 TOLERANCE = 0.02  # of a gain "about", within which the fitted market has it
 
 
-def gain_row(frame: pd.DataFrame, gain: published.Gain) -> Row:
+def gain_row(outcomes: Outcomes, gain: published.Gain) -> Row:
     """A published gain over the best benchmark at a setting."""
     where = SWEEP_NAMES[gain.sweep].format(gain.setting)
     about = gain.low is not None and gain.low == gain.high
@@ -56,7 +57,7 @@ def gain_row(frame: pd.DataFrame, gain: published.Gain) -> Row:
     floor = -np.inf if gain.low is None else gain.low
     ceiling = np.inf if gain.high is None else gain.high
     draws, fitted = (
-        of(frame, gain.sweep, gain.setting, gain.total) for of in (draws_of, fitted_of)
+        of(outcomes, gain.sweep, gain.setting, gain.total) for of in (draws_of, fitted_of)
     )
 
     def find() -> Row:
@@ -107,18 +108,18 @@ _SIGNS: tuple[tuple[str, float, str, str, Test], ...] = (
 )
 
 
-def sign_rows(frame: pd.DataFrame) -> list[Row]:
+def sign_rows(outcomes: Outcomes) -> list[Row]:
     """Claims about signs and order, each true or false in every draw."""
-    return [_sign_row(frame, *claim) for claim in _SIGNS]
+    return [_sign_row(outcomes, *claim) for claim in _SIGNS]
 
 
 def _sign_row(
-    frame: pd.DataFrame, sweep: str, setting: float, total: str, words: str, test: Test
+    outcomes: Outcomes, sweep: str, setting: float, total: str, words: str, test: Test
 ) -> Row:
     where = SWEEP_NAMES[sweep].format(setting)
     criterion = "signs and order: true in most draws"
     claim = Claim(f"{where}: {total}, {words}", sweep, "true", criterion)
-    draws, fitted = (of(frame, sweep, setting, total) for of in (draws_of, fitted_of))
+    draws, fitted = (of(outcomes, sweep, setting, total) for of in (draws_of, fitted_of))
 
     def find() -> Row:
         true = test(draws)
@@ -134,17 +135,17 @@ def _sign_row(
     return whole(claim, draws, find)
 
 
-def best_rows(frame: pd.DataFrame) -> list[Row]:
+def best_rows(outcomes: Outcomes) -> list[Row]:
     """Sweeps in which the proposed method is published as the best at every setting."""
     sweeps = (("zeta", "every ζ"), ("refund", "every refund"))
-    return [_best_row(frame, sweep, words, total) for sweep, words in sweeps for total in TOTALS]
+    return [_best_row(outcomes, sweep, words, total) for sweep, words in sweeps for total in TOTALS]
 
 
-def _best_row(frame: pd.DataFrame, sweep: str, words: str, total: str) -> Row:
+def _best_row(outcomes: Outcomes, sweep: str, words: str, total: str) -> Row:
     criterion = "best throughout: a win rate above one half at every setting"
     claim = Claim(f"{words}: {total}, proposed is the best", sweep, "true", criterion)
     cells, alone = (
-        [of(frame, sweep, setting, total) for setting in SWEEPS[sweep]]
+        [of(outcomes, sweep, setting, total) for setting in SWEEPS[sweep]]
         for of in (draws_of, fitted_of)
     )
 

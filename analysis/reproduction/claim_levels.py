@@ -17,6 +17,7 @@ from airan_market.analysis.reproduction.claim import (
     true_of,
 )
 from airan_market.analysis.reproduction.claim_draws import (
+    Outcomes,
     draws_of,
     fitted_of,
     one,
@@ -34,17 +35,17 @@ CRITERION = (
 )
 
 
-def level_row(frame: pd.DataFrame, level: published.Level) -> Row:
+def level_row(outcomes: Outcomes, level: published.Level) -> Row:
     """A published total of a method at a setting."""
     where = SWEEP_NAMES[level.sweep].format(level.setting)
     text = f"{where}: {level.total}, {NAMES[level.mechanism]}"
     claim = Claim(text, level.sweep, f"{level.usd_per_s:g}", CRITERION)
     at = level.sweep, level.setting, level.total
-    draws, fitted = draws_of(frame, *at), fitted_of(frame, *at)
+    draws, fitted = draws_of(outcomes, *at), fitted_of(outcomes, *at)
     if level.mechanism not in draws:
         return claim.missing()
     ours = [part[level.mechanism] for part in (draws, fitted)]
-    return _level(claim, level.usd_per_s, *ours, _unrest_why(frame, level))
+    return _level(claim, level.usd_per_s, *ours, _unrest_why(outcomes, level))
 
 
 def _level(claim: Claim, value: float, ours: pd.Series, fitted: pd.Series, *known: str) -> Row:
@@ -61,10 +62,11 @@ def _level(claim: Claim, value: float, ours: pd.Series, fitted: pd.Series, *know
     )
 
 
-def _unrest_why(frame: pd.DataFrame, level: published.Level) -> str:
+def _unrest_why(outcomes: Outcomes, level: published.Level) -> str:
     """That CT's users do not come to rest, where they do not."""
     if level.mechanism != "ct":
         return ""
+    frame = outcomes.frame
     cell = frame[(frame["sweep"] == level.sweep) & (frame["setting"] == level.setting)]
     settled = float(cell.loc[cell["mechanism"] == "ct", "converged"].mean())
     if settled == 1:
@@ -72,12 +74,12 @@ def _unrest_why(frame: pd.DataFrame, level: published.Level) -> str:
     return f"CT's users, who reselect in turn, come to rest in {settled:.0%} of the draws"
 
 
-def ten_types_row(frame: pd.DataFrame) -> Row:
+def ten_types_row(outcomes: Outcomes) -> Row:
     """The best benchmark with ten types."""
     value = published.BEST_BENCHMARK_AT_TEN_TYPES
     text = "10 types: operator utility, best benchmark"
     claim = Claim(text, "types", f"{value:g}", CRITERION)
-    draws, fitted = (of(frame, "types", 10.0, OPERATOR) for of in (draws_of, fitted_of))
+    draws, fitted = (of(outcomes, "types", 10.0, OPERATOR) for of in (draws_of, fitted_of))
 
     def find() -> Row:
         best, alone = (part[list(BENCHMARKS)].max(axis=1) for part in (draws, fitted))
@@ -86,7 +88,7 @@ def ten_types_row(frame: pd.DataFrame) -> Row:
     return whole(claim, draws, find)
 
 
-def refund_rows(frame: pd.DataFrame) -> list[Row]:
+def refund_rows(outcomes: Outcomes) -> list[Row]:
     """The proposed totals over all refunds: their range and their course."""
     rows = []
     for total, (low, high) in published.REFUND_RANGES.items():
@@ -104,7 +106,7 @@ def refund_rows(frame: pd.DataFrame) -> list[Row]:
             off = {"above": medians.max() - high, "below": low - medians.min()}
             return "; ".join(f"{part:.3f} {side}" for side, part in off.items() if part > 0)
 
-        rows.append(_refund_row(claim, frame, total, inside, misses))
+        rows.append(_refund_row(claim, outcomes, total, inside, misses))
     claim = Claim(
         "refund × 0.5 to 1.5: social welfare, proposed, increases",
         "refund",
@@ -115,23 +117,23 @@ def refund_rows(frame: pd.DataFrame) -> list[Row]:
     def rises(values: pd.DataFrame) -> pd.Series:
         return (values.diff(axis=1).iloc[:, 1:] > 0).all(axis=1)
 
-    return [*rows, _refund_row(claim, frame, WELFARE, rises, lambda medians: "")]
+    return [*rows, _refund_row(claim, outcomes, WELFARE, rises, lambda medians: "")]
 
 
 def _refund_row(
     claim: Claim,
-    frame: pd.DataFrame,
+    outcomes: Outcomes,
     total: str,
     test: Callable[[pd.DataFrame], pd.Series],
     miss: Callable[[pd.Series], str],
 ) -> Row:
     """A claim about all refunds together: of their medians, of each draw, of the fitted market."""
     settings = SWEEPS["refund"]
-    parts = [draws_of(frame, "refund", setting, total) for setting in settings]
+    parts = [draws_of(outcomes, "refund", setting, total) for setting in settings]
     if any(PROPOSED not in part for part in parts):
         return claim.missing()
     draws = pd.concat([part[PROPOSED] for part in parts], axis=1, keys=settings)
-    alone = [fitted_of(frame, "refund", setting, total)[PROPOSED] for setting in settings]
+    alone = [fitted_of(outcomes, "refund", setting, total)[PROPOSED] for setting in settings]
     fitted = pd.concat(alone, axis=1, keys=settings)
     medians = draws.median()
     return claim.row(

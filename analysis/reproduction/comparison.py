@@ -17,6 +17,7 @@ from airan_market.analysis.reproduction.claim import (
     in_words,
 )
 from airan_market.analysis.reproduction.claim_default import largest_table_error
+from airan_market.analysis.reproduction.claim_draws import Outcomes
 from airan_market.analysis.wording import NONE, Section, as_text, columns
 from airan_market.scenarios import Reading
 
@@ -77,7 +78,7 @@ def standing(
                 "fitted_of": len(alone),
                 "in_sample_holds": told["in"][HOLDS],
                 "in_sample": sum(told["in"].values()) - told["in"][MISSING],
-                "table_error": largest_table_error(mine),
+                "table_error": largest_table_error(Outcomes(mine)),
             }
         )
     return pd.DataFrame(found)

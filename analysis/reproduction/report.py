@@ -21,7 +21,13 @@ from airan_market.analysis.reproduction.cells import (
     totals,
 )
 from airan_market.analysis.reproduction.claim import Row, counts, markdown, section, table
-from airan_market.analysis.reproduction.claim_draws import draws_of, gains, points, win_rate
+from airan_market.analysis.reproduction.claim_draws import (
+    Outcomes,
+    draws_of,
+    gains,
+    points,
+    win_rate,
+)
 from airan_market.analysis.reproduction.comparison import compared, standing, unexplained
 from airan_market.analysis.reproduction.figures import drawable
 from airan_market.analysis.reproduction.published import BENCHMARKS, PROPOSED, TOTALS
@@ -184,7 +190,7 @@ def wins_of(frame: pd.DataFrame) -> pd.DataFrame:
     rows = []
     places = frame[["reading", "sweep", "setting"]].drop_duplicates().itertuples(index=False)
     for reading, sweep, setting in places:
-        own = frame[frame["reading"] == reading]
+        own = Outcomes(frame[frame["reading"] == reading])
         for total in TOTALS:
             draws = draws_of(own, sweep, setting, total)
             if not {PROPOSED, *BENCHMARKS} <= set(draws.columns):

@@ -12,6 +12,7 @@ from airan_market.analysis.reproduction.claim_default import (
     table_rows,
     total_rows,
 )
+from airan_market.analysis.reproduction.claim_draws import Outcomes
 from airan_market.analysis.reproduction.claim_gains import best_rows, gain_row, sign_rows
 from airan_market.analysis.reproduction.claim_levels import level_row, refund_rows, ten_types_row
 from airan_market.scenarios import Reading
@@ -34,16 +35,17 @@ def verdict_rows(frame: pd.DataFrame, reading: Reading) -> list[Row]:
     """
     if len(frame):
         frame = frame[frame["reading"] == reading.name]
+    outcomes = Outcomes(frame)
     rows = [
-        *table_rows(frame),
-        *benchmark_rows(frame),
-        *total_rows(frame),
-        menu_row(frame),
-        *(level_row(frame, level) for level in published.LEVELS),
-        *(gain_row(frame, gain) for gain in published.GAINS),
-        ten_types_row(frame),
-        *refund_rows(frame),
-        *sign_rows(frame),
-        *best_rows(frame),
+        *table_rows(outcomes),
+        *benchmark_rows(outcomes),
+        *total_rows(outcomes),
+        menu_row(outcomes),
+        *(level_row(outcomes, level) for level in published.LEVELS),
+        *(gain_row(outcomes, gain) for gain in published.GAINS),
+        ten_types_row(outcomes),
+        *refund_rows(outcomes),
+        *sign_rows(outcomes),
+        *best_rows(outcomes),
     ]
     return [used_by(row, reading) for row in rows]

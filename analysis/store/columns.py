@@ -18,6 +18,7 @@ TITLES = {
     "validation": "Validation (`airan-market validate`), Parquet; `verdicts` also as CSV",
     "menu": "PACT menu (`airan-market pact --out`), CSV",
     "reproduction": "Reproduction (`airan-market reproduce`), CSV",
+    "identification": "Identification (`airan-market identify`), CSV",
     "questions": "Answers (`airan-market questions`), CSV",
     "calibration": "Calibration (`airan-market calibrate --out`), CSV",
 }

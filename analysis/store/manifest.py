@@ -37,6 +37,7 @@ KINDS = {
     "validation": "validation",
     "menu": "PACT menu",
     "reproduction": "reproduction",
+    "identification": "identification",
     "questions": "set of answers",
     "calibration": "calibration",
 }
