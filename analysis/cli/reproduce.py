@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -10,19 +11,26 @@ import typer
 from airan_market.analysis.cli import asking as ask
 from airan_market.analysis.cli.telling import going_on, result
 from airan_market.analysis.exits import say
+from airan_market.scenarios import InputError
 
 NAMES = (
     "table1, fig3, fig4, fig5, fig6 or a sweep: users, types, refund, violation_cost, dirichlet, "
     "zeta"
 )
 
+OUT, DRAWS = "runs/reproduction", 100
+
 
 def reproduce(
     only: Annotated[list[str] | None, ask.only_option(NAMES)] = None,
-    out: Annotated[Path, ask.out_option("What it already holds is not recomputed.")] = Path(
-        "runs/reproduction"
-    ),
-    draws: ask.Draws = 100,
+    out: Annotated[
+        Path | None,
+        ask.out_option(f"{OUT} by default. What it already holds is not recomputed."),
+    ] = None,
+    draws: Annotated[
+        int | None,
+        ask.number("--draws", "N", "Dirichlet draws of the users' types; 100 by default.", 10**6),
+    ] = None,
     reading: Annotated[
         list[str] | None,
         typer.Option(
@@ -32,6 +40,12 @@ def reproduce(
             autocompletion=lambda: ["all", *ask.readings("")],
         ),
     ] = None,
+    contradictions: Annotated[
+        bool,
+        typer.Option(
+            "--contradictions", help="Show what contradicts itself in print, and nothing else."
+        ),
+    ] = False,
     workers: ask.Workers = None,
     quiet: ask.Quiet = False,
     as_json: ask.Json = False,
@@ -43,6 +57,10 @@ def reproduce(
     path is the last line of standard output; above it, of several readings, the claims side by
     side. A second call computes only what is missing.
     """
+    if contradictions:
+        _contradict({"--only": only, "--out": out, "--draws": draws, "--reading": reading}, as_json)
+        return
+    out, draws = Path(OUT) if out is None else out, DRAWS if draws is None else draws
     from airan_market.analysis.progress import Progress
     from airan_market.analysis.reproduction.cells import cells, readings
     from airan_market.analysis.reproduction.comparison import in_text
@@ -57,3 +75,15 @@ def reproduce(
         say(sentence)
     text = f"{in_text(rows)}\n{out}" if len(rows) > 1 else str(out)
     result(as_fields(rows), text, as_json=as_json)
+
+
+def _contradict(unused: Mapping[str, object], as_json: bool) -> None:
+    from airan_market.analysis.reproduction.contradictions import as_text, contradictions
+
+    given = [option for option, value in unused.items() if value]
+    if given:
+        allowed = "is not used with --contradictions, which looks at printed numbers alone"
+        raise InputError(f"{', '.join(given)}: {allowed}")
+    found = contradictions()
+    fields = {"arguments": [argument.to_json() for argument in found]}
+    result(fields, as_text(found), as_json=as_json)

@@ -35,6 +35,7 @@ from airan_market.analysis.store.reader import opened
 from airan_market.analysis.store.tables import write_frame
 from airan_market.analysis.wording import Section
 from airan_market.scenarios import Reading, load_reading, load_scenario
+from airan_market.sim.processors import processors
 
 Answers = Mapping[Cell, Any]
 
@@ -46,8 +47,7 @@ NOTES = (
     "The likelihood takes the entries of Table I for independent, which they are not, and "
     "integrates over the size of the model's own error. Evidence compares readings of the proposed "
     "method only: the rules of the benchmarks are not in it.",
-    f"Rules are tried in the market of {SEARCHED}, by the median over draws; where GSMC has no "
-    "quotas it does not matter what it moves, so that 768 of the 1,024 readings differ.",
+    f"Rules are tried in the market of {SEARCHED}, by the median over draws.",
 )
 
 
@@ -118,7 +118,7 @@ def _table_error(base: Any, name: str, one: Posterior) -> float:
     return largest_table_error(published_numbers(market))
 
 
-def tables(answers: Answers) -> dict[str, pd.DataFrame]:
+def tables(answers: Answers, workers: int | None = None) -> dict[str, pd.DataFrame]:
     """All tables by the name of their file: those whose cells are there."""
     found: dict[str, pd.DataFrame] = {}
     if sampled := posteriors(answers):
@@ -129,7 +129,7 @@ def tables(answers: Answers) -> dict[str, pd.DataFrame]:
     if searched:
         # what every reading of the rules may have used: the market is fitted to these two
         market = Reading(SEARCHED, used=("table_i", "totals"))
-        found["rules"] = held(searched, market)
+        found["rules"] = held(searched, market, workers or processors())
     return found
 
 
@@ -138,7 +138,7 @@ def named_in(rules: pd.DataFrame) -> dict[str, int]:
     answer = {}
     for name in NAMED:
         settings = load_reading(name).settings
-        wanted = {
+        wanted: dict[str, Any] = {
             rule: settings.get(rule.partition(".")[0], {}).get(rule.partition(".")[2], values[0])
             for rule, values in EVERY.items()
         }
@@ -214,7 +214,7 @@ def identify_into(
     settings = {"only": list(only), "readings": list(names), "draws": draws, "live": live}
     with growing(directory, "identification", load_scenario(SCENARIO), settings):
         answers = fill(directory, marks(wanted), compute, workers=workers, on_cell=on_cell)
-        found = tables(answers)
+        found = tables(answers, workers)
         for name, own in found.items():
             write_frame(directory / f"{name}.csv", "identification", own)
         write_text(directory / "findings.md", _markdown(found))
@@ -227,8 +227,13 @@ def draw(directory: Path) -> dict[str, Any]:
     manifest = opened(directory, "identification")
     asked = manifest.settings
     wanted = cells(asked["only"], asked["readings"], draws=asked["draws"], live=asked["live"])
-    answers = {cell: answer for cell in wanted if (answer := stored(directory, cell)) is not None}
+    sampled = [cell for cell in wanted if isinstance(cell, Sampled)]
+    answers: dict[Cell, Any] = {
+        cell: answer for cell in sampled if (answer := stored(directory, cell)) is not None
+    }
     found = tables(answers)
+    if (directory / "rules.csv").is_file():  # counted for minutes, so not once more
+        found["rules"] = pd.read_csv(directory / "rules.csv")
     told = findings(found)
     write_page(
         directory, manifest, "identification/page.html.j2", drawable(answers, found), told,

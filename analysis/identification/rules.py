@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -20,6 +21,7 @@ import pandas as pd
 from airan_market.analysis.reproduction.cells import Cell, cells, compute, totals
 from airan_market.analysis.reproduction.claim import HOLDS, counts
 from airan_market.analysis.reproduction.verdicts import verdict_rows
+from airan_market.analysis.store.cell_store import pool
 from airan_market.scenarios import Reading, Scenario
 
 Rules = Mapping[str, Any]
@@ -105,12 +107,18 @@ def variants(reading: Reading, draws: int) -> list[Variant]:
     Examples
     --------
     >>> len(variants(Reading("mine"), 5))
-    132
+    116
     """
+    needed = {
+        (mechanism, tuple(rules[rule] for rule in known))
+        for rules in every_reading()
+        for mechanism, known in KNOWN.items()
+    }
     return [
         Variant(mechanism, values, draws, reading)
         for mechanism, known in KNOWN.items()
         for values in product(*(EVERY[rule] for rule in known))
+        if (mechanism, values) in needed
     ]
 
 
@@ -120,18 +128,24 @@ def outcomes(variant: Variant, base: Scenario) -> list[dict[str, Any]]:
 
 
 def every_reading() -> Iterator[dict[str, Any]]:
-    """The rules of every reading, 1,024 of them; the first is that of the text.
+    """The rules of every reading; the first is that of the text.
+
+    Where GSMC has no quotas it does not matter what it moves, and one of the two stands for both.
 
     Examples
     --------
     >>> len(list(every_reading()))
-    1024
+    768
     """
     for values in product(*EVERY.values()):
-        yield dict(zip(EVERY, values, strict=True))
+        rules = dict(zip(EVERY, values, strict=True))
+        if rules["mechanism.gsmc_quotas"] or rules["mechanism.gsmc_unit"] == "user":
+            yield rules
 
 
-def held(answers: Mapping[Variant, Sequence[Mapping[str, Any]]], reading: Reading) -> pd.DataFrame:
+def held(
+    answers: Mapping[Variant, Sequence[Mapping[str, Any]]], reading: Reading, workers: int = 1
+) -> pd.DataFrame:
     """How many claims each reading brings out, by our rule of the median.
 
     Parameters
@@ -140,6 +154,8 @@ def held(answers: Mapping[Variant, Sequence[Mapping[str, Any]]], reading: Readin
         `outcomes` of every variant.
     reading : Reading
         What all have in common: the market, and which claims it looked at.
+    workers : int
+        Processes.
 
     Returns
     -------
@@ -149,15 +165,32 @@ def held(answers: Mapping[Variant, Sequence[Mapping[str, Any]]], reading: Readin
     frames = {
         (variant.mechanism, variant.values): totals(found) for variant, found in answers.items()
     }
+    parts = [list(every_reading())[k::workers] for k in range(workers)]
+    if workers == 1:
+        counted = [_counted(frames, reading, parts[0])]
+    else:
+        with pool(workers) as processes:
+            counted = list(processes.map(partial(_counted, frames, reading), parts))
+    rows = [row for part in counted for row in part]
+    order = {tuple(rules.values()): k for k, rules in enumerate(every_reading())}
+    rows.sort(key=lambda row: order[tuple(row[rule] for rule in EVERY)])
+    return pd.DataFrame(rows)
+
+
+def _counted(
+    frames: Mapping[tuple[str, tuple[Any, ...]], pd.DataFrame],
+    reading: Reading,
+    readings: Sequence[dict[str, Any]],
+) -> list[dict[str, Any]]:
     rows = []
-    for rules in every_reading():
+    for rules in readings:
         parts = [
             frames[mechanism, tuple(rules[rule] for rule in known)]
             for mechanism, known in KNOWN.items()
         ]
         found = counts(verdict_rows(pd.concat(parts, ignore_index=True), reading))
         rows.append({**rules, "holds": found["out"][HOLDS], "in_sample_holds": found["in"][HOLDS]})
-    return pd.DataFrame(rows)
+    return rows
 
 
 def best_by_chance(holds: Sequence[int], tried: int) -> float:

@@ -55,15 +55,14 @@ class Outcomes:
         columns = [total for total in TOTALS if total in frame]
         wide = frame.pivot(index=keys, columns="mechanism", values=columns) if columns else frame
         self._tables = {
-            (sweep, setting, total): part[total].droplevel([0, 1])
+            (sweep, setting, total): part[total].droplevel([0, 1]).dropna(axis=1, how="all")
             for (sweep, setting), part in (wide.groupby(level=[0, 1]) if columns else ())
             for total in columns
         }
 
     def table(self, sweep: str, setting: float, total: str) -> pd.DataFrame:
         """One total of a cell: a row per draw, a column per mechanism; empty when not computed."""
-        found = self._tables.get((sweep, float(setting), total))
-        return pd.DataFrame() if found is None else found.dropna(axis=1, how="all")
+        return self._tables.get((sweep, float(setting), total), pd.DataFrame())
 
 
 def draws_of(outcomes: Outcomes, sweep: str, setting: float, total: str) -> pd.DataFrame:

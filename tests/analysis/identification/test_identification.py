@@ -114,8 +114,8 @@ def test_without_dynesty_it_says_what_to_install(monkeypatch, prior):
 def test_rules_cover_the_readings_that_ship_and_those_that_are_known(tmp_path):
     assert set().union(*KNOWN.values()) == set(EVERY)
     readings = list(every_reading())
-    assert len({tuple(r.values()) for r in readings}) == len(readings) == 1024
-    frame = pd.DataFrame(readings).assign(holds=range(1024))
+    assert len({tuple(r.values()) for r in readings}) == len(readings) == 768
+    frame = pd.DataFrame(readings).assign(holds=range(768))
     named = report.named_in(frame)
     assert named["ours"] == 0  # the first of all
     assert len(set(named.values())) == 4
@@ -229,7 +229,7 @@ def test_the_command_leaves_tables_figures_and_findings(tmp_path, capsys, monkey
     evidence = {row["reading"]: row["probability"] for row in told["evidence"]}
     assert sum(evidence.values()) == pytest.approx(1.0)
     assert max(evidence, key=evidence.get) == "ours"  # the shortest name
-    assert told["rules"]["readings_by_claims_held"] == {"0": 1024}
+    assert told["rules"]["readings_by_claims_held"] == {"0": 768}
     for name in ("identified.png", "rules.png", "findings.md", "report.html", "rules.csv"):
         assert (out / name).stat().st_size > 100
     assert invoke(["report", str(out), "--json"]) == 0
@@ -239,5 +239,5 @@ def test_the_command_leaves_tables_figures_and_findings(tmp_path, capsys, monkey
 def test_the_parts_are_those_that_can_be_named():
     assert {type(cell).__name__ for cell in cells()} == {"Sampled", "Variant"}
     assert len(cells(["posterior"])) == len(pieces.READINGS)
-    assert len(cells(["rules"])) == 132
+    assert len(cells(["rules"])) == 116
     assert compute.__module__ == pieces.__name__
