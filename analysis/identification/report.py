@@ -165,11 +165,13 @@ def findings(found: Mapping[str, pd.DataFrame]) -> list[str]:
     if "rules" in found:
         holds = found["rules"]["holds"]
         named = named_in(found["rules"])
+        by_design = found["rules"].groupby("mechanism.design", sort=False)["holds"].median()
+        designs = ", ".join(f"{value:g} with {name} menus" for name, value in by_design.items())
         told = ", ".join(f"{name} {count}" for name, count in named.items())
         better = (holds > named[SEARCHED]).mean()
         sentences.append(
             f"{len(holds)} readings by rules: {holds.min()} to {holds.max()} of 60 claims hold, "
-            f"{holds.median():g} in the median; with a name: {told}."
+            f"{holds.median():g} in the median, {designs}; with a name: {told}."
         )
         sentences.append(
             f"{better:.1%} of them bring out more than {SEARCHED}; the best of {TRIED} taken at "

@@ -1,5 +1,6 @@
 """Identification: prior, likelihood and sampling on known answers, and every rule tried."""
 
+import importlib
 import json
 import sys
 
@@ -14,7 +15,7 @@ from airan_market.analysis.identification import report
 from airan_market.analysis.identification.cells import Sampled, cells, compute, marks
 from airan_market.analysis.identification.likelihood import ROUNDING, SCALES, log_likelihood
 from airan_market.analysis.identification.posterior import Posterior, posterior, residuals
-from airan_market.analysis.identification.prior import RANGES, Prior
+from airan_market.analysis.identification.prior import GPU, RANGES, TEMPERATURE, Prior
 from airan_market.analysis.identification.rules import (
     EVERY,
     KNOWN,
@@ -69,6 +70,37 @@ def test_the_likelihood_is_the_integral_that_is_said():
     assert log_likelihood(np.zeros(3)) > log_likelihood(off) > log_likelihood(2 * off)
 
 
+def test_samples_are_those_of_a_posterior_that_is_known(prior, monkeypatch):
+    """26 numbers that tell one share each its own size; the evidence by integration on a grid."""
+    module = importlib.import_module("airan_market.analysis.identification.posterior")
+
+    class One(Prior):
+        @property
+        def names(self):
+            return ["x"]
+
+        def point(self, cube):
+            return np.array(cube)
+
+        def users(self, point):
+            return np.zeros(8)
+
+    def linear(prior, point, printed=None):
+        return np.full(26, (point[0] - 0.3) / 0.02)
+
+    monkeypatch.setattr(module, "residuals", linear)
+    found = posterior(prior.scenario, live=150, prior=One(prior.scenario, prior.primitives))
+    grid = (np.arange(4000) + 0.5) / 4000
+    density = np.exp([log_likelihood(linear(None, [x])) for x in grid])
+    known = np.cumsum(density) / density.sum()
+    assert found.log_evidence == pytest.approx(np.log(density.mean()), abs=0.5)  # 5 of its errors
+    low, middle, high = np.quantile(found.samples[:, 0], [0.05, 0.5, 0.95])
+    expected = np.interp([0.05, 0.5, 0.95], known, grid)
+    assert [low, middle, high] == pytest.approx(expected, abs=0.25 * (expected[2] - expected[0]))
+    assert found.best[0] == pytest.approx(0.3, abs=0.005)
+
+
+@pytest.mark.long
 def test_what_a_market_of_the_prior_prints_is_found_again(prior):
     """Numbers of a known market in place of the paper's: the best one found meets them.
 
@@ -80,23 +112,28 @@ def test_what_a_market_of_the_prior_prints_is_found_again(prior):
 
     class Two(Prior):
         @property
-        def dimensions(self):
-            return 2
+        def names(self):
+            return [GPU, TEMPERATURE]
 
         def point(self, cube):
             full = np.full(12, 0.5)
             full[[0, 3]] = cube
-            point = truth.copy()
-            point[[0, 3]] = prior.point(full)[[0, 3]]
-            return point
+            return prior.point(full)[[0, 3]]
 
-    found = posterior(
-        prior.scenario, live=40, printed=printed / unit, prior=Two(prior.scenario, prior.primitives)
-    )
-    assert found.best[[0, 3]] == pytest.approx(truth[[0, 3]], rel=0.03)
+        def market(self, point):
+            full = truth.copy()
+            full[[0, 3]] = point
+            return prior.market(full)
+
+        def users(self, point):
+            return self.market(point).users
+
+    two = Two(prior.scenario, prior.primitives)
+    found = posterior(prior.scenario, live=40, printed=printed / unit, prior=two)
+    assert found.best == pytest.approx(truth[[0, 3]], rel=0.03)
     low, high = np.quantile(found.samples[:, 0], [0.005, 0.995])
     assert low <= truth[0] <= high
-    assert np.abs(residuals(prior, found.best, printed / unit)).max() < 3
+    assert np.abs(residuals(two, found.best, printed / unit)).max() < 3
     far = truth.copy()
     far[0] *= 1.2
     assert np.abs(residuals(prior, far, printed / unit)).max() > 10  # the table does see it
@@ -148,6 +185,8 @@ def _of(reading, rule):
 
 def test_every_reading_is_counted(monkeypatch):
     """`held` looks up the right parts: made-up frames in which only one variant holds a claim."""
+    for rule in ("ct_belief", "mc_belief", "gsmc_belief", "gsmc_quotas", "gsmc_unit"):
+        monkeypatch.setitem(EVERY, f"mechanism.{rule}", EVERY[f"mechanism.{rule}"][:1])
     made = {}
     for variant in variants(Reading("as_published"), 1):
         good = variant.mechanism != "mixed" or variant.values == ("local", "floor")
@@ -157,6 +196,7 @@ def test_every_reading_is_counted(monkeypatch):
         made[variant] = [{"cell": ["as_published", "users", 90.0, 1], "rows": [row]}]
     found = held(made, Reading("as_published"))
     local = (found["mechanism.design"] == "local") & (found["users.rounding"] == "floor")
+    assert len(found) == 8
     assert (found["holds"] == np.where(local, 2, 0)).all()  # both gains at 90 users
 
 
@@ -221,6 +261,10 @@ def test_the_command_leaves_tables_figures_and_findings(tmp_path, capsys, monkey
                "welfare_usd_per_s": 1.0, "converged": True}  # fmt: skip
         return [{"cell": ["as_published", "users", 90.0, 1], "rows": [row]}]
 
+    def counted(answers, reading, workers):
+        return pd.DataFrame(every_reading()).assign(holds=7, in_sample_holds=0)
+
+    monkeypatch.setattr(report, "held", counted)
     monkeypatch.setattr(report, "compute", made_up)
     monkeypatch.setattr(cell_store, "processors", lambda: 1)
     out = tmp_path / "out"
@@ -229,7 +273,7 @@ def test_the_command_leaves_tables_figures_and_findings(tmp_path, capsys, monkey
     evidence = {row["reading"]: row["probability"] for row in told["evidence"]}
     assert sum(evidence.values()) == pytest.approx(1.0)
     assert max(evidence, key=evidence.get) == "ours"  # the shortest name
-    assert told["rules"]["readings_by_claims_held"] == {"0": 768}
+    assert told["rules"]["readings_by_claims_held"] == {"7": 768}
     for name in ("identified.png", "rules.png", "findings.md", "report.html", "rules.csv"):
         assert (out / name).stat().st_size > 100
     assert invoke(["report", str(out), "--json"]) == 0

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from math import log
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -165,3 +166,20 @@ def test_the_command_prints_them_and_refuses_what_it_does_not_use(capsys, tmp_pa
         assert said.startswith(f"{more[0]}: is not used with --contradictions")
         assert said.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_page_says_what_the_arguments_find():
+    page = (Path(__file__).resolve().parents[3] / "docs/the_paper_claim_by_claim.md").read_text()
+    numbers = {a.name: a.numbers for a in contradictions()}
+    market, cost = numbers["default_market"], numbers["violation_cost"]
+    mc, thirty = numbers["mc_at_90_users"], numbers["thirty_users"]
+    for text in (
+        f"least {market['operator utility, at least']:.3f} USD/s and at most "
+        f"{market['operator utility, at most']:.3f}",
+        f"at least {cost['at_one_and_half_at_least']:.2f} where",
+        f"at most {100 * mc['gain_at_most']:.0f} % behind",
+        f"at least {100 * mc['gain_printed_at_least']:.1f} % is printed",
+        f"what {thirty['users_served']:.1f} of 150 do",
+        f"{numbers['table_i']['ratio_low']:.2f} to {numbers['table_i']['ratio_high']:.2f} to 1",
+    ):
+        assert text in page.replace("\n  ", " ").replace("\n   ", " "), text

@@ -1,6 +1,7 @@
 """The reproduction's cells: what they compute, that they are kept, what decides nothing."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -316,3 +317,10 @@ def test_what_is_said_of_the_readings(tmp_path):
     assert stands.loc["as_published", "table_error"] <= 0.004
     assert held["wrong"] <= 18
     assert stands.loc["wrong", "table_error"] > 0.02
+    page = (Path(__file__).resolve().parents[3] / "docs/the_paper_claim_by_claim.md").read_text()
+    for name, row in stands.drop(index="wrong").iterrows():
+        told = (
+            f"| {name} | {row['holds']} / {row['direction_only']} / {row['does_not_hold']} of "
+            f"{row['claims']} | {row['expected_in_a_draw']:.1f} | {row['table_error']:.4f} |"
+        )
+        assert told in page
