@@ -10,13 +10,13 @@ import numpy as np
 
 from airan_market.sim.arrays import IntArray
 from airan_market.sim.engines.capacity import CapacityChanges
-from airan_market.sim.engines.kernel import Changes, Queue, StationArrays, TaskArrays, play_tandem
+from airan_market.sim.engines.kernel import Changes, Columns, Queue, play_tandem
 from airan_market.sim.processors import processors
 from airan_market.sim.threads import threads
 from airan_market.sim.trace import State, Trace
 from airan_market.sim.workload import STAGES, TaskColumns, Workload
 
-CHUNK = 8192  # arrivals whose rows stay in the cache while the stages are played
+CHUNK = 4096  # arrivals whose rows stay in the cache while the stages are played
 
 
 def run_compiled(
@@ -70,31 +70,25 @@ class _Span:
         self.rows = len(state) + len(workload)
         self.types = int(self.columns["type"].max(initial=0)) + 1
         self.servers = state.servers.copy()
-        self.due_s = np.full(self.rows, np.nan)
         self.tasks = self._tasks(state)
 
-    def _tasks(self, state: State) -> TaskArrays:
+    def _tasks(self, state: State) -> Columns:
         """Return the columns that the kernel works on, as they are at the start of the span."""
         carried = len(state)
         end_s = np.empty((self.rows, len(STAGES)))  # the kernel fills it as tasks come
         end_s[:carried] = state.stage_end_s
         preemptions = np.zeros((self.rows, len(STAGES)), dtype=np.int64)
         preemptions[:carried] = state.preemptions
-        remaining_s = np.empty(self.rows)  # read only of tasks that wait
-        remaining_s[:carried] = state.remaining_s
-        rings = len(self.servers) * len(STAGES) * self.types
-        closed = np.empty(self.rows + rings, dtype=np.int32)
-        closed[self.rows :] = np.arange(self.rows, self.rows + rings)  # rings of nobody yet
+        remaining_s, due_s = np.full(self.rows, np.nan), np.full(self.rows, np.nan)
+        remaining_s[:carried], due_s[:carried] = state.remaining_s, state.due_s
         service_s = np.ascontiguousarray(self.columns["service_s"]).view()
         service_s.setflags(write=False)  # as columns are: one kind of array, compiled for once
-        return TaskArrays(
+        return Columns(
             number=self.columns["task"],
             type=self.columns["type"].astype(np.int32),
             service_s=service_s,
             remaining_s=remaining_s,
-            before=closed,
-            after=closed.copy(),
-            server=np.empty(self.rows, dtype=np.int32),
+            due_s=due_s,
             end_s=end_s,
             preemptions=preemptions,
         )
@@ -114,31 +108,20 @@ class _Span:
         carried = self._carried_rows(operator)
         arrivals = self._arrivals(operator)
         changes = [self._changes(operator, stage) for stage in range(len(STAGES))]
-        first_ring = self.rows + operator * len(STAGES) * self.types
-        stations = tuple(
-            _station(
-                int(self.servers[operator, stage]),
-                change.servers,
-                first_ring + stage * self.types + np.arange(self.types),
-            )
-            for stage, change in enumerate(changes)
-        )
-        room = carried.size + arrivals.row.size
+        servers = self.servers[operator].astype(np.int64)
         play_tandem(
             self.tasks,
-            stations,
-            first_ring,
+            self.types,
+            servers,
             carried.astype(np.int32),
             self.carried.stage[carried],
-            self.carried.due_s[carried],
             arrivals,
             tuple(changes),
+            float(self.carried.clock_s),
             float(until_s),
             chunk,
-            (_buffer(room), _buffer(room)),
         )
-        for stage, station in enumerate(stations):
-            self._read_out(operator, stage, station)
+        self.servers[operator] = servers
 
     def _carried_rows(self, operator: int) -> IntArray:
         """Rows of the tasks under way at an operator, by station in order of priority."""
@@ -159,12 +142,6 @@ class _Span:
         here = (changes.operator == operator) & (changes.stage == stage)
         return Changes(changes.time_s[here], changes.servers[here])
 
-    def _read_out(self, operator: int, stage: int, station: StationArrays) -> None:
-        self.servers[operator, stage] = station.count[1]
-        ends_s = station.due_s[station.row.size :]
-        busy = np.isfinite(ends_s)
-        self.due_s[station.row[busy]] = ends_s[busy]
-
     def trace(self) -> Trace:
         """Return the tasks that left the downlink."""
         rows = self._by_task(~np.isnan(self.tasks.end_s[:, -1]))
@@ -177,7 +154,7 @@ class _Span:
     def state(self, until_s: float) -> State:
         """Return the tasks that are still under way."""
         rows = self._by_task(np.isnan(self.tasks.end_s[:, -1]))
-        end_s, due_s = self.tasks.end_s[rows], self.due_s[rows]
+        end_s, due_s = self.tasks.end_s[rows], self.tasks.due_s[rows]
         stage = (~np.isnan(end_s)).sum(axis=1)
         came_s = np.column_stack([self.columns["arrival_s"][rows], end_s])
         in_service = ~np.isnan(due_s)
@@ -205,27 +182,3 @@ class _Span:
             return rows[np.argsort(number, kind="stable")]
         whole = rows.size == self.rows
         return slice(None) if whole else rows
-
-
-def _station(servers: int, changes: IntArray, rings: IntArray) -> StationArrays:
-    """Return an empty station with room for the most servers that it will have."""
-    leaves = 2
-    while leaves < max(servers, int(changes.max(initial=0))):
-        leaves *= 2
-    due_s = np.full(2 * leaves, np.inf)
-    winner = np.arange(2 * leaves, dtype=np.int32) - leaves
-    for node in reversed(range(leaves)):
-        winner[node] = winner[2 * node]  # a tie of free servers; entry 0 is not used
-    return StationArrays(
-        key=due_s.view(np.int64),
-        due_s=due_s,
-        winner=winner,
-        row=np.zeros(leaves, dtype=np.int32),
-        free=np.arange(leaves, dtype=np.int32)[::-1].copy(),
-        count=np.array([0, servers, 0, leaves], dtype=np.int64),
-        last=rings.astype(np.int32),
-    )
-
-
-def _buffer(room: int) -> Queue:
-    return Queue(np.empty(room, dtype=np.int32), np.empty(room))

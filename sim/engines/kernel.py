@@ -1,19 +1,26 @@
 """The hot loop of the compiled engine: the tandem of one operator, station after station.
 
 Stages are feed-forward, so no global event list is needed: over a chunk of a few thousand arrivals
-the uplink is played first, its departures feed the GPU, and those the downlink, while the rows of
-the chunk are still in the cache. Three structures make an event cheap:
+the uplink is played first, its departures feed the GPU, and those the downlink, while the chunk is
+still in the cache. At a station the idea is this:
 
-- a *winner tree* over the servers' ends of service. They are compared as integers: the bits of
-  floating point numbers that are at least 0 have the order of the numbers.
-- a *ring* per type, a doubly linked list in order of arrival closed by one entry of its own. What
-  is in service of a type is the front part of its ring, so `last`, the last task in service (or the
-  closing entry), says who is interrupted, who is resumed next, and whether anybody serves or waits.
-- a stack of free servers.
+*While fewer tasks than servers are present nobody waits and nobody is interrupted.* So a task leaves
+at its arrival plus its service, and all these times of a chunk are written down and sorted before
+anything is played. The k-th departure of that list and the (k + c)-th arrival say, in one comparison,
+whether an arrival finds all c servers busy: the first that does opens a *full period*. Up to there
+the sorted list is what happens, and nothing else is done.
 
-Whatever indexes an array is an unsigned integer: Numba then leaves out the test for negative
-indices. The order of events is that of `sim.engines.simpy_engine`, to the bit; what is a `Station`
-and a `Task` there is a row of arrays here.
+*Only full periods are played event by event*, on the same list. An arrival that has to wait, and a
+task that is interrupted, leave a stale entry there: their `due_s` is no longer what the entry says.
+A task that starts again moves its old entry to its new place, mostly a few places to the right. What
+is in service is one linked stack per type, from which departures are not removed: who has left is
+seen by `due_s` when somebody looks. What waits is one linked list per type. Neither is touched
+outside of full periods; a period begins by entering the tasks that have come since the last.
+
+Tasks of a station are numbered in a chunk from 0: those from before first, by type in order of
+arrival, then those that come, in order of arrival. The order of events is that of
+`sim.engines.simpy_engine`, to the bit. Whatever indexes an array is an unsigned integer: Numba then
+leaves out the test for negative indices.
 """
 
 from typing import Any, NamedTuple
@@ -22,39 +29,30 @@ import numpy as np
 from numba import njit
 
 Index = np.uint64
-ZERO, ONE = Index(0), Index(1)
 NEVER = np.inf
-BUSY, SERVERS, WAITING, FREE = (Index(i) for i in range(4))  # entries of `StationArrays.count`
+NOBODY = -1
+LEFT = -1.0  # `due_s` of a task that has left in a full period
+# place of the entry of a task in the list of departures: it was passed, so that one before the next
+# is free; or there never was one
+PASSED, NONE = -1, -2
+LOOK = 16  # arrivals that are compared at once
+MOST_BUCKETS = 1 << 15
 
 
-class TaskArrays(NamedTuple):
-    """Columns of the tasks of all operators, one row a task; every station works on the same."""
+class Columns(NamedTuple):
+    """Columns of the tasks of all operators, one row a task."""
 
     number: Any  # int64 (n,)
     type: Any  # int32 (n,)
     service_s: Any  # float64 (n, 3)
-    remaining_s: Any  # float64 (n,), of a task that waits
-    before: Any  # int32 (n + rings,): neighbours in the ring, rows n and up close the rings
-    after: Any
-    server: Any  # int32 (n,), of a task in service
+    remaining_s: Any  # float64 (n,), of a task that waits in the end
+    due_s: Any  # float64 (n,), of a task in service in the end
     end_s: Any  # float64 (n, 3)
     preemptions: Any  # int64 (n, 3)
 
 
-class StationArrays(NamedTuple):
-    """State of one station with room for P servers, P a power of two."""
-
-    key: Any  # int64 (2P,): the winner tree; entry 1 wins, P and up are the servers' own ends
-    due_s: Any  # float64 (2P,): the same memory
-    winner: Any  # int32 (2P,): whose end of service it is
-    row: Any  # int32 (P,): the task that a server serves
-    free: Any  # int32 (P,): stack of free servers
-    count: Any  # int64 (4,): servers that are busy and in force, tasks that wait, free servers
-    last: Any  # int32 (N,): last task in service of each type
-
-
 class Queue(NamedTuple):
-    """Tasks that come to a station, or leave it, in order of (time, number)."""
+    """Tasks that come to a station, in order of (time, number)."""
 
     row: Any  # int32
     time_s: Any  # float64
@@ -68,311 +66,497 @@ class Changes(NamedTuple):
 
 
 @njit
-def _bits(time_s):
-    """Give the bits of a time as an integer."""
-    return np.float64(time_s).view(np.int64)
+def _sort(due_s, tasks, start_s, horizon_s, list_s, list_task, first, bucket, count):
+    """Write the times before the horizon to the list from `first` on, sorted; returns how many.
 
-
-@njit
-def _enter(key, winner, leaves, server, end_of_service):
-    """Have a free server get an end of service: climb the tree only as long as it wins."""
-    node = leaves + server
-    key[node] = end_of_service
-    node >>= ONE
-    while node > ZERO and end_of_service < key[node]:
-        key[node] = end_of_service
-        winner[node] = server
-        node >>= ONE
-
-
-@njit
-def _replay(key, winner, leaves, server, end_of_service):
-    """Have a server get another end of service: replay its path to the root, without branches."""
-    node = leaves + server
-    key[node] = end_of_service
-    while node > ONE:
-        rival = key[node ^ ONE]
-        rival_server = Index(winner[node ^ ONE])
-        rival_wins = rival < end_of_service
-        end_of_service = rival if rival_wins else end_of_service
-        server = rival_server if rival_wins else server
-        node >>= ONE
-        key[node] = end_of_service
-        winner[node] = server
-
-
-@njit
-def _join(before, after, ring, row):
-    """A new task joins its ring at the end."""
-    tail = Index(before[ring])
-    after[tail] = row
-    before[row] = tail
-    after[row] = ring
-    before[ring] = row
-
-
-@njit
-def _leave(before, after, row):
-    """A task leaves its ring; returns the one before it."""
-    ahead, behind = Index(before[row]), Index(after[row])
-    after[ahead] = behind
-    before[behind] = ahead
-    return ahead
-
-
-@njit
-def _first_waiting(after, last, rings):
-    """Type and row of the waiting task that is first in the order of priority."""
-    type_ = ZERO
-    row = Index(after[Index(last[type_])])
-    while row == rings + type_:  # nobody of this type waits
-        type_ += ONE
-        row = Index(after[Index(last[type_])])
-    return type_, row
-
-
-@njit
-def _lowest_in_service(last, rings, above):
-    """Lowest type in service that is below type `above`, or `above`."""
-    type_ = Index(last.size) - ONE
-    while type_ > above and Index(last[type_]) == rings + type_:
-        type_ -= ONE
-    return type_
-
-
-@njit
-def _interrupt_last(tasks, station, stage, type_, now_s):
-    """Take the last task of a type out of service; returns its server."""
-    row = Index(station.last[type_])
-    server = Index(tasks.server[row])
-    station.last[type_] = tasks.before[row]
-    tasks.remaining_s[row] = station.due_s[Index(station.row.size) + server] - now_s
-    tasks.preemptions[row, stage] += 1
-    return server
-
-
-@njit
-def _record(departures_row, departures_s, left, number, row, time_s):
-    """Write down a departure; departures of one instant are kept in the order of their numbers."""
-    place = left
-    while (
-        place > 0
-        and departures_s[Index(place - 1)] == time_s
-        and number[Index(departures_row[Index(place - 1)])] > number[row]
-    ):
-        departures_row[Index(place)] = departures_row[Index(place - 1)]
-        departures_s[Index(place)] = time_s
-        place -= 1
-    departures_row[Index(place)] = row
-    departures_s[Index(place)] = time_s
-
-
-@njit
-def _advance(
-    tasks, station, stage, rings, queue, first, stop, left, departures, last_end_s, before_s
-):
-    """Play a station: ends of service up to and with `last_end_s`, arrivals before `before_s`.
-
-    `queue[first:stop]` are the arrivals, `departures[:left]` those written down so far. Returns
-    the new `first` and `left`.
+    Counting sort into buckets of equal width, then insertion: times are nearly uniform.
     """
-    before, after, type_of, server_of = tasks.before, tasks.after, tasks.type, tasks.server
-    service_s, remaining_s = tasks.service_s, tasks.remaining_s
-    key, due_s, winner, row_of = station.key, station.due_s, station.winner, station.row
-    free, last, leaves = station.free, station.last, Index(station.row.size)
-    busy, servers = station.count[BUSY], station.count[SERVERS]
-    waiting, idle = station.count[WAITING], station.count[FREE]
-    while True:
-        next_due_s = due_s[ONE]
-        arrival_s = queue.time_s[Index(first)] if first < stop else NEVER
-        if next_due_s <= arrival_s:
-            if next_due_s > last_end_s:
-                break
-            server = Index(winner[ONE])
-            row = Index(row_of[server])
-            type_ = Index(type_of[row])
-            tasks.end_s[row, stage] = next_due_s
-            ahead = _leave(before, after, row)
-            if Index(last[type_]) == row:
-                last[type_] = ahead
-            _record(departures.row, departures.time_s, left, tasks.number, row, next_due_s)
-            left += 1
-            if waiting > 0:
-                waiting -= 1
-                type_, row = _first_waiting(after, last, rings)
-                last[type_] = row
-                row_of[server] = row
-                server_of[row] = server
-                next_due_s += remaining_s[row]
-            else:
-                busy -= 1
-                free[Index(idle)] = server
-                idle += 1
-                next_due_s = NEVER
-            _replay(key, winner, leaves, server, _bits(next_due_s))
-            continue
-        if arrival_s >= before_s:
+    latest_s = start_s
+    for q in range(tasks):
+        latest_s = max(latest_s, due_s[q] if due_s[q] < horizon_s else start_s)
+    buckets = np.int64(256)
+    while buckets < 3 * tasks and buckets < MOST_BUCKETS:
+        buckets *= 2
+    for b in range(buckets + 1):
+        count[b] = 0
+    scale = buckets / (latest_s - start_s) if latest_s > start_s else 0.0
+    last, beyond = np.float64(buckets - 1), np.float64(buckets)
+    for q in range(tasks):
+        place = min((due_s[q] - start_s) * scale, last)
+        bucket[q] = np.int32(place if due_s[q] < horizon_s else beyond)
+    for q in range(tasks):
+        count[Index(bucket[q])] += 1
+    end = np.int32(first)
+    for b in range(buckets):
+        size = count[b]
+        count[b] = end
+        end += size
+    count[buckets] = end  # those beyond the horizon lie behind the list, and are forgotten
+    for q in range(tasks):
+        b = Index(bucket[q])
+        place = count[b]
+        count[b] = place + 1
+        list_s[Index(place)] = due_s[q]
+        list_task[Index(place)] = q
+    for k in range(first + 1, np.int64(end)):
+        time_s, task = list_s[Index(k)], list_task[Index(k)]
+        while k > first and list_s[Index(k - 1)] > time_s:
+            list_s[Index(k)] = list_s[Index(k - 1)]
+            list_task[Index(k)] = list_task[Index(k - 1)]
+            k -= 1
+        list_s[Index(k)] = time_s
+        list_task[Index(k)] = task
+    return np.int64(end) - first
+
+
+@njit
+def _first_full(list_s, time_s, arrival, stop, offset):
+    """First arrival that comes before the departure that it needs, or `stop`."""
+    while arrival + LOOK <= stop:
+        late = 0
+        for m in range(LOOK):
+            late += list_s[Index(arrival + offset + m)] > time_s[Index(arrival + m)]
+        if late:
             break
-        row = Index(queue.row[Index(first)])
-        first += 1
-        type_ = Index(type_of[row])
-        _join(before, after, rings + type_, row)
-        if busy < servers:
-            busy += 1
-            idle -= 1
-            server = Index(free[Index(idle)])
-            last[type_] = row
-            row_of[server] = row
-            server_of[row] = server
-            _enter(key, winner, leaves, server, _bits(arrival_s + service_s[row, stage]))
-            continue
-        waiting += 1
-        lowest = _lowest_in_service(last, rings, type_)
-        if lowest > type_:
-            server = _interrupt_last(tasks, station, stage, lowest, arrival_s)
-            last[type_] = row
-            row_of[server] = row
-            server_of[row] = server
-            _replay(key, winner, leaves, server, _bits(arrival_s + service_s[row, stage]))
+        arrival += LOOK
+    while arrival < stop and list_s[Index(arrival + offset)] <= time_s[Index(arrival)]:
+        arrival += 1
+    return arrival
+
+
+@njit
+def _copy(list_s, list_task, source, target, size):
+    """Move departures forward in the list, to those that have happened."""
+    if source != target:
+        for m in range(size):
+            list_s[Index(target + m)] = list_s[Index(source + m)]
+            list_task[Index(target + m)] = list_task[Index(source + m)]
+
+
+@njit
+def _note_places(next_, end, old, due_s, list_task, place, serving, first_waiting):
+    """First full period of a chunk: where every entry stands; nobody serves or waits yet."""
+    for q in range(old):
+        place[Index(q)] = NONE if due_s[Index(q)] < NEVER else PASSED
+    for k in range(next_, end):
+        place[Index(list_task[Index(k)])] = k
+    for type_ in range(serving.size):
+        serving[Index(type_)] = NOBODY
+        first_waiting[Index(type_)] = NOBODY
+
+
+@njit
+def _serve(task, type_, serving, link):
+    """Put a task on the stack of those of its type in service."""
+    link[Index(task)] = serving[type_]
+    serving[type_] = task
+
+
+@njit
+def _wait(task, type_, first_waiting, last_waiting, link):
+    """Put a task behind those of its type that wait."""
+    if first_waiting[type_] == NOBODY:
+        first_waiting[type_] = task
+    else:
+        link[Index(last_waiting[type_])] = task
+    last_waiting[type_] = task
+    link[Index(task)] = NOBODY
+
+
+@njit
+def _last_in_service(after_s, due_s, serving, link):
+    """Lowest type in service and its last task; who has left by `after_s` leaves the stacks here."""
+    type_, task = np.int64(serving.size - 1), np.int64(NOBODY)
+    while type_ >= 0:
+        task = np.int64(serving[Index(type_)])
+        while task != NOBODY and due_s[Index(task)] <= after_s:
+            task = np.int64(link[Index(task)])
+        serving[Index(type_)] = task
+        if task != NOBODY:
+            break
+        type_ -= 1
+    return type_, task
+
+
+@njit
+def _interrupt(
+    task, type_, now_s, horizon_s, row, stage, due_s, remaining_s, preemptions, place,
+    serving, first_waiting, last_waiting, link,
+):  # fmt: skip
+    """Take the last task of a type out of service: of its type it is the first that waits."""
+    serving[Index(type_)] = link[Index(task)]
+    behind = first_waiting[Index(type_)]
+    link[Index(task)] = behind
+    first_waiting[Index(type_)] = task
+    if behind == NOBODY:
+        last_waiting[Index(type_)] = task
+    if due_s[Index(task)] >= horizon_s:
+        place[Index(task)] = NONE
+    remaining_s[Index(task)] = due_s[Index(task)] - now_s
+    due_s[Index(task)] = NEVER
+    preemptions[Index(row[Index(task)]), Index(stage)] += 1
+
+
+@njit
+def _shift_right(list_s, list_task, place, k, next_, time_s):
+    """Make room before place k for a time: entries that are later move one place to the right."""
+    while k > next_ and list_s[Index(k - 1)] > time_s:
+        task = list_task[Index(k - 1)]
+        list_s[Index(k)] = list_s[Index(k - 1)]
+        list_task[Index(k)] = task
+        place[Index(task)] = k
+        k -= 1
+    return k
+
+
+@njit
+def _shift_left(list_s, list_task, place, k, time_s):
+    """Fill place k: entries behind it that are earlier than a time move one place to the left."""
+    while list_s[Index(k + 1)] < time_s:  # the entry at the end is infinite
+        task = list_task[Index(k + 1)]
+        list_s[Index(k)] = list_s[Index(k + 1)]
+        list_task[Index(k)] = task
+        place[Index(task)] = k
+        k += 1
+    return k
+
+
+@njit
+def _enlist(task, time_s, next_, end, horizon_s, list_s, list_task, place):
+    """Give a task that starts again its place in the list; returns its next entry, and its end."""
+    k = np.int64(place[Index(task)])
+    if k >= 0:  # the old entry is still ahead
+        if time_s >= horizon_s:
+            _shift_right(list_s, list_task, place, k, next_, -NEVER)
+            return next_ + 1, end
+        if k > next_ and list_s[Index(k - 1)] > time_s:  # earlier, by rounding
+            k = _shift_right(list_s, list_task, place, k, next_, time_s)
         else:
-            remaining_s[row] = service_s[row, stage]
-    station.count[BUSY], station.count[WAITING], station.count[FREE] = busy, waiting, idle
-    return first, left
+            k = _shift_left(list_s, list_task, place, k, time_s)
+    elif time_s >= horizon_s:
+        return next_, end
+    elif k == PASSED:
+        next_ -= 1
+        k = _shift_left(list_s, list_task, place, next_, time_s)
+    else:
+        list_s[Index(end + 1)] = NEVER
+        k = _shift_right(list_s, list_task, place, end, next_, time_s)
+        end += 1
+    list_s[Index(k)] = time_s
+    list_task[Index(k)] = task
+    place[Index(task)] = k
+    return next_, end
 
 
 @njit
-def _begin(tasks, station, row, due_s):
-    """Have a free server serve a task until `due_s`."""
-    count = station.count
-    count[BUSY] += 1
-    count[FREE] -= 1
-    server = Index(station.free[Index(count[FREE])])
-    station.row[server] = row
-    tasks.server[row] = server
-    _enter(station.key, station.winner, Index(station.row.size), server, _bits(due_s))
+def _resume(
+    now_s, next_, end, horizon_s, due_s, remaining_s, list_s, list_task, place,
+    serving, first_waiting, link,
+):  # fmt: skip
+    """Start the first task that waits, in the order of priority."""
+    type_ = Index(0)
+    while first_waiting[type_] == NOBODY:
+        type_ += Index(1)
+    task = np.int64(first_waiting[type_])
+    first_waiting[type_] = link[Index(task)]
+    _serve(task, type_, serving, link)
+    due_s[Index(task)] = now_s + remaining_s[Index(task)]
+    return _enlist(task, due_s[Index(task)], next_, end, horizon_s, list_s, list_task, place)
 
 
 @njit
-def _set_servers(tasks, station, stage, rings, servers, now_s):
-    """Change the number of servers: idle ones leave first, then those of the last tasks."""
-    count, leaves = station.count, Index(station.row.size)
-    count[SERVERS] = servers
-    while count[BUSY] > servers:
-        lowest = _lowest_in_service(station.last, rings, ZERO)
-        server = _interrupt_last(tasks, station, stage, lowest, now_s)
-        _replay(station.key, station.winner, leaves, server, _bits(NEVER))
-        station.free[Index(count[FREE])] = server
-        count[FREE] += 1
-        count[BUSY] -= 1
-        count[WAITING] += 1
-    while count[WAITING] > 0 and count[BUSY] < servers:
-        count[WAITING] -= 1
-        type_, row = _first_waiting(tasks.after, station.last, rings)
-        station.last[type_] = row
-        _begin(tasks, station, row, now_s + tasks.remaining_s[row])
+def _play_station(
+    stage, servers, old, waiting, tasks, start_s, horizon_s, changes, change,
+    row, time_s, due_s, remaining_s, link, serving, first_waiting, last_waiting,
+    list_s, list_task, place, bucket, count, type_of, service_s, preemptions,
+):  # fmt: skip
+    """Play a station over a chunk; the front of the list then has its departures in order of time.
 
-
-@njit
-def _play(tasks, station, stage, rings, queue, first, stop, departures, changes, change, horizon_s):
-    """Play a station up to `horizon_s` and not with it, its capacity changes on the way.
-
-    Returns how far arrivals and changes were taken, and the number of departures.
+    Of `tasks`, `old` are from before, `waiting` of which wait. Returns how many have left, are
+    present and wait, the servers in force, and how far the changes were taken.
     """
-    left = 0
+    at_once = 0
+    for q in range(old, tasks):
+        at_once += due_s[q] <= time_s[q]
+    # who needs no time may leave before the list knows that it has come
+    plainly = at_once == 0
+    next_ = np.int64(waiting)  # room for those who wait, who have no entry
+    end = next_ + _sort(due_s, tasks, start_s, horizon_s, list_s, list_task, next_, bucket, count)
+    list_s[Index(end)] = NEVER
+    arrival, left, present, entered = old, 0, old, 0
+    noted = False
+    after_s = LEFT
     while True:
         changing = change < changes.time_s.size and changes.time_s[change] < horizon_s
-        before_s = changes.time_s[change] if changing else horizon_s
-        # ends of service of its instant come before a change, and are beyond the horizon
-        last_end_s = before_s if changing else np.nextafter(horizon_s, -1.0)
-        first, left = _advance(
-            tasks, station, stage, rings, queue, first, stop, left, departures, last_end_s, before_s
-        )
+        bound_s, stop = horizon_s, tasks
+        if changing:
+            bound_s, stop = changes.time_s[change], arrival
+            while stop < tasks and time_s[Index(stop)] < bound_s:
+                stop += 1
+        full = True
+        if waiting == 0 and plainly:
+            offset = next_ + present - servers - arrival
+            begin = max(arrival, arrival + servers - present)  # who finds a free server for sure
+            limit = min(stop, end - offset)
+            found = begin
+            if begin < limit:
+                found = _first_full(list_s, time_s, begin, limit, offset)
+            if found < stop:
+                gone = max(0, present + (found - arrival) - servers)
+                _copy(list_s, list_task, next_, left, gone)
+                present += found - arrival - gone
+                arrival = found
+                after_s = time_s[Index(arrival)]
+            else:
+                present += stop - arrival
+                arrival = stop
+                gone = end - next_
+                if changing:
+                    gone = 0
+                    while list_s[Index(next_ + gone)] <= bound_s:
+                        gone += 1
+                _copy(list_s, list_task, next_, left, gone)
+                present -= gone
+                after_s = bound_s
+                full = False
+            left += gone
+            next_ += gone
+            if not (full or changing):
+                return left, present, 0, servers, change
+        if full or present > changes.servers[change]:
+            if not noted:
+                _note_places(next_, end, old, due_s, list_task, place, serving, first_waiting)
+                noted = True
+            while entered < arrival:  # gone or not
+                type_ = Index(type_of[Index(row[Index(entered)])])
+                if entered < old and due_s[Index(entered)] == NEVER:
+                    _wait(entered, type_, first_waiting, last_waiting, link)
+                else:
+                    _serve(entered, type_, serving, link)
+                entered += 1
+        once = full
+        while once or (full and (waiting > 0 or not plainly)):
+            once = False
+            task = Index(list_task[Index(next_)])
+            due = list_s[Index(next_)]
+            while due < NEVER and due_s[task] != due:  # stale
+                place[task] = PASSED
+                next_ += 1
+                task = Index(list_task[Index(next_)])
+                due = list_s[Index(next_)]
+            come_s = time_s[Index(arrival)] if arrival < stop else NEVER
+            if due <= come_s and due < NEVER and (plainly or task < Index(arrival)):
+                if due > bound_s:
+                    break
+                list_s[Index(left)] = due
+                list_task[Index(left)] = task
+                left += 1
+                next_ += 1
+                present -= 1
+                due_s[task] = LEFT
+                if waiting > 0:
+                    waiting -= 1
+                    next_, end = _resume(
+                        due, next_, end, horizon_s, due_s, remaining_s, list_s, list_task,
+                        place, serving, first_waiting, link,
+                    )  # fmt: skip
+                continue
+            if come_s == NEVER:
+                break
+            r = Index(row[Index(arrival)])
+            type_ = Index(type_of[r])
+            if present - waiting < servers:
+                _serve(arrival, type_, serving, link)
+            else:
+                waiting += 1
+                low, last = _last_in_service(after_s, due_s, serving, link)
+                if low > np.int64(type_):
+                    _interrupt(
+                        last, low, come_s, horizon_s, row, stage, due_s, remaining_s, preemptions,
+                        place, serving, first_waiting, last_waiting, link,
+                    )  # fmt: skip
+                    _serve(arrival, type_, serving, link)
+                else:
+                    _wait(arrival, type_, first_waiting, last_waiting, link)
+                    remaining_s[Index(arrival)] = service_s[r, Index(stage)]
+                    if due_s[Index(arrival)] >= horizon_s:
+                        place[Index(arrival)] = NONE
+                    due_s[Index(arrival)] = NEVER
+            present += 1
+            arrival += 1
+            entered = arrival
+        if full and waiting == 0 and plainly:
+            continue
         if not changing:
-            return first, change, left
-        servers = changes.servers[change]
-        _set_servers(tasks, station, stage, rings, servers, before_s)
+            return left, present, waiting, servers, change
+        servers = changes.servers[change]  # nothing more comes or leaves before it
         change += 1
+        while present - waiting > servers:
+            low, last = _last_in_service(after_s, due_s, serving, link)
+            _interrupt(
+                last, low, bound_s, horizon_s, row, stage, due_s, remaining_s, preemptions,
+                place, serving, first_waiting, last_waiting, link,
+            )  # fmt: skip
+            waiting += 1
+        while waiting > 0 and present - waiting < servers:
+            waiting -= 1
+            next_, end = _resume(
+                bound_s, next_, end, horizon_s, due_s, remaining_s, list_s, list_task,
+                place, serving, first_waiting, link,
+            )  # fmt: skip
 
 
 @njit
-def _carry_over(tasks, stations, rings, rows, stage_of, due_s):
-    """Put the tasks of a state where they were; rows are in their order of priority."""
-    for i in range(rows.size):
-        row, stage = Index(rows[i]), stage_of[i]
-        station = stations[stage]
-        type_ = Index(tasks.type[row])
-        ring = Index(rings + stage * station.last.size) + type_
-        _join(tasks.before, tasks.after, ring, row)
-        if np.isnan(due_s[i]):
-            station.count[WAITING] += 1
-        else:
-            station.last[type_] = row
-            _begin(tasks, station, row, due_s[i])
+def _order_ties(list_s, list_task, left, row, number):
+    """Departures of one instant in the order of the numbers of their tasks."""
+    ties = 0
+    for k in range(1, left):
+        ties += list_s[Index(k)] == list_s[Index(k - 1)]
+    if ties == 0:
+        return
+    for k in range(1, left):
+        time_s, task = list_s[Index(k)], list_task[Index(k)]
+        own = number[Index(row[Index(task)])]
+        while (
+            k > 0
+            and list_s[Index(k - 1)] == time_s
+            and number[Index(row[Index(list_task[Index(k - 1)])])] > own
+        ):
+            list_task[Index(k)] = list_task[Index(k - 1)]
+            k -= 1
+        list_task[Index(k)] = task
+
+
+@njit
+def _keep(tasks, present, horizon_s, row, due_s, remaining_s):
+    """Move the tasks that are still here to the front, in order of arrival."""
+    begin, missing = tasks, present
+    while missing > 0:
+        begin -= 1
+        missing -= due_s[Index(begin)] >= horizon_s
+    kept = 0
+    for q in range(begin, tasks):
+        stays = due_s[Index(q)] >= horizon_s
+        row[Index(kept)] = row[Index(q)]
+        remaining_s[Index(kept)] = remaining_s[Index(q)]
+        due_s[Index(kept)] = due_s[Index(q)]
+        kept += stays
+
+
+@njit
+def _grown(old, size):
+    """Copy of an array (3, old) with room for more."""
+    new = np.empty((3, size), old.dtype)
+    new[:, : old.shape[1]] = old
+    return new
 
 
 @njit(nogil=True, cache=True)
 def play_tandem(
-    tasks,
-    stations,
-    rings,
-    carried,
-    carried_stage,
-    carried_due_s,
-    arrivals,
-    changes,
-    until_s,
-    chunk,
-    buffers,
+    columns, types, servers, carried, carried_stage, arrivals, changes, start_s, until_s, chunk
 ):
-    """Play the three stations of one operator until `until_s`; what happens is left in `tasks`.
+    """Play the three stations of one operator; what happens is left in `columns` and `servers`.
 
     Parameters
     ----------
-    tasks : TaskArrays
-    stations, changes : tuples of three StationArrays and three Changes
-    rings : int
-        Row that closes the first ring; the rings of a stage follow each other, then the next stage.
-    carried, carried_stage, carried_due_s : array (k,)
-        Tasks under way at the start by (stage, type, arrival, number), and when their service ends
-        (NaN: they wait).
+    columns : Columns
+        `due_s` and `remaining_s` of tasks carried over: NaN in the one means that they wait.
+    types : int
+    servers : int64 (3,)
+        In force at the start, and then at the end.
+    carried, carried_stage : array (k,)
+        Rows of the tasks under way at the start by (stage, type, arrival, number).
     arrivals : Queue
         New tasks of this operator.
-    until_s : float
-        End of the span, which it does not contain.
+    changes : tuple of three Changes
+    start_s, until_s : float
+        The span, which does not contain its end.
     chunk : int
         Arrivals to a pass over the stages; no number that comes out depends on it.
-    buffers : tuple of two Queue
-        Room for the departures of a stage, as many as there are tasks.
     """
-    _carry_over(tasks, stations, rings, carried, carried_stage, carried_due_s)
-    queues = (arrivals, buffers[0], buffers[1], buffers[0])  # the last buffer is free again by then
-    types, total = stations[0].last.size, arrivals.row.size
-    change = np.zeros(3, np.int64)
+    total = arrivals.row.size
+    room = carried.size + min(chunk, total) + 64
+    rows = np.empty((3, room), np.uint32)
+    come_s, due_s, remaining_s = np.empty((3, room)), np.empty((3, room)), np.empty((3, room))
+    link, place = np.empty(room, np.int32), np.empty(room, np.int32)
+    bucket = np.empty(room, np.int32)
+    list_s, list_task = np.empty(3 * room), np.empty(3 * room, np.int32)
+    count = np.empty(MOST_BUCKETS + 1, np.int32)
+    serving, first_waiting = np.empty(types, np.int32), np.empty(types, np.int32)
+    last_waiting = np.empty(types, np.int32)
+    here, waiting, change = np.zeros(3, np.int64), np.zeros(3, np.int64), np.zeros(3, np.int64)
+    for q in range(carried.size):
+        stage, r = carried_stage[q], carried[q]
+        at = here[stage]
+        waits = np.isnan(columns.due_s[r])
+        rows[stage, at] = r
+        due_s[stage, at] = NEVER if waits else columns.due_s[r]
+        remaining_s[stage, at] = columns.remaining_s[r]
+        waiting[stage] += waits
+        here[stage] += 1
+        columns.due_s[r] = np.nan
     first = 0
     while True:
-        stop = min(first + chunk, total)
-        while stop < total and arrivals.time_s[stop] <= arrivals.time_s[first]:
+        # many that wait make sorting dear: the more there are, the longer the chunk
+        stop = min(first + max(chunk, waiting.sum()), total)
+        while first < stop < total and arrivals.time_s[stop] <= arrivals.time_s[first]:
             stop += 1  # a chunk of one instant would get nowhere
         horizon_s = arrivals.time_s[stop] if stop < total else until_s
-        for i in range(first, stop):
-            tasks.end_s[Index(arrivals.row[i])] = np.nan  # all three, until they are known
-        taken, come = first, stop
+        while stop > first and arrivals.time_s[stop - 1] >= horizon_s:
+            stop -= 1
+        need = here.sum() + stop - first + 64
+        if need > room:
+            room = 2 * need
+            rows, due_s = _grown(rows, room), _grown(due_s, room)
+            remaining_s = _grown(remaining_s, room)
+            come_s = np.empty((3, room))
+            link, place = np.empty(room, np.int32), np.empty(room, np.int32)
+            bucket = np.empty(room, np.int32)
+            list_s, list_task = np.empty(3 * room), np.empty(3 * room, np.int32)
+        tasks = here[0] + stop - first
+        for q in range(stop - first):
+            r = Index(arrivals.row[Index(first + q)])
+            at = Index(here[0] + q)
+            rows[0, at] = r
+            come_s[0, at] = arrivals.time_s[Index(first + q)]
+            due_s[0, at] = come_s[0, at] + columns.service_s[r, 0]
+            columns.end_s[r] = np.nan  # all three, until they are known
         for stage in range(3):
-            taken, change[stage], left = _play(
-                tasks,
-                stations[stage],
-                Index(stage),
-                Index(rings + stage * types),
-                queues[stage],
-                taken,
-                come,
-                queues[stage + 1],
-                changes[stage],
-                change[stage],
-                horizon_s,
-            )
-            if stage == 0:
-                first = taken
-            taken, come = 0, left
+            left, here[stage], waiting[stage], servers[stage], change[stage] = _play_station(
+                stage, servers[stage], here[stage], waiting[stage], tasks, start_s, horizon_s,
+                changes[stage], change[stage], rows[stage], come_s[stage], due_s[stage],
+                remaining_s[stage], link, serving, first_waiting, last_waiting, list_s, list_task,
+                place, bucket, count, columns.type, columns.service_s, columns.preemptions,
+            )  # fmt: skip
+            _order_ties(list_s, list_task, left, rows[stage], columns.number)
+            _hand_on(columns, stage, left, list_s, list_task, rows, come_s, due_s, here)
+            _keep(tasks, here[stage], horizon_s, rows[stage], due_s[stage], remaining_s[stage])
+            tasks = left + here[min(stage + 1, 2)]
+        first, start_s = stop, horizon_s
         if stop == total and horizon_s == until_s:
-            return
+            break
+    for stage in range(3):
+        for q in range(here[stage]):
+            r = rows[stage, q]
+            if due_s[stage, q] < NEVER:
+                columns.due_s[r] = due_s[stage, q]
+            else:
+                columns.remaining_s[r] = remaining_s[stage, q]
+
+
+@njit
+def _hand_on(columns, stage, left, list_s, list_task, rows, come_s, due_s, here):
+    """Write down the departures of a stage, and have the tasks come to the next."""
+    row = rows[stage]
+    if stage == 2:
+        for q in range(left):
+            columns.end_s[Index(row[Index(list_task[Index(q)])]), 2] = list_s[Index(q)]
+        return
+    next_row, next_come_s, next_due_s = rows[stage + 1], come_s[stage + 1], due_s[stage + 1]
+    for q in range(left):
+        r = Index(row[Index(list_task[Index(q)])])
+        at = Index(here[stage + 1] + q)
+        columns.end_s[r, Index(stage)] = list_s[Index(q)]
+        next_row[at] = r
+        next_come_s[at] = list_s[Index(q)]
+        next_due_s[at] = list_s[Index(q)] + columns.service_s[r, Index(stage + 1)]
