@@ -95,6 +95,30 @@ def test_both_engines_are_equal_to_the_bit(network, cuts, chunk):
     assert equal(in_spans(run_simpy, work, servers, changes, ends_s), compiled)
 
 
+@pytest.mark.long
+def test_both_engines_are_equal_on_thousands_of_random_networks():
+    """Over 64 types, spans without a task, chunks of any size, ties, tasks without work."""
+    interrupted = 0
+    for seed in range(4000):
+        rng = stream(seed, "networks")
+        work, servers, changes, end_s = network(
+            seed,
+            tasks=int(rng.choice([0, 1, 20, 200, 900])),
+            types=int(rng.choice([1, 2, 8, 70, 130])),
+            servers=int(rng.choice([1, 2, 5, 24, 200])),
+            load=float(rng.choice([0.2, 0.7, 0.95, 1.1, 3.0])),
+            grid=int(rng.choice([0, 0, 1, 10, 1000])),
+            operators=int(rng.integers(1, 4)),
+            changes=int(rng.choice([0, 0, 2, 9])),
+        )
+        ends_s = sorted({*(end_s * rng.random(rng.integers(0, 5))), end_s})
+        chunk = int(rng.choice([1, 2, 17, 64, 500, 4096]))
+        compiled = in_spans(run_compiled, work, servers, changes, ends_s, chunk=chunk)
+        assert equal(in_spans(run_simpy, work, servers, changes, ends_s), compiled), seed
+        interrupted += sum(int(trace.preemptions.sum()) for trace, _ in compiled)
+    assert interrupted > 100_000
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_both_engines_are_equal_on_long_busy_runs(seed):
     """Tens of thousands of tasks around saturation, servers coming and going."""
