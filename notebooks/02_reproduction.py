@@ -40,6 +40,9 @@ import pandas as pd
 from IPython.display import Markdown, display
 from scipy.optimize import minimize
 
+# a package below has progress bars that miss ipywidgets; no bar is shown here
+warnings.filterwarnings("ignore", message="IProgress not found")
+
 from airan_market import Market, load_scenario, solve
 from airan_market.agents.belief.belief import operator_belief
 from airan_market.agents.contract.descent import start_latencies
@@ -67,8 +70,6 @@ from airan_market.analysis.reproduction.published import (
 )
 from airan_market.analysis.reproduction.verdicts import verdict_rows
 
-# a package below has progress bars that miss ipywidgets; no bar is shown here
-warnings.filterwarnings("ignore", message="IProgress not found")
 DRAWS = 5
 base = load_scenario("teleoperation")
 named = {reading.name: reading for reading in readings(["all"])}

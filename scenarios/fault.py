@@ -9,7 +9,7 @@ from typing import Any, Final
 KeyPath = tuple[str | int, ...]
 """Where a value stands: keys of tables and 0-based places in lists, from the top."""
 
-_LONGEST_VALUE = 60  # characters of a value that a fault shows
+_LONGEST = 60  # characters of a value, or of a word of a key, that a fault shows
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -116,6 +116,8 @@ def key_text(path: KeyPath) -> str:
     --------
     >>> key_text(("operators", 1, "gpu", "servers"))
     'operators[2].gpu.servers'
+    >>> len(key_text(("1" * 5000,)))
+    60
     """
     text = ""
     for step in path:
@@ -123,7 +125,7 @@ def key_text(path: KeyPath) -> str:
             text += f"[{step + 1}]"
         else:
             word = step if _BARE_KEY.fullmatch(step) else json.dumps(step, ensure_ascii=False)
-            text += f".{word}" if text else word
+            text += f".{_shortened(word)}" if text else _shortened(word)
     return text
 
 
@@ -137,8 +139,11 @@ def value_text(value: Any) -> str:
     >>> value_text([0.125] * 20)
     '[0.125, 0.125, 0.125, 0.125, 0.125, 0.125, 0.125, 0.125, ...'
     """
-    text = _toml_like(value)
-    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 3] + "..."
+    return _shortened(_toml_like(value))
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
 
 
 def _short_float(value: float) -> str:

@@ -19,7 +19,7 @@ import time
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
-from types import FrameType
+from types import FrameType, TracebackType
 from typing import NoReturn
 
 INTERRUPTED = 3
@@ -73,6 +73,7 @@ class Watchdog:
         signal.set_wakeup_fd(mouth, warn_on_full_buffer=False)
         self._on = True
         sys.unraisablehook = _unraisable
+        sys.excepthook = _printed
         for number in heard():
             signal.signal(number, self._receive)
 
@@ -154,3 +155,9 @@ def _unraisable(raised: sys.UnraisableHookArgs) -> None:
     """Leave Ctrl-C that came where nothing can be raised (a finaliser) to the watchdog."""
     if not issubclass(raised.exc_type, KeyboardInterrupt):
         sys.__unraisablehook__(raised)
+
+
+def _printed(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Say nothing of Ctrl-C that a library has no way to raise, and prints."""
+    if not issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, trace)

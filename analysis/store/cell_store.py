@@ -109,10 +109,10 @@ def growing(
         When there is something else in it, or another process is writing it.
     """
     require_no_link(directory)
-    manifest_there(directory, kind)
     begun, new = Manifest.begun(kind, scenario, settings=settings), not directory.exists()
     directory.mkdir(parents=True, exist_ok=True)
     with locked(directory):
+        manifest_there(directory, kind)  # once nobody is about to write one
         require_no_link(directory / CELLS)
         try:
             with Interruption() as interruption, interruption.shield():

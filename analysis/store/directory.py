@@ -206,6 +206,12 @@ class DirectoryWriter:
         finally:
             self.release()
 
+    def give_up(self) -> None:
+        """Remove what was written and not published, if anything was."""
+        if self.partial.is_dir():
+            self.discard()
+        self.release()
+
     def release(self) -> None:
         """Leave everything as it is, for whoever goes on."""
         while self._locks:

@@ -81,13 +81,17 @@ def validate_into(
                 return Ended("interrupted", messages=tuple(writer.messages))
             raise
         error, undrawn = None, False
-        with interruption.shield(swallow=found.status != COMPLETE):
-            write_tables(writer.partial, found)
-            writer.seal(found.status, notes=found.notes)
-        if found.status == COMPLETE:
-            error, undrawn = drawn(on_draw, lambda: draw(writer.partial))
-        with interruption.shield(swallow=True):
-            path = writer.publish()
+        try:
+            with interruption.shield(swallow=found.status != COMPLETE):
+                write_tables(writer.partial, found)
+                writer.seal(found.status, notes=found.notes)
+            if found.status == COMPLETE:
+                error, undrawn = drawn(on_draw, lambda: draw(writer.partial))
+            with interruption.shield(swallow=True):
+                path = writer.publish()
+        except BaseException:
+            writer.give_up()
+            raise
         told = tuple(writer.messages)
         return Ended(found.status, found.simulated, path, found.summary, told, error, undrawn)
 
