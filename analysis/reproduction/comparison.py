@@ -89,8 +89,36 @@ def unexplained(rows: Mapping[str, Sequence[Row]]) -> str:
     none = [same for same in zip(*rows.values(), strict=True) if not _explained(same)]
     if not none:
         return "Every claim holds under one reading at least."
-    lines = [f"- {same[0].claim} (published {same[0].published}): {_best(same)}" for same in none]
+    lines = [
+        f"- {same[0].claim} (published {same[0].published}): {_best(same)}; reason: "
+        f"{reason(same[0].claim)}"
+        for same in none
+    ]
     return "\n".join(["Claims that hold under no reading:", "", *lines])
+
+
+#: Beginning of a claim → the argument (`contradictions`) by which it contradicts another.
+KNOWN = {
+    "8 types": "default_market",
+    "refund × 1:": "default_market",
+    "violation cost × 1:": "default_market",
+    "violation cost × 1.5": "violation_cost",
+    "90 users": "mc_at_90_users",
+}
+
+
+def reason(claim: str) -> str:
+    """Why a claim holds under no reading, as far as that is known.
+
+    Examples
+    --------
+    >>> reason("90 users: operator utility, gain over best benchmark")
+    'contradicts other printed numbers (mc_at_90_users)'
+    >>> reason("ζ = 0.7: social welfare, gain over best benchmark")
+    'unknown'
+    """
+    found = [name for start, name in KNOWN.items() if claim.startswith(start)]
+    return f"contradicts other printed numbers ({found[0]})" if found else "unknown"
 
 
 def _explained(same: Sequence[Row]) -> bool:

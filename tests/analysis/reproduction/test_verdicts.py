@@ -19,7 +19,8 @@ from airan_market.analysis.reproduction.claim import (
     table,
 )
 from airan_market.analysis.reproduction.claim_draws import gains, win_rate
-from airan_market.analysis.reproduction.comparison import compared, standing, unexplained
+from airan_market.analysis.reproduction.comparison import KNOWN, compared, standing, unexplained
+from airan_market.analysis.reproduction.contradictions import contradictions
 from airan_market.analysis.reproduction.verdicts import verdict_rows
 from airan_market.scenarios import Reading, load_reading
 
@@ -283,7 +284,10 @@ def test_readings_stand_side_by_side():
     assert stands["expected_in_a_draw"].to_dict() == {"ours": 2.0, "wrong": 0.0}
     assert stands.loc["wrong", "description"] == "as they say"
     assert unexplained(rows) == "Every claim holds under one reading at least."
-    assert "90 users: operator utility" in unexplained({"wrong": rows["wrong"]})
+    alone = unexplained({"wrong": rows["wrong"]})
+    assert "90 users: operator utility" in alone
+    assert "reason: contradicts other printed numbers (mc_at_90_users)" in alone
+    assert set(KNOWN.values()) <= {argument.name for argument in contradictions()}
 
 
 def test_tables_hold_every_row():
