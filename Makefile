@@ -7,13 +7,14 @@ SEED ?= 1
 # bytecode is kept, or every process that a test starts would read all sources again
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run test test-long bench lint format notebooks clean
+.PHONY: help run test test-long bench bench-against lint format notebooks clean
 
 help:
 	@echo "make run        play the default market and leave a run directory with report.html"
 	@echo "make test       the whole test suite (doctests and notebooks included)"
 	@echo "make test-long  the statistical runs that take minutes"
 	@echo "make bench      engine speed, compared with peers in the same run"
+	@echo "make bench-against REV=...  this version beside an earlier one, in turn"
 	@echo "make lint       ruff and mypy"
 	@echo "make notebooks  pair the notebooks with their scripts and store their results"
 
@@ -38,6 +39,10 @@ test: $(VENV)/installed-dev
 test-long: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -n auto --dist worksteal -m long --durations=10
 	$(BIN)/python -m pytest -n auto --dist worksteal -m hypothesis --hypothesis-profile=other
+
+bench-against: $(VENV)/installed-dev
+	@mkdir -p runs
+	$(BIN)/python tests/benchmarks/against.py $(REV) --json runs/against.json
 
 bench: $(VENV)/installed-dev
 	@mkdir -p runs

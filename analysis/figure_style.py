@@ -8,13 +8,13 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib as mpl
-import seaborn as sns
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
@@ -24,6 +24,7 @@ MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<", ">", "p"]
 DASHES = ["-", "--", "-.", ":", (0, (6, 2)), (0, (5, 1, 1, 1, 1, 1))]
 HATCHES = ["", "///", "...", "xxx", "\\\\\\", "ooo", "+++", "---"]
 LOG_SPAN = 8.0  # beyond this ratio of largest to smallest a linear axis flattens the small values
+LEFT_IN, BOTTOM_IN, SPACE_IN, LINE_IN = 0.85, 0.52, 0.12, 0.21  # margins, a line of text
 LABEL_WIDTH = 22  # characters of a legend line
 #: How what was believed, promised or expected is drawn beside what came of it.
 BELIEVED: dict[str, Any] = {
@@ -34,28 +35,62 @@ BELIEVED: dict[str, Any] = {
 }
 
 
+# seaborn's style "whitegrid", its context "notebook" at font_scale 0.85 and its palette "colorblind",
+# as numbers: importing seaborn brings half a second of scipy.stats, and a figure needs no more of it
+_STYLE: dict[str, Any] = {
+    "font.family": "DejaVu Sans",  # comes with Matplotlib: the same on every machine
+    "font.size": 10.2,
+    "text.color": ".15",
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.edgecolor": "0.4",
+    "axes.labelcolor": ".15",
+    "axes.labelsize": 10.2,
+    "axes.linewidth": 0.8,
+    "axes.titlesize": 10.2,
+    "axes.titley": 1.0,  # where it is put anyway, after looking at everything that might be above
+    "grid.color": "0.9",
+    "grid.linewidth": 1.0,
+    "hatch.linewidth": 0.6,
+    "image.cmap": "magma",
+    "legend.fontsize": 9.35,
+    "legend.frameon": False,
+    "legend.title_fontsize": 10.2,
+    "lines.linewidth": 1.4,
+    "lines.solid_capstyle": "round",
+    "patch.edgecolor": "w",
+    "patch.force_edgecolor": True,
+    "xtick.bottom": False,
+    "ytick.left": False,
+    "xtick.color": ".15",
+    "ytick.color": ".15",
+    "xtick.labelsize": 9.35,
+    "ytick.labelsize": 9.35,
+    "xtick.major.size": 6.0,
+    "ytick.major.size": 6.0,
+    "xtick.minor.size": 4.0,
+    "ytick.minor.size": 4.0,
+    "xtick.major.width": 1.25,
+    "ytick.major.width": 1.25,
+    "xtick.minor.width": 1.0,
+    "ytick.minor.width": 1.0,
+}
+_COLOURS = (
+    "#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc",
+    "#ca9161", "#fbafe4", "#949494", "#ece133", "#56b4e9",
+)  # fmt: skip
+
+
 @contextmanager
 def style() -> Iterator[None]:
     """The look of every figure, for as long as it is entered."""
-    with (
-        sns.axes_style("whitegrid", {"grid.color": "0.9", "axes.edgecolor": "0.4"}),
-        sns.plotting_context("notebook", font_scale=0.85),
-        mpl.rc_context(
-            {
-                "font.family": "DejaVu Sans",  # comes with Matplotlib: the same on every machine
-                "axes.linewidth": 0.8,
-                "hatch.linewidth": 0.6,
-                "lines.linewidth": 1.4,
-                "legend.frameon": False,
-            }
-        ),
-    ):
+    with mpl.rc_context(_STYLE):
         yield
 
 
 def colours(count: int) -> list[tuple[float, float, float]]:
     """As many colours, told apart by colour-blind readers as far as ten go (then they repeat)."""
-    return sns.color_palette("colorblind", count)
+    return [to_rgb(colour) for colour in cycle(_COLOURS, count)]
 
 
 def cycle(choices: Sequence[object], count: int) -> list:
@@ -147,15 +182,56 @@ def panels(
     height_in: float = 3.2,
     *,
     share_y: bool = False,
+    layout: Literal["constrained", "none"] = "constrained",
 ) -> tuple[Figure, list[Axes]]:
-    """A figure of `count` panels in rows of at most `columns`."""
+    """A figure of `count` panels in rows of at most `columns`.
+
+    A "constrained" layout is found when the figure is drawn, by measuring all texts twice, which
+    takes as long as drawing it. "none" leaves the panels to `lay_out`.
+    """
     columns = min(count, columns)
     rows = -(-count // columns)
-    figure = Drawing(figsize=(width_in * columns, height_in * rows), layout="constrained")
+    figure = Drawing(figsize=(width_in * columns, height_in * rows), layout=layout)
     axes = figure.subplots(rows, columns, sharey=share_y, squeeze=False).ravel()
     for axis in axes[count:]:
         axis.remove()
     return figure, list(axes[:count])
+
+
+def lay_out(
+    figure: Figure, axes: Sequence[Axes], *, below_in: float = 0, right_in: float = 0
+) -> None:
+    """Place panels by fixed margins: room for labels of ticks of nine characters, and for titles.
+
+    Parameters
+    ----------
+    figure, axes
+        As `panels` gives them, complete: titles and labels are counted.
+    below_in, right_in : float
+        Room for a legend, inches.
+    """
+    width_in, height_in = figure.get_size_inches()
+    grid = axes[0].get_gridspec()
+    title_lines = max(axis.get_title().count("\n") + bool(axis.get_title()) for axis in axes)
+    lefts_in = [
+        max(LEFT_IN if _has_labels(axis) else SPACE_IN for axis in axes[column :: grid.ncols])
+        for column in range(grid.ncols)
+    ]
+    wide_in = (width_in - right_in - sum(lefts_in)) / grid.ncols - SPACE_IN
+    top_in = SPACE_IN + LINE_IN * title_lines
+    high_in = (height_in - below_in) / grid.nrows - top_in - BOTTOM_IN
+    for place, axis in enumerate(axes):
+        row, column = divmod(place, grid.ncols)
+        left_in = sum(lefts_in[: column + 1]) + column * (wide_in + SPACE_IN)
+        down_in = (row + 1) * (top_in + high_in) + row * BOTTOM_IN
+        axis.set_position((
+            left_in / width_in, 1 - down_in / height_in, wide_in / width_in, high_in / height_in,
+        ))  # fmt: skip
+
+
+def _has_labels(axis: Axes) -> bool:
+    """Whether numbers stand at the y axis."""
+    return bool(axis.yaxis.get_tick_params()["labelleft"])
 
 
 def whole_ticks(axis: Axes) -> None:
@@ -177,7 +253,7 @@ def spread_ticks(axis: Axes, values: Iterable[float]) -> None:
 
 def legend_below(
     figure: Figure, axes: Sequence[Axes], entry_in: float = 2.1, title: str | None = None
-) -> None:
+) -> float:
     """One legend under all panels; a label that several panels have is listed once.
 
     Parameters
@@ -186,13 +262,24 @@ def legend_below(
     entry_in : float
         Width of an entry, inches; as many stand side by side as the figure is wide, up to 6.
     title : str, optional
+
+    Returns
+    -------
+    float
+        Its height, inches, for `lay_out`.
     """
     entries: dict[str, Artist] = {}
     for axis in axes:
         for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
             entries.setdefault(label, handle)
     wide = max(1, int(figure.get_figwidth() // entry_in))
+    wide = min(wide, len(entries) or 1, 6)
+    outside = figure.get_layout_engine() is not None
     figure.legend(
-        list(entries.values()), list(entries), loc="outside lower center", title=title,
-        ncols=min(wide, len(entries) or 1, 6),
+        list(entries.values()), list(entries), title=title, ncols=wide,
+        loc="outside lower center" if outside else "lower center",
     )  # fmt: skip
+    labels = list(entries)  # Matplotlib fills column after column
+    high = -(-len(labels) // wide)
+    lines = [max(label.count("\n") + 1 for label in labels[row::high]) for row in range(high)]
+    return SPACE_IN + LINE_IN * (sum(lines) + (title is not None))

@@ -31,6 +31,7 @@ def play(
     out: Path | None = None,
     *,
     force: bool = False,
+    figures: bool = True,
     on_start: Callable[[RoundModel], None] = lambda market: None,
     on_round: Callable[[RoundModel], None] = lambda market: None,
     on_draw: Callable[[], None] = lambda: None,
@@ -56,6 +57,8 @@ def play(
         The run directory; `runs/<scenario>-<seed>-<hash>` unless told.
     force : bool
         Whether a complete run there may be replaced.
+    figures : bool
+        Whether figures and report are made; `redraw.redraw` makes them later.
     on_start : function
         Called with the market before the first round.
     on_round : function
@@ -95,7 +98,7 @@ def play(
             writer, interruption, interruptible or simulate, make, on_start, on_round, on_draw
         )
         try:
-            return session.play()
+            return session.play(figures=figures)
         finally:
             writer.release()
 
@@ -133,10 +136,10 @@ class _Session:
     on_round: Callable[[RoundModel], None]
     on_draw: Callable[[], None]
 
-    def play(self) -> Ended:
+    def play(self, *, figures: bool) -> Ended:
         status, error = self._play_rounds()
         if status == "complete":
-            return self._end_complete()
+            return self._end_complete(figures=figures)
         with self.interruption.shield(swallow=True):
             return self._end_early(status, error)
 
@@ -163,7 +166,7 @@ class _Session:
             return ("interrupted", None) if is_interruption(error) else ("failed", error)
         return "complete", None
 
-    def _end_complete(self) -> Ended:
+    def _end_complete(self, *, figures: bool) -> Ended:
         summary: dict[str, Any] = {}
         place = self.writer.partial
 
@@ -171,7 +174,8 @@ class _Session:
             with self.interruption.shield():
                 summary.update(write_summary(place))
 
-        error, undrawn = drawn(summed_up, self.on_draw, lambda: draw(place))
+        drawing = (self.on_draw, lambda: draw(place, summary)) if figures else ()
+        error, undrawn = drawn(summed_up, *drawing)
         with self.interruption.shield(swallow=True):
             path = self.writer.publish()
         told = tuple(self.writer.messages)
@@ -245,17 +249,20 @@ def write_summary(directory: Path) -> dict[str, Any]:
     return summary
 
 
-def draw(directory: Path) -> None:
-    """Write figures and report of a run directory; Matplotlib takes a second to import."""
+def draw(directory: Path, summary: dict[str, Any]) -> None:
+    """Write figures and report of a run directory from its tables and summary.
+
+    Matplotlib is imported only now: it takes half a second.
+    """
     run = load_run(directory)
     if isinstance(run, PactRun):
         from airan_market.analysis.pact_run import report as pact_report
 
-        pact_report.write_report(run)
+        pact_report.write_report(run, summary)
     else:
         from airan_market.analysis.runs import report
 
-        report.write_report(run)
+        report.write_report(run, summary)
 
 
 def headline(summary: dict[str, Any]) -> list[str]:

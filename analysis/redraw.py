@@ -53,7 +53,7 @@ def _redrawn(directory: Path, manifest: Manifest) -> dict[str, Any]:
 
         load_run(directory).verify(tables_only=True)
         summary = play.write_summary(directory)
-        play.draw(directory)
+        play.draw(directory, summary)
         return summary
     stored = Stored(directory, manifest)
     stored.verify(tables_only=True)

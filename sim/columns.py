@@ -51,10 +51,27 @@ def _as_column(name: str, values: npt.ArrayLike, dtype: type, width: int | None)
     return array
 
 
+def values_at(values: npt.NDArray, rows: Any) -> npt.NDArray:
+    """Return the values at a mask, indices or a slice: `values[rows]`, several times as fast.
+
+    Examples
+    --------
+    >>> values_at(np.array([[1, 2], [3, 4]]), np.array([False, True]))
+    array([[3, 4]])
+    """
+    if isinstance(rows, slice):
+        return values[rows]
+    rows = np.asarray(rows)
+    return values.take(np.flatnonzero(rows) if rows.dtype == bool else rows, axis=0)
+
+
 def _check_domain(name: str, array: npt.NDArray, rule: Column) -> None:
-    if rule.finite and not np.isfinite(array).all():
+    if not array.size or not (rule.finite or rule.non_negative):
+        return
+    least, most = array.min(), array.max()  # NaN where there is one; no masks of a million rows
+    if rule.finite and not (np.isfinite(least) and np.isfinite(most)):
         _refuse(name, array, ~np.isfinite(array), "a finite number")
-    if rule.non_negative and (array < 0).any():
+    if rule.non_negative and not least >= 0 and (array < 0).any():
         _refuse(name, array, array < 0, "at least 0")
 
 
@@ -81,6 +98,19 @@ class Columns:
             raise ValueError(f"columns differ in length: {lengths}")
 
     @classmethod
+    def checked(cls, **values: Any) -> Self:
+        """Return the table of columns that were checked before, as parts of tables or by an engine.
+
+        Looking at every number once more would take a sixth of the time that serving it takes.
+        """
+        table = object.__new__(cls)
+        for name, value in values.items():
+            if name in cls.rules():
+                value.setflags(write=False)
+            object.__setattr__(table, name, value)
+        return table
+
+    @classmethod
     @cache
     def rules(cls) -> dict[str, Column]:
         """Return {name: what it holds} of the columns, in order."""
@@ -96,7 +126,7 @@ class Columns:
 
     def columns(self, rows: Any = slice(None)) -> dict[str, npt.NDArray]:
         """Return {name: values} of all columns, at the given rows (mask, indices or slice)."""
-        return {name: getattr(self, name)[rows] for name in self.rules()}
+        return {name: values_at(getattr(self, name), rows) for name in self.rules()}
 
     def _others(self) -> dict[str, Any]:
         names = {item.name for item in fields(self)} - set(self.rules())

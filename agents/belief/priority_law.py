@@ -38,12 +38,13 @@ class PriorityLaw:
         stages = servers.shape[-1]
         nothing = np.zeros_like(load_per_s[..., :1])
         above_per_s = np.concatenate([nothing, load_per_s[..., :-1]], axis=-1)
-        self._laws = SojournLaws(
-            servers.reshape(-1, stages),
-            service_rate_per_s.reshape(-1, stages),
-            load_per_s.reshape(-1),
-            above_per_s.reshape(-1),
-        )
+        loads = np.stack([load_per_s.reshape(-1), above_per_s.reshape(-1)], axis=-1)
+        stations = servers.reshape(-1, stages), service_rate_per_s.reshape(-1, stages)
+        # menus tried beside one another bring about the same loads, and ask for the same tails:
+        # each law is prepared once, and each point evaluated once
+        rows, self._of = np.unique(np.hstack([*stations, loads]), axis=0, return_inverse=True)
+        servers, rates, load, above = np.split(rows, [stages, 2 * stages, 2 * stages + 1], axis=1)
+        self._laws = SojournLaws(servers, rates, load[:, 0], above[:, 0])
 
     def tail(self, latency_s: FloatArray, which: IntArray) -> FloatArray:
         """P(T > t)."""
@@ -54,9 +55,11 @@ class PriorityLaw:
         return self._both(latency_s, which)[1]
 
     def _both(self, latency_s: FloatArray, which: IntArray) -> tuple[FloatArray, FloatArray]:
-        latency_s, which = np.broadcast_arrays(latency_s, which)
-        tail, density = self._laws(latency_s.reshape(-1), which.reshape(-1))
-        return tail.reshape(which.shape), density.reshape(which.shape)
+        points = np.stack(np.broadcast_arrays(latency_s, self._of[which]), axis=-1)
+        distinct, back = np.unique(points.reshape(-1, 2), axis=0, return_inverse=True)
+        both = self._laws(distinct[:, 0], distinct[:, 1].astype(np.int64))
+        tail, density = (part[back].reshape(points.shape[:-1]) for part in both)
+        return tail, density
 
 
 priority = belief_from_laws(PriorityLaw)

@@ -33,7 +33,7 @@ from airan_market.agents.mechanism.pure import (
     type_utility,
 )
 from airan_market.agents.primitives.primitives import Primitives
-from airan_market.sim.arrays import FloatArray
+from airan_market.sim.arrays import FloatArray, IntArray
 
 STEP_LEVELS = 16  # latencies from which menus of two steps are made
 PATIENCE = 12  # sweeps that users get to settle at a candidate; discarded and counted beyond
@@ -105,6 +105,17 @@ def reselected_share(primitives: Primitives, menu: Menu, operator: int) -> Share
     """What an operator gets for its latencies when users reselect, NaN after `PATIENCE` sweeps."""
     own = primitives.of_operator(operator)
     order, out = tie_order(primitives), primitives.opt_out_utility_usd
+    known: dict[bytes, FloatArray] = {}  # utilities (M,) by where the types up to the own one are
+
+    def posted_utility(matching: IntArray, n: int) -> FloatArray:
+        # thousands of menus bring about a few matchings, and tails can be dear
+        felt = np.ascontiguousarray(matching[:, : n + 1])
+        keys = [row.tobytes() for row in felt]
+        new = {key: row for key, row in zip(keys, felt, strict=True) if key not in known}
+        if new:
+            found = type_utility(primitives, menu, np.array(list(new.values())), n)
+            known.update(zip(new, found, strict=True))
+        return np.array([known[key] for key in keys])
 
     def share(latency_s: FloatArray) -> FloatArray:
         # `pure.reselect` for many menus of one operator at a time
@@ -114,7 +125,7 @@ def reselected_share(primitives: Primitives, menu: Menu, operator: int) -> Share
         for _ in range(PATIENCE):
             before = matching.copy()
             for n in range(primitives.types):
-                value = type_utility(primitives, menu, matching, n)
+                value = posted_utility(matching, n)
                 value[:, operator] = rent[:, n]
                 tie = tie_usd(primitives, value)
                 matching[:, n] = choose(value, out, order, tie, matching[:, n])

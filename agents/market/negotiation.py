@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from mesa.agent import AgentSet
@@ -106,8 +107,9 @@ class Negotiation:
             settings.temperature_end_usd,
         )
         board = self.post()
-        for user in (*self._users, *self._absent.values()):
-            user.respond(board, self.temperature_usd, settings.damping)
+        respond_all(
+            (*self._users, *self._absent.values()), board, self.temperature_usd, settings.damping
+        )
         before, self.match_probability = self.match_probability, self._mean_strategies()
         self.residual = float(np.abs(self.match_probability - before).max())
         for operator in self._operators:
@@ -123,17 +125,43 @@ class Negotiation:
             When the strategy of a user is none.
         """
         operators = len(self._operators)
-        each = [np.asarray(user.strategy, dtype=float) for user in self._users]
-        for user, strategy in zip(self._users, each, strict=True):
-            right = (
-                strategy.shape == (operators,) and strategy.min() >= 0 and strategy.sum() <= _ONE
-            )
-            require(user, bool(right), "strategy", strategy, f"{operators} numbers, sum at most 1")
+        for user in self._users:
+            strategy = user.strategy
+            right = np.shape(strategy) == (operators,)
+            require(user, right, "strategy", strategy, f"{operators} numbers, sum at most 1")
+        each = np.array([user.strategy for user in self._users], dtype=float)
+        each = each.reshape(-1, operators)
+        right = (each >= 0).all(axis=1) & (each.sum(axis=1) <= _ONE)
+        for user, strategy in zip(self._users, each, strict=True) if not right.all() else ():
+            right = bool(strategy.min() >= 0 and strategy.sum() <= _ONE)
+            require(user, right, "strategy", strategy, f"{operators} numbers, sum at most 1")
         mean = np.empty((operators, self._ends.size))
         for type_, (start, end) in enumerate(pairwise([0, *self._ends])):
             own = each[start:end] if end > start else [self._absent[type_].strategy]
             mean[:, type_] = np.mean(own, axis=0)
         return mean
+
+
+def respond_all(
+    users: Iterable[UserAgent], board: Board, temperature_usd: float, damping: float
+) -> None:
+    """Let all users respond to a board.
+
+    Users who differ in nothing that `UserAgent.respond` looks at answer alike, so one of them is
+    asked and the others take its answer over; a class that responds in its own way is asked always.
+    """
+    answers: dict[tuple[Any, ...], FloatArray] = {}
+    for user in users:
+        if type(user).respond is not UserAgent.respond:
+            user.respond(board, temperature_usd, damping)
+            continue
+        key = user.type, *user.known, user.strategy.tobytes()
+        answer = answers.get(key)
+        if answer is None:
+            user.respond(board, temperature_usd, damping)
+            answer = answers[key] = user.strategy
+            answer.setflags(write=False)  # it is shared
+        user.strategy = answer
 
 
 def posted(operators: AgentSet) -> Board:

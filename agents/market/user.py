@@ -68,6 +68,16 @@ class UserAgent(mesa.Agent):
         self.paid_usd = 0.0
         self.refunded_usd = 0.0
 
+    @property
+    def known(self) -> tuple[float, ...]:
+        """What `respond` looks at, besides the board, the type and the strategy so far."""
+        return (
+            self.latency_sensitivity_usd_per_s,
+            self.demand_of_type_per_s,
+            self.refund_usd,
+            self.opt_out_utility_usd,
+        )
+
     def respond(self, board: Board, temperature_usd: float, damping: float) -> None:
         """Move the strategy towards the mixed response to the board."""
         item = self.type

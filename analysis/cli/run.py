@@ -31,6 +31,10 @@ def run(
     mechanism: ask.Mechanism = None,
     belief: ask.Belief = None,
     use: ask.Use = None,
+    figures: Annotated[
+        bool,
+        typer.Option("--figures/--no-figures", help="Without: `report DIR` draws them later."),
+    ] = True,
     quiet: ask.Quiet = False,
     as_json: ask.Json = False,
     debug: ask.Debug = False,
@@ -49,7 +53,7 @@ def run(
 
     def played(**told: Any) -> Ended:
         with ask.faults_of(scenario, loaded.name):
-            return play(loaded, seed, out, force=force, **told)
+            return play(loaded, seed, out, force=force, figures=figures, **told)
 
     raise typer.Exit(_status(loaded, played, quiet=quiet, as_json=as_json, debug=debug))
 

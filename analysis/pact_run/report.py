@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from airan_market.analysis.pact_run import figures
 from airan_market.analysis.pact_run.headline import headline
-from airan_market.analysis.pact_run.summary import WORDS, services_in_order, summarise, type_table
+from airan_market.analysis.pact_run.summary import WORDS, services_in_order, type_table
 from airan_market.analysis.page import write_page
 from airan_market.analysis.store.reader import PactRun
 from airan_market.analysis.verdict import Verdict
 
 
-def write_report(run: PactRun) -> Path:
+def write_report(run: PactRun, summary: dict[str, Any]) -> Path:
     """Write `figures/*.png` and `report.html` into a run's directory; returns the page."""
-    summary, scenario = summarise(run), run.scenario
+    scenario = run.scenario
     level, names = summary["confidence_level"], [s.name for s in services_in_order(run)]
     drawn = {}
     if summary["requests"]:

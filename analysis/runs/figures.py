@@ -25,6 +25,7 @@ from airan_market.analysis.figure_style import (
     MARKERS,
     colours,
     cycle,
+    lay_out,
     legend_below,
     operator_labels,
     panels,
@@ -50,7 +51,7 @@ def menus(rounds: pd.DataFrame, names: Sequence[str] | None = None) -> Figure:
     more than a factor of eight is logarithmic.
     """
     with style():
-        figure, axes = panels(2, 2, 4.6, 3.6)
+        figure, axes = panels(2, 2, 4.6, 3.6, layout="none")
         last = rounds["round"].max()
         for axis, column, label, factor in (
             (axes[0], "latency_s", "latency agreement (s)", 1.0),
@@ -62,7 +63,7 @@ def menus(rounds: pd.DataFrame, names: Sequence[str] | None = None) -> Figure:
             axis.set(xlabel="user type (1 = most latency-sensitive)", ylabel=label)
             spread_ticks(axis, frame["value"])
             whole_ticks(axis)
-        legend_below(figure, axes)
+        lay_out(figure, axes, below_in=legend_below(figure, axes))
     return figure
 
 
@@ -73,7 +74,7 @@ def matching(rounds: pd.DataFrame, names: Sequence[str] | None = None) -> Figure
     shares = shares.fillna(0.0)
     labels = operator_labels(shares.shape[1], names)
     with style():
-        figure, (axis,) = panels(1, 1, max(6.5, 0.62 * len(shares) + 2.6), 4.2)
+        figure, (axis,) = panels(1, 1, max(6.9, 0.62 * len(shares) + 3.0), 4.2, layout="none")
         bottom = np.zeros(len(shares))
         segments = [
             *zip(shares.to_numpy().T, labels, colours(len(labels)), strict=True),
@@ -95,7 +96,10 @@ def matching(rounds: pd.DataFrame, names: Sequence[str] | None = None) -> Figure
         whole_ticks(axis)
         # top of the legend = top of the stack
         handles, texts = axis.get_legend_handles_labels()
-        figure.legend(handles[::-1], texts[::-1], loc="outside right upper")
+        right_in = 2.1
+        place = (1 - right_in / figure.get_figwidth(), 1.0)
+        figure.legend(handles[::-1], texts[::-1], loc="upper left", bbox_to_anchor=place)
+        lay_out(figure, [axis], right_in=right_in)
     return figure
 
 
@@ -116,7 +120,7 @@ def violations(
     numbers = sorted(rounds["operator"].unique())
     labels = operator_labels(len(numbers), names)
     with style():
-        figure, axes = panels(len(numbers), 3, 3.9, 3.9, share_y=True)
+        figure, axes = panels(len(numbers), 3, 3.9, 3.9, share_y=True, layout="none")
         for axis, number, label in zip(axes, numbers, labels, strict=True):
             axis.set_yscale("log")
             _believed_and_simulated(axis, table[table["operator"] == number], level)
@@ -128,7 +132,7 @@ def violations(
         marks = table[["believed", "simulated", "high"]].to_numpy()
         if (marks > 0).any():
             axes[0].set_ylim(bottom=marks[marks > 0].min() / DECADE_BELOW)
-        legend_below(figure, axes)
+        lay_out(figure, axes, below_in=legend_below(figure, axes))
     return figure
 
 
@@ -150,13 +154,13 @@ def utilities(
         ),
     ]
     with style():
-        figure, axes = panels(len(series), 3, 3.7, 2.9)
+        figure, axes = panels(len(series), 3, 3.7, 2.9, layout="none")
         for axis, (title, frame, what) in zip(axes, series, strict=True):
             _expected_and_realised(axis, frame.sort_values("round"), what)
             axis.set(title=title, xlabel="round")
             axis.set_ylabel("utility (USD/s)")
             whole_ticks(axis)
-        legend_below(figure, axes)
+        lay_out(figure, axes, below_in=legend_below(figure, axes))
     return figure
 
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from airan_market.analysis.page import write_page
 from airan_market.analysis.runs import figures
 from airan_market.analysis.runs.headline import headline
-from airan_market.analysis.runs.summary import summarise
 from airan_market.analysis.store.reader import Run
 
 
-def write_report(run: Run) -> Path:
+def write_report(run: Run, summary: dict[str, Any]) -> Path:
     """Write `figures/*.png` and `report.html` into a run's directory; returns the page."""
-    summary, rounds = summarise(run), run.rounds
+    rounds = run.rounds
     names = [operator.name for operator in run.scenario.operators]
     cells = {(cell["operator"], cell["type"]): cell for cell in summary["violations"]["cells"]}
     last = rounds[rounds["round"] == rounds["round"].max()]

@@ -81,8 +81,11 @@ def violation_table(
 
 
 def _compare(cell: pd.DataFrame, level: float) -> dict[str, object]:
-    clusters = cell.groupby(["round", "batch"])[["decided", "violations"]].sum()
-    interval = cluster_proportion(clusters["violations"], clusters["decided"], level)
+    _, cluster = np.unique(cell[["round", "batch"]].to_numpy(), axis=0, return_inverse=True)
+    violated, decided_in = (
+        np.bincount(cluster, cell[count].to_numpy()) for count in ("violations", "decided")
+    )
+    interval = cluster_proportion(violated, decided_in, level)
     decided = int(cell["decided"].sum())
     # a missing belief makes the mean missing: np.sum passes NaN on where pandas would skip it
     believed = (

@@ -4,11 +4,13 @@ Operators share nothing during a span, so they are played in parallel, each by o
 comes out does not depend on how many threads there are.
 """
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from airan_market.sim.arrays import IntArray
+from airan_market.sim.arrays import BoolArray, IntArray
+from airan_market.sim.columns import values_at
 from airan_market.sim.engines.capacity import CapacityChanges
 from airan_market.sim.engines.kernel import Changes, Columns, Queue, play_tandem
 from airan_market.sim.processors import processors
@@ -144,16 +146,16 @@ class _Span:
 
     def trace(self) -> Trace:
         """Return the tasks that left the downlink."""
-        rows = self._by_task(~np.isnan(self.tasks.end_s[:, -1]))
-        return Trace(
+        rows = self._by_task(self._left)
+        return Trace.checked(
             **self._columns(rows),
-            stage_end_s=self.tasks.end_s[rows],
-            preemptions=self.tasks.preemptions[rows],
+            stage_end_s=values_at(self.tasks.end_s, rows),
+            preemptions=values_at(self.tasks.preemptions, rows),
         )
 
     def state(self, until_s: float) -> State:
         """Return the tasks that are still under way."""
-        rows = self._by_task(np.isnan(self.tasks.end_s[:, -1]))
+        rows = self._by_task(~self._left)
         end_s, due_s = self.tasks.end_s[rows], self.tasks.due_s[rows]
         stage = (~np.isnan(end_s)).sum(axis=1)
         came_s = np.column_stack([self.columns["arrival_s"][rows], end_s])
@@ -171,10 +173,15 @@ class _Span:
             preemptions=self.tasks.preemptions[rows],
         )
 
-    def _columns(self, rows: IntArray | slice) -> dict[str, Any]:
-        return {name: self.columns[name][rows] for name in TaskColumns.rules()}
+    @cached_property
+    def _left(self) -> BoolArray:
+        """Which tasks have left the downlink; once the span is played."""
+        return ~np.isnan(self.tasks.end_s[:, -1])
 
-    def _by_task(self, mask: np.ndarray) -> IntArray | slice:
+    def _columns(self, rows: IntArray | slice) -> dict[str, Any]:
+        return {name: values_at(self.columns[name], rows) for name in TaskColumns.rules()}
+
+    def _by_task(self, mask: BoolArray) -> IntArray | slice:
         """Rows of a mask in task order; a slice, which copies nothing, where that will do."""
         rows = np.flatnonzero(mask)
         number = self.columns["task"][rows]

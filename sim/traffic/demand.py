@@ -56,7 +56,7 @@ class Demand(Columns):
     def arriving(cls, first_task: int, **columns: npt.NDArray) -> Self:
         """Return the demand of the given columns, sorted by arrival and numbered in that order."""
         order = order_of(columns["arrival_s"])
-        rows = {name: values[order] for name, values in columns.items()}
+        rows = {name: values.take(order, axis=0) for name, values in columns.items()}
         return cls(task=first_task + np.arange(len(order)), **rows)
 
     def between(self, start_s: float, stop_s: float, first_task: int) -> Self:
@@ -249,20 +249,14 @@ def offer(
     if len(demand) and demand.user.max() >= len(choice):
         raise ValueError(f"user = {demand.user.max()}: allowed below {len(choice)} users")
     operator = choice[demand.user]
-    served = operator != OUT
-    service_s = demand.work[served] / rate[operator[served]]
+    served = np.flatnonzero(operator != OUT)
+    columns, operator = demand.columns(served), operator.take(served)
+    work, arrival_s = columns.pop("work"), columns["arrival_s"]
+    service_s = work / rate.take(operator, axis=0)
     for (number, stage), trace in measured.items():
-        here = operator[served] == number
-        rows = np.flatnonzero(served)[here]
-        service_s[here, stage] = demand.work[rows, stage] / trace.at(demand.arrival_s[rows])
-    return Workload(
-        task=demand.task[served],
-        arrival_s=demand.arrival_s[served],
-        type=demand.type[served],
-        operator=operator[served],
-        user=demand.user[served],
-        service_s=service_s,
-    )
+        here = operator == number
+        service_s[here, stage] = work[here, stage] / trace.at(arrival_s[here])
+    return Workload(**columns, operator=operator, service_s=service_s)
 
 
 def _finite(name: str, value: npt.ArrayLike, shape: tuple[int, ...] | None = None) -> FloatArray:
