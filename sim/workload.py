@@ -145,12 +145,16 @@ class Workload(TaskColumns):
         """
         arrival_s = np.asarray(arrival_s, dtype=np.float64)
         order = order_of(arrival_s)
-        whole = {"type": type_, "operator": operator, "user": user}
+        given = {"type": type_, "operator": operator, "user": user}
+        whole = {
+            name: np.full(order.shape, n) if np.ndim(n) == 0 else np.asarray(n).take(order)
+            for name, n in given.items()
+        }
         return cls(
             task=first_task + np.arange(len(order)),
             arrival_s=arrival_s[order],
             service_s=np.asarray(service_s, dtype=np.float64).take(order, axis=0),
-            **{name: np.broadcast_to(n, order.shape)[order] for name, n in whole.items()},
+            **whole,
         )
 
     @classmethod

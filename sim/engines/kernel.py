@@ -462,7 +462,9 @@ def _keep(tasks, present, horizon_s, row, due_s, remaining_s):
 def _grown(old, size):
     """Copy of an array (3, old) with room for more."""
     new = np.empty((3, size), old.dtype)
-    new[:, : old.shape[1]] = old
+    for stage in range(3):  # assigning a slice compiles for four seconds, to word its complaints
+        for q in range(old.shape[1]):
+            new[stage, q] = old[stage, q]
     return new
 
 
@@ -513,13 +515,13 @@ def play_tandem(
     first = 0
     while True:
         # many that wait make sorting dear: the more there are, the longer the chunk
-        stop = min(first + max(chunk, waiting.sum()), total)
+        stop = min(first + max(chunk, waiting[0] + waiting[1] + waiting[2]), total)
         while first < stop < total and arrivals.time_s[stop] <= arrivals.time_s[first]:
             stop += 1  # a chunk of one instant would get nowhere
         horizon_s = arrivals.time_s[stop] if stop < total else until_s
         while stop > first and arrivals.time_s[stop - 1] >= horizon_s:
             stop -= 1
-        need = here.sum() + stop - first + 64
+        need = here[0] + here[1] + here[2] + stop - first + 64
         if need > room:
             room = 2 * need
             rows, due_s = _grown(rows, room), _grown(due_s, room)
@@ -535,7 +537,8 @@ def play_tandem(
             rows[0, at] = r
             come_s[0, at] = arrivals.time_s[Index(first + q)]
             due_s[0, at] = come_s[0, at] + columns.service_s[r, 0]
-            columns.end_s[r] = np.nan  # all three, until they are known
+            for stage in range(3):
+                columns.end_s[r, stage] = np.nan  # until it is known
         for stage in range(3):
             left, here[stage], waiting[stage], servers[stage], change[stage] = _play_station(
                 stage, servers[stage], here[stage], waiting[stage], tasks, start_s, horizon_s,

@@ -75,12 +75,17 @@ class ArrivalStream:
         """Return the tasks that arrive before `until_s` and have not been returned yet."""
         times_s = self._arrivals(until_s)
         counts = [len(times) for times in times_s]
-        work = [self._law.work(*own) for own in zip(self._services, counts, strict=True)]
+        service_s = np.empty((sum(counts), len(self._mean_s)))
+        first_row = 0
+        for rng, tasks in zip(self._services, counts, strict=True):
+            own = service_s[first_row : first_row + tasks]
+            np.multiply(self._law.work(rng, tasks), self._mean_s, out=own)
+            first_row += tasks
         first, self._next_task = self._next_task, self._next_task + sum(counts)
         return Workload.arriving(
             np.concatenate(times_s),
             np.repeat(np.arange(len(counts)), counts),
-            np.concatenate(work) * self._mean_s,
+            service_s,
             first_task=first,
         )
 

@@ -128,16 +128,24 @@ def drawn_demand(
     duration_s = float(_finite("duration_s", duration_s))
     rate_per_s = float(_finite("tasks_per_user_per_s", tasks_per_user_per_s))
     first_user = np.cumsum(users) - users
-    drawn = []
-    for type_, count in enumerate(users):
-        rng = stream(seed, "demand", round_index, type_)
-        arrival_s = intensity.arrivals(rng, count * rate_per_s, start_s, duration_s)
-        tasks = len(arrival_s)
-        user = first_user[type_] + rng.integers(max(count, 1), size=tasks)  # no users, no tasks
-        work = mean * law.work(rng, tasks)
-        drawn.append((np.full(tasks, type_), arrival_s, user, work))
-    type_of, arrival_s, user, work = (np.concatenate(parts) for parts in zip(*drawn, strict=True))
-    return Demand.arriving(first_task, arrival_s=arrival_s, type=type_of, user=user, work=work)
+    chance = [stream(seed, "demand", round_index, n) for n in range(len(users))]
+    arrivals, owners = [], []
+    for rng, count, first in zip(chance, users, first_user, strict=True):
+        arrivals.append(intensity.arrivals(rng, count * rate_per_s, start_s, duration_s))
+        tasks = len(arrivals[-1])
+        owners.append(first + rng.integers(max(count, 1), size=tasks))  # no users, no tasks
+    tasks_by_type = [len(times) for times in arrivals]
+    ends = np.cumsum(tasks_by_type)
+    work = np.empty((ends[-1], len(mean)))
+    for rng, tasks, end in zip(chance, tasks_by_type, ends, strict=True):
+        np.multiply(law.work(rng, tasks), mean, out=work[end - tasks : end])
+    return Demand.arriving(
+        first_task,
+        arrival_s=np.concatenate(arrivals),
+        type=np.repeat(np.arange(len(users)), tasks_by_type),
+        user=np.concatenate(owners),
+        work=work,
+    )
 
 
 def recorded_demand(
