@@ -192,7 +192,7 @@ ROWS: dict[str, Callable[[list[Version], int], list[Row]]] = {
     "run": command_row("run teleoperation", ["run", "teleoperation", *SEEDED]),
     "run-pact": command_row("run pact", ["run", "pact", *SEEDED]),
     "validate": command_row("validate teleoperation", ["validate", "teleoperation", *SEEDED]),
-    "reproduce": command_row("reproduce", ["reproduce", "--quiet", "--force", "--out"]),
+    "reproduce": command_row("reproduce", ["reproduce", "--force", "--out"]),
     "first-compile": first_compile,
 }
 
@@ -226,7 +226,10 @@ def main() -> None:
     console = Console(width=None if sys.stdout.isatty() else 140)
     for name in options.only or ROWS:
         console.print(f"measuring {name}", style="dim")
-        rows += ROWS[name](versions, options.turns)
+        try:
+            rows += ROWS[name](versions, options.turns)
+        except subprocess.CalledProcessError as error:
+            console.print(f"{name}: not measured, {' '.join(map(str, error.cmd[1:]))} failed")
     for table in shown(rows, versions):
         console.print(table)
     if options.json:

@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import platform
+import subprocess
 import sys
 from collections.abc import Callable
 from importlib.metadata import version
@@ -66,6 +67,7 @@ PARTS: dict[str, tuple[Callable[[Scale], list[Row]], str]] = {
     **{name.replace(" ", "-"): (engines(name), "engines") for name in WORKLOADS},
     "first-call": (lambda scale: first_call_rows(scale.starts), "start"),
     "command": (lambda scale: command_rows(scale.starts), "start"),
+    "laws": (lambda scale: law_rows(tiny=scale is SCALES["tiny"]), "laws"),
 }
 ALGORITHM_1 = "algorithm-1"  # has tables of its own
 
@@ -162,7 +164,30 @@ def start_tables(rows: list[Row]) -> list[Table]:
     return [shown]
 
 
-TABLES = {"engines": engine_tables, "start": start_tables}
+def law_rows(*, tiny: bool) -> list[Row]:
+    """Cost laws, measured in a process of their own."""
+    command = [sys.executable, str(Path(__file__).with_name("cost_laws.py")), *["--tiny"] * tiny]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def law_tables(rows: list[Row]) -> list[Table]:
+    """Return the cost laws as people read them."""
+    shown = Table("cost of", "grows with", title="Cost laws: exponents fitted to CPU time, memory")
+    for heading in ("sizes", "CPU time", "time ~ n^", "memory ~ n^"):
+        shown.add_column(heading, justify="right")
+    for row in rows:
+        shown.add_row(
+            row["what"],
+            row["grows_with"],
+            ", ".join(f"{size:,}" for size in row["sizes"]),
+            ", ".join(f"{s:.3g} s" for s in row["cpu_s"]),
+            f"{row['time_exponent']:.2f}",
+            f"{row['memory_exponent']:.2f}",
+        )
+    return [shown]
+
+
+TABLES = {"engines": engine_tables, "start": start_tables, "laws": law_tables}
 
 
 def main() -> None:
