@@ -19,7 +19,7 @@ ROOMS = {
     "sim": "arrays processors threads machine_code streams columns workload trace "
     "theory traffic engines rare estimation",
     "agents": "primitives screening matching belief contract mechanism certificate solution "
-    "planner rounds market pact",
+    "planner world rounds market pact",
     "agents.pact": "contract service market policy outcome run",
     "analysis": "process exits ended verdict wording progress store expectation "
     "figure_style page runs pact_run play resume pact reproduction calibration identification "

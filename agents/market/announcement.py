@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from airan_market.agents.contract.menu import Menu
-from airan_market.sim.arrays import FloatArray, IntArray
+from airan_market.agents.world.conditions import Conditions
+from airan_market.sim.arrays import BoolArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +43,8 @@ class Board:
     menu : Menu
         Arrays (M, N).
     service_value_usd, shadow_price_usd, effective_capacity_per_s : array (M,)
+    open : array (M,) of bool
+        Operators that take customers.
 
     Examples
     --------
@@ -55,16 +58,25 @@ class Board:
     service_value_usd: FloatArray
     shadow_price_usd: FloatArray
     effective_capacity_per_s: FloatArray
+    open: BoolArray
 
     @classmethod
-    def of(cls, announcements: Sequence[Announcement]) -> Board:
-        """Put up the announcements, operator by operator."""
+    def of(cls, announcements: Sequence[Announcement], open_: BoolArray | None = None) -> Board:
+        """Put up the announcements, operator by operator; all are open unless told."""
         return cls(
             menu=Menu.stack([a.menu for a in announcements]),
             service_value_usd=np.array([a.service_value_usd for a in announcements]),
             shadow_price_usd=np.array([a.shadow_price_usd for a in announcements]),
             effective_capacity_per_s=np.array([a.effective_capacity_per_s for a in announcements]),
+            open=np.ones(len(announcements), dtype=bool) if open_ is None else open_,
         )
+
+    def available(self, utility_usd: FloatArray) -> FloatArray:
+        """Utilities (M, ...) with −∞ at closed operators: nobody can take them."""
+        if self.open.all():
+            return utility_usd
+        closed = ~self.open.reshape(-1, *[1] * (utility_usd.ndim - 1))
+        return np.where(closed, -np.inf, utility_usd)
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,9 +93,12 @@ class Terms:
         What the users chose, `assignment.OUT` for staying out.
     users : array (M, N) of int
         How many each operator and type got.
+    conditions : Conditions
+        Under which.
     """
 
     board: Board
     match_probability: FloatArray
     operator_of_user: IntArray
     users: IntArray
+    conditions: Conditions

@@ -23,6 +23,7 @@ class ClearingHouse:
     Parameters
     ----------
     primitives : Primitives
+        Numbers of operators and types; what is paid is that of the round, see `agree`.
     starts_s : array (rounds + 2,)
         Start of each round, and the end of the last; round 0 is the warm-up.
     users : int
@@ -34,24 +35,33 @@ class ClearingHouse:
     tasks, violations, decided : array (rounds + 1, M, N) of int
         Tasks that arrived; those known to have broken their agreement; those that ended or are
         known to be late.
+    latency_sum_s : array (rounds + 1, M, N)
+        Latencies of those that ended, added up.
     """
 
     def __init__(self, primitives: Primitives, starts_s: FloatArray, users: int) -> None:
         operators, types, rounds = primitives.operators, primitives.types, starts_s.size - 2
         shape = (rounds + 1, operators, types)
-        self._primitives = primitives
         self._starts_s = starts_s
         self._latency_s = np.full(shape, np.nan)
         self._price_usd = np.full(shape, np.nan)
+        self._refund_usd, self._cost_usd, self._running_usd = np.full((3, rounds + 1), np.nan)
         self.ledger = Ledger(rounds, users, operators, types)
         self.tasks = np.zeros(shape, dtype=np.int64)
         self.violations = np.zeros(shape, dtype=np.int64)
         self.decided = np.zeros(shape, dtype=np.int64)
+        self.latency_sum_s = np.zeros(shape)
         self.tasks_by_user = np.zeros(users, dtype=np.int64)
         self.violations_by_user = np.zeros(users, dtype=np.int64)
 
-    def agree(self, round_: int, board: Board) -> None:
-        """Put the menus of a round into force."""
+    def agree(self, round_: int, board: Board, primitives: Primitives) -> None:
+        """Put the menus of a round into force, with its refund and costs.
+
+        A task is held to the refund and the violation cost of the round in which it came.
+        """
+        self._refund_usd[round_] = primitives.refund_usd
+        self._cost_usd[round_] = primitives.violation_cost_usd
+        self._running_usd[round_] = primitives.running_cost_usd
         self._latency_s[round_] = board.menu.latency_s
         self._price_usd[round_] = board.menu.price_usd
 
@@ -64,7 +74,7 @@ class ClearingHouse:
         add_at(self.tasks_by_user, [workload.user])
         parties = (where[0], workload.user, workload.operator, workload.type)
         self.ledger.book("price", *parties, self._price_usd[where])
-        self.ledger.book("running", *parties, self._primitives.running_cost_usd)
+        self.ledger.book("running", *parties, self._running_usd[round_])
 
     def settle(self, trace: Trace) -> pd.DataFrame:
         """Settle tasks that ended; returns their rows of `tasks.parquet`."""
@@ -72,6 +82,7 @@ class ClearingHouse:
         agreed_s = self._latency_s[round_, trace.operator, trace.type]
         violated = _maybe(trace.latency_s > agreed_s, unknown=round_ == 0)
         self._book(trace, round_, violated)
+        add_at(self.latency_sum_s, (round_, trace.operator, trace.type), trace.latency_s)
         return self._rows(trace, round_, trace.latency_s, violated)
 
     def close(self, state: State) -> pd.DataFrame:
@@ -96,7 +107,7 @@ class ClearingHouse:
         users = tasks.user[broken]
         add_at(self.violations_by_user, [users])
         parties = (round_[broken], users, tasks.operator[broken], tasks.type[broken])
-        refund, cost = self._primitives.refund_usd, self._primitives.violation_cost_usd
+        refund, cost = self._refund_usd[round_[broken]], self._cost_usd[round_[broken]]
         self.ledger.book("refund", *parties, refund)
         self.ledger.book("loss", *parties, cost - refund)
 
@@ -105,7 +116,7 @@ class ClearingHouse:
     ) -> pd.DataFrame:
         """Rows of `tasks.parquet`: numbers are 1-based, what is not there is missing."""
         where = (round_, tasks.operator, tasks.type)
-        refund = violated.astype("Float64") * self._primitives.refund_usd
+        refund = violated.astype("Float64") * self._refund_usd[round_]
         return pd.DataFrame(
             {
                 "task": tasks.task + 1,

@@ -25,13 +25,17 @@ from airan_market.agents.primitives.stations import (
     rates_of,
     servers_of,
 )
-from airan_market.agents.primitives.traffic import traffic_of
+from airan_market.agents.primitives.traffic import Traffic, traffic_of
 from airan_market.agents.rounds.agents import classes_of, require
 from airan_market.agents.rounds.model import RoundModel, TaskSink, asked_for
 from airan_market.agents.solution.solver import arrive
+from airan_market.agents.world.conditions import Conditions
+from airan_market.agents.world.timeline import Timeline
 from airan_market.scenarios import Scenario, load_scenario
 from airan_market.sim.arrays import FloatArray, IntArray
+from airan_market.sim.engines.capacity import CapacityChanges
 from airan_market.sim.streams import stream
+from airan_market.sim.trace import State
 from airan_market.sim.traffic.demand import Demand, offer
 from airan_market.sim.workload import Workload
 
@@ -91,7 +95,7 @@ class Market(RoundModel):
     True
     """
 
-    _changing = (*RoundModel._changing, "negotiation", "agreed")
+    _changing = (*RoundModel._changing, "negotiation", "agreed", "_faced")
 
     def __init__(
         self,
@@ -107,12 +111,18 @@ class Market(RoundModel):
         if not scenario.users.whole_users:
             raise ValueError("users.whole_users = false: a run needs whole users")
         super().__init__(scenario, seed, servers_of(scenario.operators), task_sink)
-        self.primitives = primitives = Primitives.from_scenario(scenario, self.seed)
-        self._users_by_type = primitives.users.astype(np.int64)
+        self.timeline = Timeline(scenario, self.seed, self._starts_s)
+        conditions = self.timeline.conditions(1)
+        self.primitives = primitives = conditions.primitives
+        self._state = State.start(self.timeline.first_servers)
+        self._users_by_type = self.timeline.pool
         self._user_type = np.repeat(np.arange(primitives.types), self._users_by_type)
         self._traffic = traffic_of(scenario, self.seed, self._users_by_type)
         self._rates = rates_of(scenario.operators)
-        self._measured_rates = measured_rates(scenario.operators)
+        self._measured_rates = {
+            **measured_rates(scenario.operators),
+            **self.timeline.rate_steps,
+        }
         classes = classes_of(operator_class, [o.name for o in scenario.operators], OperatorAgent)
         self.operators = self._in_order(
             cls(self, m, primitives.of_operator(m)) for m, cls in enumerate(classes)
@@ -130,12 +140,15 @@ class Market(RoundModel):
         self.negotiation = Negotiation(
             self.operators, self.users, self._users_by_type, absent, scenario.mechanism, agreed
         )
+        self._faced = conditions
+        if not (conditions.open.all() and (conditions.users == self._users_by_type).all()):
+            self.negotiation.face(conditions, self._users_by_type)
         self.clearing = ClearingHouse(primitives, self._starts_s, len(self.users))
         self.agreed: list[Terms] = []
         self.datacollector = self._collector(
             temperature=lambda model: model.negotiation.temperature_usd,
             residual=lambda model: model.negotiation.residual,
-            opted_out_users=lambda model: int((model.terms.operator_of_user == OUT).sum()),
+            opted_out_users=lambda model: model.opted_out_users,
             operator_utility_expected_usd_per_s=lambda model: float(
                 model.expected().operator_utility_usd_per_s.sum()
             ),
@@ -154,13 +167,13 @@ class Market(RoundModel):
     def tables(self) -> Tables:
         """Tables of the rounds finished so far; `tasks` is None when a sink took them."""
         agreed = self.agreed[: self.round]
-        rounds = rounds_table(agreed, self.clearing, self.primitives, self._durations_s[-1])
+        rounds = rounds_table(agreed, self.clearing, self._durations_s[-1])
         reports = self.datacollector.get_model_vars_dataframe()
         stations = self.occupancy[1 : self.round + 1]
         return Tables(
             rounds=rounds,
             market=market_table(reports, rounds),
-            operators=operator_table(agreed, self.primitives, self.under_way[1:], stations, rounds),
+            operators=operator_table(agreed, self.under_way[1:], stations, rounds),
             tasks=self._task_table(),
         )
 
@@ -176,31 +189,71 @@ class Market(RoundModel):
             primitives.operators,
         )
 
+    @property
+    def opted_out_users(self) -> int:
+        """Users who are present and take no operator in this round."""
+        return int(self.terms.conditions.users.sum() - self.terms.users.sum())
+
     def _agree(self, round_: int) -> None:
+        conditions = self.timeline.conditions(round_)
+        self._face(conditions)
         iterations = self.scenario.mechanism.max_iterations
-        self.negotiation.until(-(-round_ * iterations // self.rounds_planned))
+        more = conditions.mechanism.iterations_per_round
+        if more is None:
+            self.negotiation.until(-(-round_ * iterations // self.rounds_planned))
+        elif round_ == 1:
+            self.negotiation.until(iterations)
+        else:
+            self.negotiation.more(more)
         board, matching = self.negotiation.post(), self.negotiation.match_probability
-        self.clearing.agree(round_, board)
+        self.clearing.agree(round_, board, conditions.primitives)
         chosen = self._choices(round_, matching)
         taken = chosen != OUT
         users = np.zeros(matching.shape, dtype=np.int64)
         np.add.at(users, (chosen[taken], self._user_type[taken]), 1)
-        self.agreed.append(Terms(board, matching, chosen, users))
+        self.agreed.append(Terms(board, matching, chosen, users, conditions))
+
+    def _face(self, conditions: Conditions) -> None:
+        """Let agents know the conditions of a round, if they are not those of the last."""
+        before, self._faced = self._faced, conditions
+        if conditions is before:
+            return
+        market = conditions.primitives
+        for operator in self.operators:
+            operator.primitives = market.of_operator(operator.number)
+        for user in self.users:
+            user.demand_of_type_per_s = float(market.demand_per_s[user.type])
+            user.refund_usd = market.refund_usd
+            user.opt_out_utility_usd = market.opt_out_utility_usd
+        self.negotiation.face(conditions, self._users_by_type)
+
+    def _asking(self, round_: int) -> Traffic:
+        conditions = self.timeline.conditions(round_)
+        rate_per_s = conditions.primitives.task_rate_per_user_per_s
+        return self._traffic.under(conditions.users, rate_per_s)
+
+    def _changes(self, start_s: float, end_s: float) -> CapacityChanges:
+        return self.timeline.changes(start_s, end_s)
 
     def _choices(self, round_: int, matching: FloatArray) -> IntArray:
         """Operator of every user, by the scenario's reading of the mixed matching."""
-        reading = self.scenario.simulation.assignment
-        if reading == "proportional":
-            return split_proportionally(matching, self._users_by_type)
-        if reading == "projected":
-            projected = project(matching, self.primitives.effective_capacity_per_s)
-            return follow_projection(projected, self._users_by_type)
+        reading, conditions = self.scenario.simulation.assignment, self.timeline.conditions(round_)
+        present = self.negotiation.present
+        if reading != "sampled":
+            if reading == "proportional":
+                dealt = split_proportionally(matching, conditions.users)
+            else:
+                capacity_per_s = conditions.primitives.effective_capacity_per_s
+                dealt = follow_projection(project(matching, capacity_per_s), conditions.users)
+            everybody = np.full(len(self.users), OUT)
+            everybody[present] = dealt
+            return everybody
         uniforms = stream(self.seed, "choice", round_).random(len(self.users))
         chosen = [user.choose(u) for user, u in zip(self.users, uniforms, strict=True)]
         allowed = range(OUT, len(self.operators))
         for user, operator in zip(self.users, chosen, strict=True):
             require(user, operator in allowed, "choose()", operator, "OUT or a number of operator")
-        return np.array(chosen, dtype=np.int64)
+        return np.where(present, np.array(chosen, dtype=np.int64), OUT)
 
     def _workload(self, round_: int, demand: Demand) -> Workload:
         return offer(demand, self.terms.operator_of_user, self._rates, self._measured_rates)
@@ -225,4 +278,5 @@ class Market(RoundModel):
 
     def expected(self) -> Accounts:
         """What this round's terms are worth to everybody."""
-        return Accounts(self.primitives, self.terms.board.menu, self.terms.match_probability)
+        terms = self.terms
+        return Accounts(terms.conditions.primitives, terms.board.menu, terms.match_probability)

@@ -16,8 +16,9 @@ from airan_market.agents.matching.assignment import split_proportionally
 from airan_market.agents.matching.response import temperature
 from airan_market.agents.mechanism.agreement import Agreement
 from airan_market.agents.rounds.agents import require
+from airan_market.agents.world.conditions import Conditions
 from airan_market.scenarios import Mechanism
-from airan_market.sim.arrays import FloatArray, IntArray
+from airan_market.sim.arrays import BoolArray, FloatArray, IntArray
 
 _ONE = 1 + 1e-9  # a sum of probabilities, up to rounding
 
@@ -48,8 +49,12 @@ class Negotiation:
     temperature_usd, residual : float
         τ_k and ‖Z_k − Z_{k−1}‖_∞ of the last one; NaN where there are none.
     match_probability : array (M, N)
-        Z_k: mean strategy of the users of each type; of a type without users, what one of it
-        would do.
+        Z_k: mean strategy of the users of each type who are present; of a type without any, what
+        one of it would do.
+    present : array (U,) of bool
+        Users who are there; the others answer too, as they would.
+    open : array (M,) of bool
+        Operators that take customers.
     """
 
     def __init__(
@@ -67,6 +72,8 @@ class Negotiation:
         self._absent = absent
         self._settings = settings
         self.iteration = 0
+        self.present: BoolArray = np.ones(len(users), dtype=bool)
+        self.open: BoolArray = np.ones(len(operators), dtype=bool)
         self.temperature_usd, self.residual = settings.temperature_start_usd, np.inf
         self._over = agreed is not None
         if agreed is not None:
@@ -86,6 +93,20 @@ class Negotiation:
         over = self._over or self.iteration >= self._settings.max_iterations
         return over or self.residual <= self._settings.tolerance
 
+    def face(self, conditions: Conditions, pool: IntArray) -> None:
+        """Take up who is there, and who takes customers: nobody keeps to one who does not."""
+        self.present, self.open = conditions.present(pool), conditions.open
+        self._settings = conditions.mechanism
+        if not self.open.all():
+            for user in self._users:
+                user.strategy = np.where(self.open, user.strategy, 0.0)
+        self.match_probability = self._mean_strategies()
+
+    def more(self, iterations: int) -> None:
+        """Play so many iterations more, at the last temperature, settled or not."""
+        for _ in range(iterations):
+            self._iterate()
+
     def until(self, iteration: int) -> None:
         """Negotiate up to an iteration, or until settled."""
         while self.iteration < iteration and not self.settled:
@@ -95,13 +116,13 @@ class Negotiation:
         """Menus for the demand that operators now expect: what this round is traded on."""
         for operator in self._operators:
             operator.expect(self.match_probability[operator.number])
-        return posted(self._operators)
+        return posted(self._operators, self.open)
 
     def _iterate(self) -> None:
         settings = self._settings
         self.iteration += 1
         self.temperature_usd = temperature(
-            self.iteration,
+            min(self.iteration, settings.max_iterations),
             settings.max_iterations,
             settings.temperature_start_usd,
             settings.temperature_end_usd,
@@ -138,6 +159,9 @@ class Negotiation:
         mean = np.empty((operators, self._ends.size))
         for type_, (start, end) in enumerate(pairwise([0, *self._ends])):
             own = each[start:end] if end > start else [self._absent[type_].strategy]
+            here = self.present[start:end]
+            if here.any() and not here.all():
+                own = own[here]
             mean[:, type_] = np.mean(own, axis=0)
         return mean
 
@@ -164,7 +188,7 @@ def respond_all(
         user.strategy = answer
 
 
-def posted(operators: AgentSet) -> Board:
+def posted(operators: AgentSet, open_: BoolArray | None = None) -> Board:
     """Put up what every operator announces now.
 
     Raises
@@ -175,7 +199,7 @@ def posted(operators: AgentSet) -> Board:
     announced = [operator.announce() for operator in operators]
     for operator, announcement in zip(operators, announced, strict=True):
         _check(operator, announcement)
-    return Board.of(announced)
+    return Board.of(announced, open_)
 
 
 def _check(operator: OperatorAgent, announcement: Announcement) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from itertools import groupby
 
 import numpy as np
 import pandas as pd
@@ -13,9 +14,8 @@ from airan_market.agents.contract.utility import Accounts
 from airan_market.agents.market.announcement import Terms
 from airan_market.agents.market.clearing import ClearingHouse
 from airan_market.agents.market.ledger import KINDS
-from airan_market.agents.primitives.primitives import Primitives
 from airan_market.agents.rounds.books import by_stage
-from airan_market.sim.arrays import IntArray
+from airan_market.sim.arrays import FloatArray, IntArray
 from airan_market.sim.engines.occupancy import Occupancy
 from airan_market.sim.workload import STAGES
 
@@ -41,7 +41,7 @@ class Tables:
 
 
 def rounds_table(
-    agreed: Sequence[Terms], clearing: ClearingHouse, primitives: Primitives, horizon_s: float
+    agreed: Sequence[Terms], clearing: ClearingHouse, horizon_s: float
 ) -> pd.DataFrame:
     """Contracts of every round beside what the clearing house has booked of them.
 
@@ -53,25 +53,32 @@ def rounds_table(
     agreed : sequence of Terms
         Those of rounds 1, 2, …
     """
-    terms = _accounts(agreed, primitives)
-    menu, z, rate = terms.menu, terms.match_probability, terms.tasks_per_s
+    latency_s, price_usd, believed, z, rate, profit, surplus, worth = _by_round(
+        agreed,
+        lambda terms: terms.menu.latency_s,
+        lambda terms: terms.menu.price_usd,
+        lambda terms: terms.menu.violation_probability,
+        lambda terms: terms.match_probability,
+        lambda terms: terms.tasks_per_s,
+        lambda terms: terms.operator_profit_usd,
+        lambda terms: terms.user_utility_usd,
+        _worth_usd,
+    )
     played = slice(1, len(agreed) + 1)
     tasks, violations, decided = (
         counts[played] for counts in (clearing.tasks, clearing.violations, clearing.decided)
     )
     price, refund, loss, running = (clearing.ledger.operator_side(k)[played] for k in KINDS)
-    value = primitives.service_value_usd[:, np.newaxis]
-    waiting = primitives.latency_sensitivity_usd_per_s * menu.latency_s
     number = np.indices(z.shape)
     columns = {
         "round": number[0] + 1,
         "operator": number[1] + 1,
         "type": number[2] + 1,
-        "latency_s": menu.latency_s,
-        "price_usd": menu.price_usd,
-        "violation_belief": menu.violation_probability,
+        "latency_s": latency_s,
+        "price_usd": price_usd,
+        "violation_belief": believed,
         "match_probability": z,
-        "users": [round_.users for round_ in agreed],
+        "users": np.array([terms.users for terms in agreed]),
         "offered_tasks_per_s": tasks / horizon_s,
         "tasks": tasks,
         "violations": violations,
@@ -80,11 +87,11 @@ def rounds_table(
         "refunds_usd": refund,
         "violation_cost_usd": refund + loss,
         "running_cost_usd": running,
-        "operator_utility_expected_usd_per_s": rate * terms.operator_profit_usd,
+        "operator_utility_expected_usd_per_s": rate * profit,
         "operator_utility_realised_usd_per_s": clearing.ledger.operator_balance_usd()[played]
         / horizon_s,
-        "user_utility_expected_usd_per_s": rate * terms.user_utility_usd,
-        "user_utility_realised_usd_per_s": (tasks * (value - waiting) - price + refund) / horizon_s,
+        "user_utility_expected_usd_per_s": rate * surplus,
+        "user_utility_realised_usd_per_s": (tasks * worth - price + refund) / horizon_s,
     }
     return pd.DataFrame({name: np.ravel(values) for name, values in columns.items()})
 
@@ -106,7 +113,6 @@ def market_table(reports: pd.DataFrame, rounds: pd.DataFrame) -> pd.DataFrame:
 
 def operator_table(
     agreed: Sequence[Terms],
-    primitives: Primitives,
     under_way: Sequence[IntArray],
     stations: Sequence[Occupancy],
     rounds: pd.DataFrame,
@@ -120,7 +126,7 @@ def operator_table(
         "operator": totals["operator"],
         "shadow_price_usd": [terms.board.shadow_price_usd for terms in agreed],
         "capacity_tasks_per_s": [terms.board.effective_capacity_per_s for terms in agreed],
-        "load_expected_tasks_per_s": _accounts(agreed, primitives).tasks_per_s.sum(axis=-1),
+        "load_expected_tasks_per_s": _by_round(agreed, lambda terms: terms.tasks_per_s.sum(axis=-1))[0],
         "offered_tasks_per_s": totals["offered_tasks_per_s"],
         "under_way_tasks": under_way[: len(agreed)],
         **by_stage(
@@ -133,10 +139,29 @@ def operator_table(
     return pd.DataFrame({name: np.ravel(values) for name, values in columns.items()})
 
 
-def _accounts(agreed: Sequence[Terms], primitives: Primitives) -> Accounts:
-    """What was agreed in every round, arrays (R, M, N)."""
-    shape = (-1, primitives.operators, primitives.types)
-    names = [field.name for field in fields(Menu)]
-    menus = [[getattr(terms.board.menu, name) for terms in agreed] for name in names]
-    z = np.reshape([terms.match_probability for terms in agreed], shape)
-    return Accounts(primitives, Menu(*(np.reshape(values, shape) for values in menus)), z)
+def _worth_usd(terms: Accounts) -> FloatArray:
+    """What the agreed latency leaves of the value of a task, before price and refund."""
+    market = terms.primitives
+    waiting = market.latency_sensitivity_usd_per_s * terms.menu.latency_s
+    return market.service_value_usd[:, np.newaxis] - waiting
+
+
+def _by_round(
+    agreed: Sequence[Terms], *wanted: Callable[[Accounts], FloatArray]
+) -> list[FloatArray]:
+    """Figures of every round, arrays (R, M, ...), each reckoned under the conditions of its round.
+
+    Rounds of equal conditions are reckoned at once.
+    """
+    found: list[list[FloatArray]] = [[] for _ in wanted]
+    for _, group in groupby(agreed, key=lambda terms: id(terms.conditions)):
+        terms = list(group)
+        menus = [[getattr(t.board.menu, field.name) for t in terms] for field in fields(Menu)]
+        accounts = Accounts(
+            terms[0].conditions.primitives,
+            Menu(*(np.array(values) for values in menus)),
+            np.array([t.match_probability for t in terms]),
+        )
+        for values, figure in zip(found, wanted, strict=True):
+            values.append(figure(accounts))
+    return [np.concatenate(values) if values else np.empty((0, 0, 0)) for values in found]

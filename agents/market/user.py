@@ -95,6 +95,7 @@ class UserAgent(mesa.Agent):
             self.demand_of_type_per_s,
             board.effective_capacity_per_s,
         )
+        adjusted = board.available(adjusted)
         response = mixed_response(adjusted, self.opt_out_utility_usd, temperature_usd)
         self.strategy = damp(self.strategy, response, damping)
 

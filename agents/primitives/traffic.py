@@ -46,6 +46,10 @@ class Traffic(Protocol):
         """Mean number of tasks in a span."""
         ...
 
+    def under(self, users_by_type: NDArray[np.int64], tasks_per_user_per_s: float) -> Traffic:
+        """The traffic of those who are present in a round, at the rate at which they ask."""
+        ...
+
     @property
     def notes(self) -> Sequence[str]:
         """Plain sentences that a reader of the run should know."""
@@ -191,6 +195,8 @@ class DrawnTraffic:
     intensity : Intensity
     notes : sequence of str
         As in `Traffic`.
+    first_user : array (N,) of int, optional
+        As of `drawn_demand`.
     """
 
     seed: int
@@ -200,6 +206,7 @@ class DrawnTraffic:
     mean_work: Sequence[float] = (1.0, 1.0, 1.0)
     intensity: Intensity = POISSON
     notes: Sequence[str] = ()
+    first_user: NDArray[np.int64] | None = None
 
     def demand(self, round_: int, start_s: float, duration_s: float, first_task: int) -> Demand:
         """Draw the tasks of a round."""
@@ -214,6 +221,17 @@ class DrawnTraffic:
             first_task,
             intensity=self.intensity,
             law=self.law,
+            first_user=self.first_user,
+        )
+
+    def under(self, users_by_type: NDArray[np.int64], tasks_per_user_per_s: float) -> DrawnTraffic:
+        """Those present are the first of every type, and keep their numbers."""
+        first = np.cumsum(self.users_by_type) - self.users_by_type
+        return replace(
+            self,
+            users_by_type=users_by_type,
+            tasks_per_user_per_s=tasks_per_user_per_s,
+            first_user=first if self.first_user is None else self.first_user,
         )
 
     def mean_tasks(self, start_s: float, duration_s: float) -> float:
@@ -258,6 +276,12 @@ class RecordedTraffic:
     def demand(self, round_: int, start_s: float, duration_s: float, first_task: int) -> Demand:
         """Take the tasks of a round."""
         return self.trace.between(start_s, start_s + duration_s, first_task)
+
+    def under(
+        self, users_by_type: NDArray[np.int64], tasks_per_user_per_s: float
+    ) -> RecordedTraffic:
+        """Itself: what was recorded was asked for."""
+        return self
 
     def mean_tasks(self, start_s: float, duration_s: float) -> float:
         """Number of the tasks recorded in a span."""

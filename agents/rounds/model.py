@@ -19,6 +19,7 @@ from airan_market.agents.primitives.traffic import Traffic
 from airan_market.agents.rounds.snapshot import Places, given, packed, unpacked
 from airan_market.scenarios.schema.doubts import require_playable
 from airan_market.sim.arrays import FloatArray, IntArray
+from airan_market.sim.engines.capacity import CapacityChanges
 from airan_market.sim.engines.engine import simulate
 from airan_market.sim.engines.occupancy import Occupancy, occupancy
 from airan_market.sim.trace import State, Trace
@@ -111,7 +112,7 @@ class RoundModel(mesa.Model, ABC):
     def expected_tasks(self) -> FloatArray:
         """Mean number of tasks of the warm-up and of every round, (rounds + 1,)."""
         spans = zip(self._starts_s, self._durations_s, strict=False)
-        return np.array([self._traffic.mean_tasks(*span) for span in spans])
+        return np.array([self._asking(r).mean_tasks(*span) for r, span in enumerate(spans)])
 
     def run(self, on_round: Callable[[Self], None] | None = None) -> Any:
         """Play the rounds that are left, close, and return the tables.
@@ -241,22 +242,33 @@ class RoundModel(mesa.Model, ABC):
     def _trade(self, round_: int) -> None:
         """Simulate the tasks of a round and settle those that ended."""
         start_s, end_s = self._starts_s[round_ : round_ + 2]
-        demand = self._traffic.demand(round_, start_s, self._durations_s[round_], self._offered)
+        duration_s = self._durations_s[round_]
+        demand = self._asking(round_).demand(round_, start_s, duration_s, self._offered)
         self._offered += len(demand)
         workload, before = self._workload(round_, demand), self._state
         self.clearing.admit(round_, workload)
-        trace = self._simulate(workload, end_s)
-        self.occupancy.append(occupancy(trace, before, self._state))
+        changes = self._changes(start_s, end_s)
+        trace = self._simulate(workload, end_s, changes)
+        self.occupancy.append(occupancy(trace, before, self._state, changes))
         self.under_way.append(np.bincount(self._state.operator, minlength=len(self._servers)))
         self._sink(self.clearing.settle(trace))
 
-    def _simulate(self, workload: Workload, until_s: float) -> Trace:
+    def _asking(self, round_: int) -> Traffic:
+        """Traffic of those who are there in a round."""
+        return self._traffic
+
+    def _changes(self, start_s: float, end_s: float) -> CapacityChanges:
+        """Servers that come and go in a span."""
+        return CapacityChanges.none()
+
+    def _simulate(self, workload: Workload, until_s: float, changes: CapacityChanges) -> Trace:
         """Go on from the state so far."""
         trace, self._state = simulate(
             workload,
             self._servers,
             until_s=until_s,
             state=self._state,
+            changes=changes,
             **self._engine,
         )
         return trace

@@ -4,7 +4,7 @@ Attribute names are the keys of the TOML file. Equation and section numbers are 
 *Matching-with-Contracts for the AI-RAN Market*; the symbols stand in the descriptions.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Final, Literal
 
 from annotated_types import MinLen
@@ -19,8 +19,18 @@ from airan_market.scenarios.registry import BELIEFS, MECHANISMS
 from airan_market.scenarios.schema.consistency import (
     BURST_MEAN_S,
     BURST_SHARE,
+    Finding,
+    Settings,
     contradictions,
 )
+from airan_market.scenarios.schema.dynamics import (
+    Event,
+    OperatorStrategy,
+    Ran,
+    Rhythm,
+    UserStrategy,
+)
+from airan_market.scenarios.schema.dynamics_consistency import dynamics
 from airan_market.scenarios.schema.quantity import (
     BurstRatio,
     FilePath,
@@ -78,6 +88,8 @@ class Users(Table):
     tasks_per_user_per_s: Positive = setting(
         "tasks/(user s)", "δ, tasks that one user asks for per second"
     )
+    rhythm: Rhythm | None = setting("-", "demand that follows days and weeks", default=None)
+    strategy: UserStrategy | None = setting("-", "how users choose", default=None)
 
 
 _WORDS_OR_TABLES: Final = {
@@ -232,6 +244,7 @@ class Operator(Table):
     service_value_usd: Number | None = setting(
         "USD/task", "α_1 q_m of this operator", default=None, default_text="that of economics"
     )
+    strategy: OperatorStrategy | None = setting("-", "how it makes its menus", default=None)
 
 
 Choosing = Literal["posted", "empty", "placed", "congested"]
@@ -266,6 +279,13 @@ class Mechanism(Table):
         "1", "ϑ, weight of the new response in an iteration, (35)", default=0.35
     )
     max_iterations: StepCount = setting("iterations", "K, iterations at most", default=50)
+    iterations_per_round: StepCount | None = setting(
+        "iterations",
+        "mixed: all max_iterations are played before round 1, and so many more in every round, at "
+        "τ_K, whatever the tolerance",
+        default=None,
+        default_text="max_iterations are spread over the rounds",
+    )
     tolerance: NonNegative = setting(
         "1", "stop when no matching probability moves by more", default=1e-9
     )
@@ -401,6 +421,11 @@ class Simulation(Rounds):
     )
 
 
+def _all_contradictions(settings: Settings) -> Iterator[Finding]:
+    yield from contradictions(settings)
+    yield from dynamics(settings)
+
+
 class Scenario(Described):
     """A market, completely described: frozen, validated, every default resolved.
 
@@ -420,7 +445,7 @@ class Scenario(Described):
     ...
     """
 
-    contradictions = staticmethod(contradictions)
+    contradictions = staticmethod(_all_contradictions)
     filled: ClassVar = {"mechanism": Mechanism, "simulation": Simulation}
 
     users: Users = setting("-", "who asks")
@@ -432,6 +457,10 @@ class Scenario(Described):
     # Filled in by _resolve when absent, because one of its defaults depends on the operators.
     mechanism: Mechanism = setting("-", "how contracts and matching are found")
     simulation: Simulation = setting("-", "how the traffic is played", default_factory=Simulation)
+    ran: Ran | None = setting("-", "GPU instances that the RAN takes away", default=None)
+    events: Annotated[tuple[Event, ...], MinLen(1)] | None = setting(
+        "-", "what changes in the course of a run, one [[events]] table each", default=None
+    )
 
     @model_validator(mode="before")
     @classmethod

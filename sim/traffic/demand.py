@@ -16,7 +16,7 @@ from airan_market.sim.arrays import FloatArray, IntArray
 from airan_market.sim.columns import Amounts, Column, Columns, Numbers
 from airan_market.sim.streams import stream
 from airan_market.sim.traffic.arrival_laws import Intensity, Poisson
-from airan_market.sim.traffic.rate_trace import RateTrace
+from airan_market.sim.traffic.rate_trace import RateSteps, RateTrace
 from airan_market.sim.traffic.work_laws import Exponential, TaskLaw
 from airan_market.sim.workload import Workload, check_unique, order_of
 
@@ -79,6 +79,7 @@ def drawn_demand(
     *,
     intensity: Intensity = POISSON,
     law: TaskLaw = EXPONENTIAL,
+    first_user: IntArray | None = None,
 ) -> Demand:
     """Draw the tasks of one round, by default Poisson arrivals and exponential work.
 
@@ -105,6 +106,8 @@ def drawn_demand(
         Of the whole run and of all types (`sim.traffic.arrival_laws`): bursts come to all at once.
     law : TaskLaw
         Of the work of a task over its mean (`sim.traffic.work_laws`).
+    first_user : (N,) array of int, optional
+        Number of the first user of each type; by default there are no others between them.
 
     Returns
     -------
@@ -127,7 +130,8 @@ def drawn_demand(
     start_s = float(_finite("start_s", start_s))
     duration_s = float(_finite("duration_s", duration_s))
     rate_per_s = float(_finite("tasks_per_user_per_s", tasks_per_user_per_s))
-    first_user = np.cumsum(users) - users
+    if first_user is None:
+        first_user = np.cumsum(users) - users
     chance = [stream(seed, "demand", round_index, n) for n in range(len(users))]
     arrivals, owners = [], []
     for rng, count, first in zip(chance, users, first_user, strict=True):
@@ -215,7 +219,7 @@ def offer(
     demand: Demand,
     operator_of_user: npt.ArrayLike,
     rates: npt.ArrayLike,
-    measured: Mapping[tuple[int, int], RateTrace] = MappingProxyType({}),
+    measured: Mapping[tuple[int, int], RateTrace | RateSteps] = MappingProxyType({}),
 ) -> Workload:
     """Send every user's tasks to the operator that the user has chosen.
 
@@ -230,7 +234,7 @@ def offer(
         Operator of each user, -1 for a user who is out; tasks of users who are out are dropped.
     rates : (M, 3) array_like of float
         Rate of one server at each operator and stage: bit/s, FLOP/s, bit/s.
-    measured : mapping of (operator, stage) to RateTrace, optional
+    measured : mapping of (operator, stage) to RateTrace or RateSteps, optional
         Stations whose rate is that of a trace when the task arrives, in place of `rates`.
 
     Returns

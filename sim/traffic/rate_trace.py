@@ -1,5 +1,6 @@
 """Rates of a station's servers that were measured over time."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -71,6 +72,28 @@ class RateTrace(Columns):
         place_s = np.asarray(time_s, dtype=np.float64) % self.period_s
         row = np.searchsorted(self.time_s - self.time_s[0], place_s, side="right") - 1
         return self.rate[row]
+
+
+class RateSteps:
+    """A rate that changes at given moments of a run, and does not come back by itself.
+
+    Parameters
+    ----------
+    time_s, rate : sequence of float
+        From each time on, the first 0, the rate.
+
+    Examples
+    --------
+    >>> RateSteps([0.0, 2.0], [1e6, 4e6]).at([0.0, 1.9, 2.0]).tolist()
+    [1000000.0, 1000000.0, 4000000.0]
+    """
+
+    def __init__(self, time_s: Sequence[float], rate: Sequence[float]) -> None:
+        self._time_s, self._rate = np.asarray(time_s), np.asarray(rate)
+
+    def at(self, time_s: npt.ArrayLike) -> FloatArray:
+        """Rate at the given times of a run, s."""
+        return self._rate[np.searchsorted(self._time_s, time_s, side="right") - 1]
 
 
 def read_rates(

@@ -17,6 +17,7 @@ import resource
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -30,6 +31,7 @@ Row = dict[str, Any]
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 TASKS = 1_000_000
+_NUMBERS = count()
 SEEDED = ["--seed", "1", "--quiet", "--force", "--out"]
 PARTS = {
     "kernel": lambda told: told["kernel alone"],
@@ -48,7 +50,8 @@ class Version(NamedTuple):
 
     def command(self, arguments: list[str], directory: str) -> list[str]:
         """The command line of `airan-market`, with a place to write to."""
-        out = [str(Path(directory, "out"))] if arguments[-1] == "--out" else []
+        place = Path(directory, f"out-{next(_NUMBERS)}")  # nothing is there to go on from
+        out = [str(place)] if arguments[-1] == "--out" else []
         return [str(self.python.with_name("airan-market")), *arguments, *out]
 
 
@@ -192,7 +195,7 @@ ROWS: dict[str, Callable[[list[Version], int], list[Row]]] = {
     "run": command_row("run teleoperation", ["run", "teleoperation", *SEEDED]),
     "run-pact": command_row("run pact", ["run", "pact", *SEEDED]),
     "validate": command_row("validate teleoperation", ["validate", "teleoperation", *SEEDED]),
-    "reproduce": command_row("reproduce", ["reproduce", "--force", "--out"]),
+    "reproduce": command_row("reproduce", ["reproduce", "--out"]),
     "first-compile": first_compile,
 }
 

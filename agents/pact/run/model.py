@@ -25,6 +25,7 @@ from airan_market.agents.rounds.agents import classes_of, require
 from airan_market.agents.rounds.model import RoundModel, TaskSink, asked_for
 from airan_market.scenarios import PactScenario, load_pact
 from airan_market.scenarios.registry import DISCIPLINES
+from airan_market.sim.engines.capacity import CapacityChanges
 from airan_market.sim.streams import stream
 from airan_market.sim.traffic.demand import Demand
 from airan_market.sim.workload import Workload
@@ -197,7 +198,7 @@ class PactSimulation(RoundModel):
         """Serve what is under way to its end."""
         # one after another, on one server, all would be done by then
         end_s = self._state.clock_s + float(self._state.service_s.sum()) + 1.0
-        trace = self._simulate(Workload.empty(), end_s)
+        trace = self._simulate(Workload.empty(), end_s, CapacityChanges.none())
         assert not len(self._state), "requests are left under way"
         return self.clearing.settle(trace)
 

@@ -1,0 +1,1 @@
+"""What the market's world is in every round, and what changes it."""
