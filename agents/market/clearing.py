@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 
@@ -12,6 +14,30 @@ from airan_market.agents.rounds.books import add_at, by_stage, round_of
 from airan_market.sim.arrays import BoolArray, FloatArray, IntArray
 from airan_market.sim.trace import State, Trace
 from airan_market.sim.workload import STAGES, Workload
+
+
+@dataclass(frozen=True, eq=False)
+class Met:
+    """What users of every operator and type met so far, discounted; arrays (M, N)."""
+
+    tasks: FloatArray
+    latency_sum_s: FloatArray
+    violations: FloatArray
+
+    @classmethod
+    def nothing(cls, operators: int, types: int) -> Met:
+        """Before the first round."""
+        return cls(*np.zeros((3, operators, types)))
+
+    def after(
+        self, memory: float, tasks: IntArray, latency_sum_s: FloatArray, violations: IntArray
+    ) -> Met:
+        """With another round."""
+        return Met(
+            memory * self.tasks + tasks,
+            memory * self.latency_sum_s + latency_sum_s,
+            memory * self.violations + violations,
+        )
 
 
 class ClearingHouse:
@@ -35,8 +61,8 @@ class ClearingHouse:
     tasks, violations, decided : array (rounds + 1, M, N) of int
         Tasks that arrived; those known to have broken their agreement; those that ended or are
         known to be late.
-    latency_sum_s : array (rounds + 1, M, N)
-        Latencies of those that ended, added up.
+    latency_sum_s, ended : array (rounds + 1, M, N)
+        Latencies of those that ended, added up, and their number.
     """
 
     def __init__(self, primitives: Primitives, starts_s: FloatArray, users: int) -> None:
@@ -51,6 +77,7 @@ class ClearingHouse:
         self.violations = np.zeros(shape, dtype=np.int64)
         self.decided = np.zeros(shape, dtype=np.int64)
         self.latency_sum_s = np.zeros(shape)
+        self.ended = np.zeros(shape, dtype=np.int64)
         self.tasks_by_user = np.zeros(users, dtype=np.int64)
         self.violations_by_user = np.zeros(users, dtype=np.int64)
 
@@ -82,7 +109,9 @@ class ClearingHouse:
         agreed_s = self._latency_s[round_, trace.operator, trace.type]
         violated = _maybe(trace.latency_s > agreed_s, unknown=round_ == 0)
         self._book(trace, round_, violated)
-        add_at(self.latency_sum_s, (round_, trace.operator, trace.type), trace.latency_s)
+        where = (round_, trace.operator, trace.type)
+        add_at(self.latency_sum_s, where, trace.latency_s)
+        add_at(self.ended, where)
         return self._rows(trace, round_, trace.latency_s, violated)
 
     def close(self, state: State) -> pd.DataFrame:

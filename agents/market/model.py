@@ -11,9 +11,11 @@ import pandas as pd
 
 from airan_market.agents.contract.utility import Accounts
 from airan_market.agents.market.announcement import Terms
-from airan_market.agents.market.clearing import ClearingHouse
+from airan_market.agents.market.clearing import ClearingHouse, Met
 from airan_market.agents.market.negotiation import Negotiation
 from airan_market.agents.market.operator import OperatorAgent
+from airan_market.agents.market.strategy.operators import OPERATORS
+from airan_market.agents.market.strategy.users import USERS
 from airan_market.agents.market.tables import Tables, market_table, operator_table, rounds_table
 from airan_market.agents.market.user import UserAgent
 from airan_market.agents.matching.assignment import OUT, follow_projection, split_proportionally
@@ -95,7 +97,7 @@ class Market(RoundModel):
     True
     """
 
-    _changing = (*RoundModel._changing, "negotiation", "agreed", "_faced")
+    _changing = (*RoundModel._changing, "negotiation", "agreed", "_faced", "met")
 
     def __init__(
         self,
@@ -123,10 +125,15 @@ class Market(RoundModel):
             **measured_rates(scenario.operators),
             **self.timeline.rate_steps,
         }
-        classes = classes_of(operator_class, [o.name for o in scenario.operators], OperatorAgent)
+        own = {o.name: OPERATORS[o.strategy.kind] for o in scenario.operators if o.strategy}
+        given = operator_class if operator_class is not OperatorAgent else own
+        classes = classes_of(given, [o.name for o in scenario.operators], OperatorAgent)
         self.operators = self._in_order(
             cls(self, m, primitives.of_operator(m)) for m, cls in enumerate(classes)
         )
+        if user_class is UserAgent and scenario.users.strategy is not None:
+            user_class = USERS[scenario.users.strategy.kind]
+        self.met = Met.nothing(primitives.operators, primitives.types)
         (user_class,) = classes_of(user_class, ["user"], UserAgent)
         self.users = self._in_order(self._user(user_class, int(n)) for n in self._user_type)
         nobody = np.flatnonzero(self._users_by_type == 0)
@@ -264,6 +271,7 @@ class Market(RoundModel):
 
     def _observe(self) -> None:
         clearing = self.clearing
+        self._meet()
         for m, operator in enumerate(self.operators):
             operator.observe(clearing.tasks[self.round, m], clearing.violations[self.round, m])
         paid = clearing.ledger.user_side("price").sum(axis=0)
@@ -275,6 +283,13 @@ class Market(RoundModel):
                 float(paid[number]),
                 float(refunded[number]),
             )
+
+    def _meet(self) -> None:
+        """Add a round to what users met, discounted as the scenario says."""
+        strategy, clearing, r = self.scenario.users.strategy, self.clearing, self.round
+        if strategy is not None:
+            ended, late = clearing.ended[r], clearing.violations[r]
+            self.met = self.met.after(strategy.memory, ended, clearing.latency_sum_s[r], late)
 
     def expected(self) -> Accounts:
         """What this round's terms are worth to everybody."""

@@ -126,7 +126,9 @@ def operator_table(
         "operator": totals["operator"],
         "shadow_price_usd": [terms.board.shadow_price_usd for terms in agreed],
         "capacity_tasks_per_s": [terms.board.effective_capacity_per_s for terms in agreed],
-        "load_expected_tasks_per_s": _by_round(agreed, lambda terms: terms.tasks_per_s.sum(axis=-1))[0],
+        "load_expected_tasks_per_s": _by_round(
+            agreed, lambda terms: terms.tasks_per_s.sum(axis=-1)
+        )[0],
         "offered_tasks_per_s": totals["offered_tasks_per_s"],
         "under_way_tasks": under_way[: len(agreed)],
         **by_stage(

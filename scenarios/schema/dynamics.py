@@ -174,8 +174,8 @@ class UserStrategy(Table):
         "-",
         "response: the paper's; bayesian: believes its own experience of every operator's "
         "violations, begun with what was announced; loyal: chooses anew only with probability "
-        "1 - loyalty; quits: stays out after `patience` bad rounds in a row; served: takes the item "
-        "of any type, whichever pays best by what users of the operator met so far",
+        "1 - loyalty; quits: stays out after `patience` bad rounds in a row; served: prefers the "
+        "operator whose item pays best by the latencies and violations that its users met so far",
         default="response",
     )
     memory: UpperFraction = setting(

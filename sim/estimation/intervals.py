@@ -118,6 +118,22 @@ def clopper_pearson(events: float, trials: float, level: float = 0.95) -> tuple[
     return float(low), float(high)
 
 
+def binomial_upper(events: ArrayLike, trials: ArrayLike, level: float) -> FloatArray:
+    """One-sided upper limits of proportions (Clopper and Pearson), arrays.
+
+    Discounted counts, which are not whole, are taken as the beta law takes them.
+
+    Examples
+    --------
+    >>> binomial_upper([0, 2], [10, 2], 0.9).round(4).tolist()  # 1 - 0.1^(1/10); all of them
+    [0.2057, 1.0]
+    """
+    hits, tried = np.asarray(events, dtype=float), np.asarray(trials, dtype=float)
+    misses = tried - hits
+    some = misses > 0
+    return np.where(some, betaincinv(hits + 1, np.where(some, misses, 1.0), level), 1.0)
+
+
 def wilson(events: float, trials: float, level: float = 0.95) -> tuple[float, float]:
     """Wilson's interval of a proportion (1927): shorter, it covers with the level on average.
 
