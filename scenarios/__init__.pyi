@@ -20,6 +20,7 @@ from .registry import register_mechanism as register_mechanism
 from .registry import use as use
 from .schema.market import BurstArrivals as BurstArrivals
 from .schema.market import Economics as Economics
+from .schema.market import FadingRate as FadingRate
 from .schema.market import GpuStage as GpuStage
 from .schema.market import LognormalWork as LognormalWork
 from .schema.market import MeasuredRate as MeasuredRate

@@ -25,7 +25,7 @@ from airan_market.scenarios.registry import PLAYED
 from airan_market.scenarios.schema.consistency import Settings
 from airan_market.scenarios.schema.doubts import doubts
 from airan_market.scenarios.schema.market import Scenario
-from airan_market.scenarios.tables import plain, value_at
+from airan_market.scenarios.tables import laid_over, plain, value_at
 from airan_market.scenarios.validation import Kind, check
 
 if TYPE_CHECKING:
@@ -48,7 +48,8 @@ def load_scenario(
     ----------
     source
         The name of a scenario that ships (a text without a directory and without ``.toml``), the
-        path of a TOML file, the same content as a mapping (NumPy arrays and scalars are taken as
+        path of a TOML file (whose key ``base`` may name one that ships, to be changed: its tables
+        are laid over that, ``[operators.3.gpu]`` those of the third operator), the same content as a mapping (NumPy arrays and scalars are taken as
         plain numbers), or a scenario to be changed.
     overrides
         ``dotted.key=value`` each, as after ``--set`` on the command line: applied in order before
@@ -170,8 +171,8 @@ def shipped_scenarios() -> dict[str, str]:
 
     Examples
     --------
-    >>> list(shipped_scenarios())
-    ['bound_fails', 'llm_replay', 'pact', 'teleoperation']
+    >>> [name for name in shipped_scenarios() if "_" not in name]
+    ['overpromise', 'pact', 'teleoperation']
     """
     files = {name: _shipped_text(name) for name in _shipped_names()}
     return {name: _first_comment(text) for name, text in files.items()}
@@ -199,10 +200,25 @@ def _read(source: str | Path | Mapping[str, Any] | BaseModel) -> tuple[str, dict
     if isinstance(source, BaseModel):
         return "scenario", plain(source.model_dump())
     if isinstance(source, Mapping):
-        return "mapping", plain(source)
+        return "mapping", _completed("mapping", plain(source))
     if isinstance(source, str) and source in _shipped_names():
-        return source, _parse(_shipped_text(source), source)
-    return str(source), _parse(_file_text(Path(source)), str(source))
+        return source, _completed(source, _parse(_shipped_text(source), source))
+    return str(source), _completed(str(source), _parse(_file_text(Path(source)), str(source)))
+
+
+def _completed(name: str, tables: dict[str, Any]) -> dict[str, Any]:
+    """Lay tables over those of the scenario that their key `base` names, which ships."""
+    if "base" not in tables:
+        return tables
+    base = tables.pop("base")
+    if base not in _shipped_names():
+        allowed = f"must be a scenario that ships: {', '.join(_shipped_names())}"
+        raise ScenarioError([Fault(name, "base", value_text(base), allowed)])
+    try:
+        return laid_over(_read(base)[1], tables)
+    except KeyError as error:
+        place = str(error.args[0])
+        raise ScenarioError([Fault(name, place, "", f"no such place in {base}")]) from None
 
 
 def _file_text(path: Path) -> str:

@@ -24,6 +24,36 @@ def plain(value: Any) -> Any:
     return value
 
 
+def laid_over(base: Any, own: Any) -> Any:
+    """Tables with other tables laid over them: what is told replaces, the rest stays.
+
+    In a list of tables a number names the table to be changed, counted from 1.
+
+    Raises
+    ------
+    KeyError
+        When there is no table of that number.
+
+    Examples
+    --------
+    >>> laid_over({"a": 1, "operators": [{"name": "x"}]}, {"operators": {"1": {"name": "y"}}})
+    {'a': 1, 'operators': [{'name': 'y'}]}
+    """
+    if not isinstance(own, Mapping):
+        return own
+    if isinstance(base, list):
+        items = list(base)
+        for number, value in own.items():
+            place = int(number) - 1 if number.isdecimal() else -1
+            if not 0 <= place < len(items):
+                raise KeyError(number)
+            items[place] = laid_over(items[place], value)
+        return items
+    if not isinstance(base, Mapping):
+        return own
+    return {**base, **{key: laid_over(base.get(key), value) for key, value in own.items()}}
+
+
 def value_at(tables: Any, path: KeyPath) -> Any:
     """Return what stands at a path, None where nothing does.
 

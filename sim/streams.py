@@ -5,6 +5,7 @@ from hashlib import blake2b
 import numpy as np
 
 from airan_market.scenarios.seed import SEED_LIMIT
+from airan_market.sim.arrays import FloatArray
 
 WORD = 2**32  # SeedSequence mixes its spawn key in words of 32 bits
 
@@ -56,3 +57,24 @@ def stream(seed: int, purpose: str, *key: int) -> np.random.Generator:
             raise ValueError(f"stream key = {part}: allowed 0 <= key < 2**32")
     spawn_key = (*_purpose_words(purpose), *(int(part) for part in key))
     return np.random.default_rng(np.random.SeedSequence(int(seed), spawn_key=spawn_key))
+
+
+def autoregression(rng: np.random.Generator, steps: int, forgetting: float) -> FloatArray:
+    """Stationary first-order autoregression of mean 0 and variance 1, (steps,).
+
+    Its correlation over k steps is exp(-forgetting k).
+
+    Examples
+    --------
+    >>> path = autoregression(stream(1, "an example"), 100_000, 0.5)
+    >>> bool(abs(np.corrcoef(path[1:], path[:-1])[0, 1] - np.exp(-0.5)) < 0.01)
+    True
+    """
+    keep = np.exp(-forgetting)
+    shocks = rng.standard_normal(steps)
+    shocks[1:] *= np.sqrt(1 - keep * keep)
+    path = np.empty(steps)
+    last = 0.0
+    for k, shock in enumerate(shocks.tolist()):
+        path[k] = last = keep * last + shock
+    return path

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from airan_market.scenarios import MeasuredRate, Operator, PactScenario, RadioStage, Scenario
+from airan_market.scenarios import FadingRate, MeasuredRate, Operator, PactScenario, RadioStage, Scenario
 from airan_market.scenarios.registry import DISCIPLINES, RegistryError
 from airan_market.scenarios.schema.consistency import PREEMPTIVE
 from airan_market.sim.arrays import FloatArray, IntArray
-from airan_market.sim.traffic.rate_trace import RateTrace, read_rates
+from airan_market.sim.streams import autoregression, stream
+from airan_market.sim.traffic.rate_trace import RateSteps, RateTrace, read_rates
 from airan_market.sim.traffic.trace_file import stamp
 from airan_market.sim.workload import STAGES
 
@@ -74,6 +76,8 @@ def rates_of(operators: Sequence[Operator]) -> FloatArray:
 
 def _mean(radio: RadioStage) -> float:
     rate = radio.rate_bps
+    if isinstance(rate, FadingRate):  # 1 / E[1 / rate] of a lognormal rate
+        return rate.mean_bps * math.exp(-(rate.fading**2))
     return _read(rate, stamp(rate.trace)).mean_rate if isinstance(rate, MeasuredRate) else rate
 
 
@@ -90,6 +94,26 @@ def measured_rates(operators: Sequence[Operator]) -> dict[tuple[int, int], RateT
 @lru_cache(maxsize=16)
 def _read(measured: MeasuredRate, stamp: int) -> RateTrace:
     return read_rates(**dict(measured))
+
+
+def fading_rates(
+    operators: Sequence[Operator], end_s: float, seed: int
+) -> dict[tuple[int, int], RateSteps]:
+    """Rates that fade, by (operator, stage), a value a second, from `stream(seed, "fading", m, s)`.
+
+    ln R is a stationary first-order autoregression; E[R] is the mean that was asked for.
+    """
+    found = {}
+    for m, operator in enumerate(operators):
+        for stage, radio in ((0, operator.uplink), (2, operator.downlink)):
+            rate = radio.rate_bps
+            if isinstance(rate, FadingRate):
+                rng = stream(seed, "fading", m, stage)
+                noise = autoregression(rng, int(end_s) + 2, 1 / rate.memory_s)
+                spread = rate.fading
+                values = rate.mean_bps * np.exp(spread * noise - spread**2 / 2)
+                found[m, stage] = RateSteps(np.arange(len(values)), values)
+    return found
 
 
 def rate_notes(operators: Sequence[Operator]) -> list[str]:

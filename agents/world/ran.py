@@ -14,7 +14,7 @@ import numpy as np
 
 from airan_market.scenarios.schema.dynamics import Ran, RanPolicy
 from airan_market.sim.arrays import FloatArray, IntArray
-from airan_market.sim.streams import stream
+from airan_market.sim.streams import autoregression, stream
 from airan_market.sim.traffic.rate_trace import RateTrace, read_rates
 
 
@@ -81,13 +81,7 @@ def ran_load(
     if trace is not None:
         return np.minimum(trace.at(time_s) / ran.trace_peak, 1.0)
     rhythm = ran.mean_load * (1 + ran.swing * np.sin(2 * np.pi * time_s / ran.day_s))
-    keep = np.exp(-ran.control_period_s / ran.noise_memory_s)
-    shocks = rng.standard_normal(time_s.size)
-    noise = np.empty(time_s.size)
-    x = shocks[0] if time_s.size else 0.0
-    for k, shock in enumerate(shocks):
-        x = x if k == 0 else keep * x + np.sqrt(1 - keep * keep) * shock
-        noise[k] = x
+    noise = autoregression(rng, time_s.size, ran.control_period_s / ran.noise_memory_s)
     return np.minimum(rhythm * np.exp(ran.noise * noise - ran.noise**2 / 2), 1.0)
 
 

@@ -12,7 +12,7 @@ from functools import cache, cached_property
 import numpy as np
 
 from airan_market.agents.primitives.primitives import Primitives
-from airan_market.agents.primitives.stations import rates_of, servers_of
+from airan_market.agents.primitives.stations import fading_rates, rates_of, servers_of
 from airan_market.agents.world.conditions import Conditions
 from airan_market.agents.world.ran import RanControl, controls
 from airan_market.agents.world.rhythm import demand_factors
@@ -95,7 +95,7 @@ class Timeline:
         self.ran: list[RanControl] = (
             controls(scenario.ran, len(self.names), starts_s[-1], seed) if scenario.ran else []
         )
-        self._factors = demand_factors(scenario.users.rhythm, starts_s)
+        self._factors = demand_factors(scenario.users.rhythm, starts_s, seed)
         base = Primitives.from_scenario(scenario, seed)
         self._base_users = base.users.astype(np.int64)
         self._known: dict[tuple[object, ...], Conditions] = {}
@@ -142,17 +142,18 @@ class Timeline:
 
     @cached_property
     def rate_steps(self) -> dict[tuple[int, int], RateSteps]:
-        """Rates that events change, by (operator, stage), over the whole run."""
+        """Rates that events change, or that fade, by (operator, stage), over the whole run."""
         changed = {
             (self.names.index(str(event.who)), STAGE[str(event.stage)])
             for _, event in self._ordered
             if event.what == "rate"
         }
         moments = [0.0, *sorted({time for time, _ in self._ordered if time > 0})]
-        return {
+        steps = {
             key: RateSteps(moments, [self._sites(time).rates[key] for time in moments])
             for key in changed
         }
+        return fading_rates(self._scenario.operators, self._starts_s[-1], self._seed) | steps
 
     def said(self, round_: int) -> list[str]:
         """The events of a round in words, those inside the round before it included."""

@@ -121,10 +121,15 @@ class Rhythm(Table):
 
     day_s: Positive = setting("s", "simulated time of a day")
     swing: LowerFraction = setting("1", "amplitude of the daily rhythm", default=0.5)
+    peak_hour: NonNegative = setting("h", "hour of the day at which it is highest", default=15.0)
     second_swing: LowerFraction = setting(
-        "1", "amplitude of its second harmonic: a plateau by day, a dip by night", default=0.0
+        "1", "amplitude of a second harmonic, which has two peaks a day", default=0.0
     )
-    peak_hour: NonNegative = setting("h", "hour of the day of the highest demand", default=15.0)
+    second_peak_hour: NonNegative = setting("h", "hour of the first of these", default=10.0)
+    noise: NonNegative = setting(
+        "1", "standard deviation of ln demand around the rhythm, normal", default=0.0
+    )
+    noise_memory_s: Positive = setting("s", "time after which noise is forgotten", default=10.0)
     weekend: UpperFraction = setting(
         "1", "demand at the weekend, of that on a weekday", default=1.0
     )
@@ -132,6 +137,11 @@ class Rhythm(Table):
         "-",
         "file of rates in place of the rhythm, as of a measured rate; over their mean",
         default=None,
+    )
+    format: Literal["columns", "servegen-windows"] = setting(
+        "-",
+        "trace: columns with names, or windows of ServeGen: no names, start and requests/s first",
+        default="columns",
     )
     column: Label = setting("-", "trace: column of the rates", default="rate")
     time: Label = setting("-", "trace: column of the times", default="time_s")

@@ -214,9 +214,29 @@ class MeasuredRate(Table):
     )
 
 
+class FadingRate(Table):
+    """A rate that fades: the radio of users on the road, as a process."""
+
+    mean_bps: Positive = setting("bit/s", "mean rate", default_text="required with fading")
+    fading: NonNegative = setting(
+        "1", "standard deviation of ln rate, which is normal; drawn once a second", default=0.8
+    )
+    memory_s: Positive = setting(
+        "s", "time after which a rate is forgotten, a first-order autoregression", default=2.6
+    )
+
+
+def _rate_branch(value: Any) -> str:
+    if isinstance(value, FadingRate) or (isinstance(value, Mapping) and "mean_bps" in value):
+        return "fading"
+    return "trace" if isinstance(value, Mapping | MeasuredRate) else "number"
+
+
 Rate = Annotated[
-    Annotated[Positive, Tag("number")] | Annotated[MeasuredRate, Tag("trace")],
-    Discriminator(lambda value: "trace" if isinstance(value, Mapping | MeasuredRate) else "number"),
+    Annotated[Positive, Tag("number")]
+    | Annotated[MeasuredRate, Tag("trace")]
+    | Annotated[FadingRate, Tag("fading")],
+    Discriminator(_rate_branch),
 ]
 
 
@@ -224,7 +244,7 @@ class RadioStage(Table):
     """The uplink or the downlink of an operator."""
 
     servers: ServerCount = setting("servers", "c, transmissions that go on side by side")
-    rate_bps: Rate = setting("bit/s", "D, rate of one server, or a table: as it was measured")
+    rate_bps: Rate = setting("bit/s", "D, rate of one server, or a table: as it was measured, or fading")
 
 
 class GpuStage(Table):
