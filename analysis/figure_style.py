@@ -35,8 +35,9 @@ BELIEVED: dict[str, Any] = {
 }
 
 
-# seaborn's style "whitegrid", its context "notebook" at font_scale 0.85 and its palette "colorblind",
-# as numbers: importing seaborn brings half a second of scipy.stats, and a figure needs no more of it
+# seaborn's style "whitegrid", its context "notebook" at font_scale 0.85 and its palette
+# "colorblind", as numbers: importing seaborn brings half a second of scipy.stats, and no more of it
+# is needed
 _STYLE: dict[str, Any] = {
     "font.family": "DejaVu Sans",  # comes with Matplotlib: the same on every machine
     "font.size": 10.2,
@@ -212,21 +213,32 @@ def lay_out(
     """
     width_in, height_in = figure.get_size_inches()
     grid = axes[0].get_gridspec()
-    title_lines = max(axis.get_title().count("\n") + bool(axis.get_title()) for axis in axes)
     lefts_in = [
         max(LEFT_IN if _has_labels(axis) else SPACE_IN for axis in axes[column :: grid.ncols])
         for column in range(grid.ncols)
     ]
     wide_in = (width_in - right_in - sum(lefts_in)) / grid.ncols - SPACE_IN
-    top_in = SPACE_IN + LINE_IN * title_lines
-    high_in = (height_in - below_in) / grid.nrows - top_in - BOTTOM_IN
+    rows = [axes[first : first + grid.ncols] for first in range(0, len(axes), grid.ncols)]
+    tops_in = [SPACE_IN + LINE_IN * max(map(_title_lines, row)) for row in rows]
+    bottoms_in = [BOTTOM_IN if any(map(_has_numbers, row)) else 0.0 for row in rows]
+    high_in = (height_in - below_in - sum(tops_in) - sum(bottoms_in)) / grid.nrows
     for place, axis in enumerate(axes):
         row, column = divmod(place, grid.ncols)
         left_in = sum(lefts_in[: column + 1]) + column * (wide_in + SPACE_IN)
-        down_in = (row + 1) * (top_in + high_in) + row * BOTTOM_IN
+        down_in = sum(tops_in[: row + 1]) + sum(bottoms_in[:row]) + (row + 1) * high_in
         axis.set_position((
             left_in / width_in, 1 - down_in / height_in, wide_in / width_in, high_in / height_in,
         ))  # fmt: skip
+
+
+def _title_lines(axis: Axes) -> int:
+    titles = [axis.get_title(loc) for loc in ("left", "center", "right")]
+    return max(title.count("\n") + bool(title) for title in titles)
+
+
+def _has_numbers(axis: Axes) -> bool:
+    """Whether numbers stand at the x axis."""
+    return bool(axis.xaxis.get_tick_params()["labelbottom"])
 
 
 def _has_labels(axis: Axes) -> bool:

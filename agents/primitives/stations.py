@@ -9,7 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from airan_market.scenarios import FadingRate, MeasuredRate, Operator, PactScenario, RadioStage, Scenario
+from airan_market.scenarios import (
+    FadingRate,
+    MeasuredRate,
+    Operator,
+    PactScenario,
+    RadioStage,
+    Scenario,
+)
 from airan_market.scenarios.registry import DISCIPLINES, RegistryError
 from airan_market.scenarios.schema.consistency import PREEMPTIVE
 from airan_market.sim.arrays import FloatArray, IntArray

@@ -61,6 +61,12 @@ def number(
 Seed = Annotated[
     int, number("--seed", "N", "Root of every random stream, below 2**128.", SEED_LIMIT - 1, 0)
 ]
+Seeds = Annotated[
+    int, number("--seeds", "N", "Runs with as many seeds, from --seed on.", 100_000, 1)
+]
+Figures = Annotated[
+    bool, typer.Option("--figures/--no-figures", help="Without: `report DIR` draws them later.")
+]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; may be given repeatedly."),

@@ -11,7 +11,7 @@ from airan_market.analysis.cli import asking as ask
 from airan_market.analysis.cli.telling import GO_ON, ending
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from airan_market.agents.rounds.model import RoundModel
     from airan_market.analysis.ended import Ended
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 def run(
     scenario: ask.ScenarioArgument,
     seed: ask.Seed = 1,
+    seeds: ask.Seeds = 1,
     out: Annotated[Path | None, ask.out_option("default runs/<scenario>-<seed>-<hash>")] = None,
     force: ask.Force = False,
     settings: ask.Set = None,
@@ -31,10 +32,7 @@ def run(
     mechanism: ask.Mechanism = None,
     belief: ask.Belief = None,
     use: ask.Use = None,
-    figures: Annotated[
-        bool,
-        typer.Option("--figures/--no-figures", help="Without: `report DIR` draws them later."),
-    ] = True,
+    figures: ask.Figures = True,
     quiet: ask.Quiet = False,
     as_json: ask.Json = False,
     debug: ask.Debug = False,
@@ -49,13 +47,47 @@ def run(
     short = {"--engine": engine, "--rounds": rounds, "--horizon": horizon}
     short |= {"--mechanism": mechanism, "--belief": belief}
     loaded = ask.load_any(scenario, settings, short, reading, quiet=quiet)
+    raise typer.Exit(
+        play_seeds(
+            [(loaded, number) for number in range(seed, seed + seeds)],
+            scenario, out, force=force, figures=figures, quiet=quiet, as_json=as_json, debug=debug,
+        )
+    )  # fmt: skip
+
+
+def play_seeds(
+    asked: Sequence[tuple[Scenario | PactScenario, int]],
+    source: str,
+    out: Path | None,
+    *,
+    force: bool,
+    figures: bool,
+    quiet: bool,
+    as_json: bool,
+    debug: bool,
+) -> int:
+    """Play scenarios, each with its seed, one after another; the first that does not end ends all.
+
+    Several have directories of their own, below `out` if that is given.
+    """
     from airan_market.analysis.play import play
+    from airan_market.analysis.store.directory import default_directory
 
-    def played(**told: Any) -> Ended:
-        with ask.faults_of(scenario, loaded.name):
-            return play(loaded, seed, out, force=force, figures=figures, **told)
+    for loaded, seed in asked:
+        place = out
+        if out is not None and len(asked) > 1:
+            place = out / default_directory(loaded, seed).name
 
-    raise typer.Exit(_status(loaded, played, quiet=quiet, as_json=as_json, debug=debug))
+        def played(
+            loaded: Any = loaded, seed: int = seed, place: Path | None = place, **told: Any
+        ) -> Ended:
+            with ask.faults_of(source, loaded.name):
+                return play(loaded, seed, place, force=force, figures=figures, **told)
+
+        status = _status(loaded, played, quiet=quiet, as_json=as_json, debug=debug)
+        if status:
+            return status
+    return 0
 
 
 def resume(

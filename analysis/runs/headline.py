@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import inf
 from typing import Any
 
+from airan_market.analysis.dynamics.story import sentences as path_of
 from airan_market.analysis.runs.violations import WORDS
 from airan_market.analysis.verdict import Verdict, counted
 from airan_market.analysis.wording import in_brackets, number, probability
@@ -18,7 +19,9 @@ def headline(summary: dict[str, Any]) -> list[str]:
     summary : dict
         As `analysis.runs.summary.summarise` gives it.
     """
+    moved = path_of(summary["over_time"]) if "over_time" in summary else []
     sentences = [
+        *moved,
         _totals("All operators together", summary["operator_utility_usd_per_s"], summary["rounds"]),
         _totals("Social welfare", summary["social_welfare_usd_per_s"], summary["rounds"]),
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from airan_market.analysis.dynamics.story import Story
 from airan_market.analysis.page import write_page
 from airan_market.analysis.runs import figures
 from airan_market.analysis.runs.headline import headline
@@ -24,6 +25,8 @@ def write_report(run: Run, summary: dict[str, Any]) -> Path:
         "violations": figures.violations(rounds, run.tally, names),
         "utilities": figures.utilities(run.market, run.operators, names),
     }
+    if "over_time" in summary:
+        drawn = {"over_time": Story(run).figure(), **drawn}
     return write_page(
         run.path, run.manifest, "runs/report.html.j2", drawn, headline(summary),
         notes=summary["notes"], summary=summary, cells=cells, last=last.to_dict("records"),

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from airan_market.analysis.dynamics.story import Story, moves
 from airan_market.analysis.runs.violations import WORDS, violation_table
 from airan_market.analysis.store.reader import Run
 from airan_market.scenarios import Scenario
@@ -43,11 +44,13 @@ def summarise(run: Run, level: float = LEVEL) -> dict[str, Any]:
         - `opted_out_users`: in the last round, and the mean over rounds with interval;
         - `money`: what users paid and operators received, what operators refunded and users
           got back, each summed from its own table (tasks and rounds), and the differences;
+        - `over_time`, of a market with events, strategies or the like: `analysis.dynamics.story`;
         - `settlement`: the last round's residual, the tolerance, and whether it is met.
     """
     manifest, market = run.manifest, run.market.sort_values("round")
     total = violation_table(run.rounds, run.tally, by=(), level=level)
     cells = violation_table(run.rounds, run.tally, level=level)
+    path = {"over_time": Story(run).summary()} if moves(run.scenario) else {}
     counts = {word: int((cells["verdict"] == word).sum()) for word in WORDS.values()}
     return plain(
         {
@@ -72,6 +75,7 @@ def summarise(run: Run, level: float = LEVEL) -> dict[str, Any]:
             "opted_out_users": _over_rounds(market["opted_out_users"], level),
             "money": _money(run.rounds, run.tally),
             "settlement": _settlement(market, run.scenario),
+            **path,
             "notes": list(manifest.notes),
         }
     )

@@ -160,7 +160,10 @@ class Run(Stored):
         """Numbers of what the scenario has several of, by the column that counts them."""
         market = self.scenario
         types = len(market.users.latency_sensitivity_usd_per_s)
-        return {"operator": len(market.operators), "type": types, "user": market.users.total}
+        # users who come by events have numbers of their own
+        come = [e.value for e in market.events or () if e.what == "users"]
+        most = market.users.total + sum(int(number or 0) for number in come)
+        return {"operator": len(market.operators), "type": types, "user": most}
 
 
 @dataclass(frozen=True)
@@ -179,6 +182,21 @@ class PactRun(Run):
     items = Table("One row per round and service (columns of `items.parquet`).")
     capacity = Table("One row per service (columns of `capacity.parquet`).")
     capacity_curve = Table("Quality along numbers of users (columns of `capacity_curve.parquet`).")
+
+
+def market_of_run(directory: str | Path) -> tuple[Scenario, int]:
+    """Scenario and seed of a run of a market, whether it has ended, was stopped or was killed.
+
+    Raises
+    ------
+    RunError
+        When it is none.
+    """
+    path = Path(directory)
+    manifest = read_manifest(path)
+    if manifest.kind != "market":
+        raise RunError(f"{path}: holds no run of a market")
+    return Stored(path, manifest).scenario, manifest.seed
 
 
 def opened(directory: str | Path, kind: str = "") -> Manifest:

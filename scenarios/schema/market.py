@@ -244,7 +244,9 @@ class RadioStage(Table):
     """The uplink or the downlink of an operator."""
 
     servers: ServerCount = setting("servers", "c, transmissions that go on side by side")
-    rate_bps: Rate = setting("bit/s", "D, rate of one server, or a table: as it was measured, or fading")
+    rate_bps: Rate = setting(
+        "bit/s", "D, rate of one server, or a table: as it was measured, or fading"
+    )
 
 
 class GpuStage(Table):
