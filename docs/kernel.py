@@ -51,7 +51,7 @@ def main() -> None:
         axis.set(
             xlabel="time (s)",
             ylabel="task, in order of arrival",
-            title=f"Only in full periods do tasks leave later than arrival + work ({SERVERS} servers)",
+            title=f"Tasks leave late only in full periods: {SERVERS} servers",
         )
         axis.legend(loc="lower right", frameon=True, facecolor="white", framealpha=0.9)
     Path(__file__).with_suffix(".png").write_bytes(png(figure))

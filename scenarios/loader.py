@@ -48,9 +48,9 @@ def load_scenario(
     ----------
     source
         The name of a scenario that ships (a text without a directory and without ``.toml``), the
-        path of a TOML file (whose key ``base`` may name one that ships, to be changed: its tables
-        are laid over that, ``[operators.3.gpu]`` those of the third operator), the same content as a mapping (NumPy arrays and scalars are taken as
-        plain numbers), or a scenario to be changed.
+        path of a TOML file (its key ``base`` may name one that ships, over which its tables are
+        laid, ``[operators.3.gpu]`` over those of the third operator), the same content as a mapping
+        (NumPy arrays and scalars are taken as plain numbers), or a scenario to be changed.
     overrides
         ``dotted.key=value`` each, as after ``--set`` on the command line: applied in order before
         anything is checked; see `scenarios.override.Overridden` for what they may say.

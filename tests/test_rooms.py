@@ -22,8 +22,8 @@ ROOMS = {
     "planner world rounds market pact",
     "agents.pact": "contract service market policy outcome run",
     "analysis": "process exits ended verdict wording progress store expectation "
-    "figure_style page dynamics runs pact_run play resume pact reproduction calibration identification "
-    "questions validation redraw solve_text cli",
+    "figure_style page dynamics runs pact_run play resume pact reproduction calibration "
+    "identification questions validation redraw solve_text cli",
     "analysis.validation": "offered ladder verdicts truth tables beyond bound findings stored "
     "report validating session",
 }

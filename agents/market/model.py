@@ -18,9 +18,13 @@ from airan_market.agents.market.strategy.operators import OPERATORS
 from airan_market.agents.market.strategy.users import USERS
 from airan_market.agents.market.tables import Tables, market_table, operator_table, rounds_table
 from airan_market.agents.market.user import UserAgent
-from airan_market.agents.matching.assignment import OUT, follow_projection, split_proportionally
+from airan_market.agents.matching.assignment import (
+    OUT,
+    draw_all,
+    follow_projection,
+    split_proportionally,
+)
 from airan_market.agents.matching.response import project
-from airan_market.agents.primitives.primitives import Primitives
 from airan_market.agents.primitives.stations import (
     measured_rates,
     rate_notes,
@@ -256,9 +260,13 @@ class Market(RoundModel):
             everybody[present] = dealt
             return everybody
         uniforms = stream(self.seed, "choice", round_).random(len(self.users))
-        chosen = [user.choose(u) for user, u in zip(self.users, uniforms, strict=True)]
+        users = list(self.users)
+        if all(type(user).choose is UserAgent.choose for user in users):  # alike: all at once
+            chosen = draw_all(np.array([user.strategy for user in users]), uniforms)
+            return np.where(present, chosen, OUT)
+        chosen = [user.choose(u) for user, u in zip(users, uniforms, strict=True)]
         allowed = range(OUT, len(self.operators))
-        for user, operator in zip(self.users, chosen, strict=True):
+        for user, operator in zip(users, chosen, strict=True):
             require(user, operator in allowed, "choose()", operator, "OUT or a number of operator")
         return np.where(present, np.array(chosen, dtype=np.int64), OUT)
 

@@ -146,16 +146,17 @@ class Negotiation:
             When the strategy of a user is none.
         """
         operators = len(self._operators)
-        for user in self._users:
-            strategy = user.strategy
-            right = np.shape(strategy) == (operators,)
-            require(user, right, "strategy", strategy, f"{operators} numbers, sum at most 1")
-        each = np.array([user.strategy for user in self._users], dtype=float)
-        each = each.reshape(-1, operators)
+        users = list(self._users)
+        given = [user.strategy for user in users]
+        allowed = f"{operators} numbers, sum at most 1"
+        if any(getattr(strategy, "shape", None) != (operators,) for strategy in given):
+            for user, strategy in zip(users, given, strict=True):
+                require(user, np.shape(strategy) == (operators,), "strategy", strategy, allowed)
+        each = np.array(given, dtype=float).reshape(-1, operators)
         right = (each >= 0).all(axis=1) & (each.sum(axis=1) <= _ONE)
-        for user, strategy in zip(self._users, each, strict=True) if not right.all() else ():
-            right = bool(strategy.min() >= 0 and strategy.sum() <= _ONE)
-            require(user, right, "strategy", strategy, f"{operators} numbers, sum at most 1")
+        for user, strategy in zip(users, each, strict=True) if not right.all() else ():
+            fine = bool(strategy.min() >= 0 and strategy.sum() <= _ONE)
+            require(user, fine, "strategy", strategy, allowed)
         mean = np.empty((operators, self._ends.size))
         for type_, (start, end) in enumerate(pairwise([0, *self._ends])):
             own = each[start:end] if end > start else [self._absent[type_].strategy]

@@ -8,7 +8,7 @@ import numpy as np
 
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.scenarios import Mechanism
-from airan_market.sim.arrays import BoolArray, FloatArray, IntArray
+from airan_market.sim.arrays import BoolArray, IntArray
 
 
 @dataclass(frozen=True, eq=False)

@@ -40,8 +40,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (
-    run, resume, fork, compare, solve, validate, reproduce, calibrate, identify, questions, pact, report,
-    scenarios,
+    run, resume, fork, compare, solve, validate, reproduce, calibrate, identify, questions, pact,
+    report, scenarios,
 ):  # fmt: skip
     app.command()(command)
 

@@ -1,1 +1,1 @@
-"""Runs as paths in time: forks and paired differences, how a market settles, one figure of it all."""
+"""Runs as paths in time: forks, paired differences, how a market settles, one figure of it all."""

@@ -1,4 +1,4 @@
-"""The market over time in one figure: menus, shares, loads, violations and utilities, events marked."""
+"""The market over time in one figure: menus, users, loads, violations, utilities, and events."""
 
 from __future__ import annotations
 

@@ -51,7 +51,8 @@ def forked(
     >>> market = load_scenario("demand_surge")
     >>> forked(market, 3) == market
     True
-    >>> changed = forked(market, 3, ["economics.refund_usd=0"], ['{what="leaves", who="operator 2"}'])
+    >>> leaves = '{what="leaves", who="operator 2"}'
+    >>> changed = forked(market, 3, ["economics.refund_usd=0"], [leaves])
     >>> [(e.at_round, e.what) for e in changed.events]
     [(8, 'demand'), (15, 'demand'), (4, 'refund'), (4, 'leaves')]
     """

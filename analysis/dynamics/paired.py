@@ -122,7 +122,7 @@ def shown(table: pd.DataFrame) -> str:
     """The differences as people read them, a table for every scenario."""
     parts = []
     for (scenario, base), rows in table.groupby(["scenario", "compared_with"], sort=False):
-        headings = ("figure", "unit", "seeds", "base", "with the change", "difference", "from", "to")
+        headings = "figure", "unit", "seeds", "base", "changed", "difference", "from", "to"
         drawn = columns(f"{scenario} against {base}", headings, ("figure", "unit"))
         for row in rows.to_dict("records"):
             drawn.add_row(

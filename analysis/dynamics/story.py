@@ -117,7 +117,8 @@ class Story:
         part = late["violations"] / late["tasks"].where(late["tasks"] > 0)
         title = (
             f"{self.scenario.name}: {number(max(lost, 0.0), 2)} USD/s lost against settled menus; "
-            f"violated: type 1 {probability(part.loc[1])}, type {last} {probability(part.loc[last])}"
+            f"violated: type 1 {probability(part.loc[1])}, "
+            f"type {last} {probability(part.loc[last])}"
         )
         return over_time(
             self.run.rounds, self.run.market, self.run.operators,

@@ -156,8 +156,8 @@ class OperatorStrategy(Table):
     kind: Literal["algorithm-1", "best-response", "inertia", "over-promise", "rent", "learning"] = (
         setting(
             "-",
-            "algorithm-1: the paper's; best-response: the menu that a search finds best against the "
-            "rivals' menus of the round before; inertia: a new menu every `every_rounds` rounds; "
+            "algorithm-1: the paper's; best-response: what a search finds best against "
+            "the rivals' menus of the round before; inertia: a new menu every `every_rounds` rounds; "
             "over-promise: announces `factor` times the latency that it reckons with; rent: every "
             "price higher by `rent_usd`; learning: knows neither the shares of the types nor the "
             "tails of its own service, and estimates both from what it sold and served",

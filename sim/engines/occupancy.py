@@ -104,11 +104,12 @@ def occupancy(
         np.concatenate([getattr(trace, name), getattr(after, name)])
         for name in ("task", "operator", "arrival_s", "service_s", "stage_end_s")
     )
-    lost = np.setdiff1d(before.task, task)
+    order = np.argsort(task, kind="stable")
+    place = np.searchsorted(task, before.task, sorter=order)
+    rows = order[np.minimum(place, len(order) - 1)] if len(order) else place
+    lost = before.task[task[rows] != before.task] if len(order) else before.task
     if lost.size:
         raise ValueError(f"task = {lost[0]}: under way before, and neither done nor after")
-    order = np.argsort(task, kind="stable")
-    rows = order[np.searchsorted(task, before.task, sorter=order)]
     came_s = np.column_stack([arrival_s, end_s[:, :-1]])
     # work to be done and end to be expected, when the span or the stage began, and when it ended
     work_s, expected_s = service_s.copy(), came_s + service_s
