@@ -62,6 +62,8 @@ def values_at(values: npt.NDArray, rows: Any) -> npt.NDArray:
     if isinstance(rows, slice):
         return values[rows]
     rows = np.asarray(rows)
+    if not rows.size:
+        rows = rows.astype(np.intp)  # a list without rows has no type of its own
     return values.take(np.flatnonzero(rows) if rows.dtype == bool else rows, axis=0)
 
 

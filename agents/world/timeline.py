@@ -270,6 +270,8 @@ def text(event: Event) -> str:
     who = "" if event.who is None else str(event.who)
     who = f"type {who}" if event.what == "users" else who
     value = "" if event.value is None else str(event.value)
+    if isinstance(event.value, float):
+        value = f"{event.value:g}"
     what = {"is_bought": f"is bought by {event.by}", "set": event.key or ""}.get(
         event.what, event.what.replace("_", " ")
     )

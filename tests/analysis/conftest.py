@@ -264,7 +264,7 @@ def fake_market() -> type[FakeMarket]:
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leaves out figures and report, which take most of a small run's time."""
-    monkeypatch.setattr(play_module, "draw", lambda directory: None)
+    monkeypatch.setattr(play_module, "draw", lambda *_: None)
 
 
 @pytest.fixture

@@ -132,7 +132,7 @@ def test_a_signal_while_a_round_is_written_waits(
 def test_interrupted_while_drawing_keeps_the_complete_run(
     play, tmp_path, scenario, fake_market, monkeypatch
 ):
-    monkeypatch.setattr(play_module, "draw", lambda _: os.kill(os.getpid(), signal.SIGINT))
+    monkeypatch.setattr(play_module, "draw", lambda *_: os.kill(os.getpid(), signal.SIGINT))
     played = play(scenario, out=tmp_path / "run", make_market=fake_market)
     assert (played.status, played.undrawn) == ("complete", True)
     assert played.summary == load_run(played.path, verify=True).summary
@@ -141,7 +141,7 @@ def test_interrupted_while_drawing_keeps_the_complete_run(
 def test_a_fault_while_drawing_keeps_the_complete_run(
     play, tmp_path, scenario, fake_market, monkeypatch
 ):
-    def fail(_):
+    def fail(*_):
         raise RuntimeError("no ink")
 
     monkeypatch.setattr(play_module, "draw", fail)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from airan_market.scenarios import Fault, ScenarioError, load_scenario
+from airan_market.scenarios import Fault, ScenarioError, load_scenario, shipped_scenarios
 
 
 def lines(source: object, overrides: Sequence[str] = ()) -> list[str]:
@@ -52,7 +52,7 @@ SINGLE = {
         "[weather]\n[task]",
         [
             "weather = {}: unknown key, allowed here are: schema_version, name, users, task, "
-            "economics, operators, mechanism, simulation"
+            "economics, operators, mechanism, simulation, ran, events"
         ],
     ),
     "key with a line break": (
@@ -449,7 +449,7 @@ downlink = { servers = 4, rate_bps = 3e7 }
         "m.toml: users.tasks_per_user_per_s = -2.0: must be a finite number > 0",
         'm.toml: users.colour = "red": unknown key, allowed here are: total, '
         "latency_sensitivity_usd_per_s, shares, dirichlet_alpha, whole_users, rounding, "
-        "tasks_per_user_per_s",
+        "tasks_per_user_per_s, rhythm, strategy",
     ]
 
 
@@ -519,7 +519,8 @@ def test_a_byte_order_mark_is_no_fault(small_text: str, write: Callable[[str], s
 
 
 def test_no_such_file(write: Callable[[str], str]) -> None:
-    ships = "(scenarios that ship: bound_fails, llm_replay, pact, teleoperation)"
+    ships = f"(scenarios that ship: {', '.join(shipped_scenarios())})"
+    assert "overpromise, pact, price_war" in ships
     assert lines("teleoperaton") == [
         f"teleoperaton: no such file, did you mean teleoperation? {ships}"
     ]

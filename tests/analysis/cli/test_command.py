@@ -235,7 +235,7 @@ def test_a_run_that_fails_half_way_says_what_is_kept(toy_file, capsys, monkeypat
 
 @pytest.mark.usefixtures("fake")
 def test_drawing_that_fails_keeps_the_run(toy_file, capsys, monkeypatch):
-    def fail(directory):
+    def fail(*_):
         raise RuntimeError("no ink")
 
     monkeypatch.setattr("airan_market.analysis.play.draw", fail)

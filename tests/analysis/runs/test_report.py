@@ -6,6 +6,7 @@ import pytest
 
 from airan_market.analysis.runs.headline import headline
 from airan_market.analysis.runs.report import write_report
+from airan_market.analysis.runs.summary import summarise
 from airan_market.analysis.store.reader import Run, load_run
 from airan_market.analysis.wording import number, probability
 
@@ -101,7 +102,8 @@ def test_page_of_an_interrupted_run_says_so_first(finished, tmp_path):
             (tmp_path / path.name).symlink_to(path)
     (tmp_path / "report.html").unlink()
     manifest = replace(load_run(finished).manifest, status="interrupted", rounds_planned=9)
-    source = write_report(Run(tmp_path, manifest)).read_text(encoding="utf-8")
+    run = Run(tmp_path, manifest)
+    source = write_report(run, summarise(run)).read_text(encoding="utf-8")
     assert source.index("This run is interrupted") < source.index("Totals")
     assert "4 of\n9 rounds" in source
 

@@ -29,6 +29,7 @@ def test_defaults_of_the_design(small_text: str, write: Callable[[str], str]) ->
         "demand_floor": 0.05,
         "damping": 0.35,
         "max_iterations": 50,
+        "iterations_per_round": None,
         "tolerance": 1e-9,
         "temperature_start_usd": 1e-4,
         "temperature_end_usd": 1e-5,
