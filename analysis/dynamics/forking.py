@@ -58,7 +58,7 @@ def forked(
     """
     if not 0 <= round_ < scenario.simulation.rounds:
         allowed = f"must be below the {scenario.simulation.rounds} rounds of the run"
-        raise ScenarioError([Fault("--round", "", str(round_), allowed)])
+        raise ScenarioError([Fault("--round", str(round_), "", allowed)])
     added = [_set_event(text, round_ + 1) for text in settings]
     added += [_event(text, round_ + 1) for text in events]
     if not added:
@@ -85,8 +85,8 @@ def _event(text: str, at_round: int) -> dict[str, Any]:
     try:
         table = tomllib.loads(f"event = {text}")["event"]
     except tomllib.TOMLDecodeError as error:
-        raise ScenarioError([Fault("--event", "", text, f"not an inline table: {error}")]) from None
+        raise ScenarioError([Fault("--event", text, "", f"not an inline table: {error}")]) from None
     if not isinstance(table, Mapping):
-        raise ScenarioError([Fault("--event", "", text, 'must be a table, {what="fails", ...}')])
+        raise ScenarioError([Fault("--event", text, "", 'must be a table, {what="fails", ...}')])
     when = {} if {"at_round", "at_s"} & table.keys() else {"at_round": at_round}
     return {**when, **table}
