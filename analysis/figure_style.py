@@ -38,7 +38,7 @@ BELIEVED: dict[str, Any] = {
 # seaborn's style "whitegrid", its context "notebook" at font_scale 0.85 and its palette
 # "colorblind", as numbers: importing seaborn brings half a second of scipy.stats, and no more of it
 # is needed
-_STYLE: dict[str, Any] = {
+_STYLE: Any = {
     "font.family": "DejaVu Sans",  # comes with Matplotlib: the same on every machine
     "font.size": 10.2,
     "text.color": ".15",
@@ -192,7 +192,8 @@ def panels(
     """
     columns = min(count, columns)
     rows = -(-count // columns)
-    figure = Drawing(figsize=(width_in * columns, height_in * rows), layout=layout)
+    figure = Drawing(figsize=(width_in * columns, height_in * rows))
+    figure.set_layout_engine(layout)
     axes = figure.subplots(rows, columns, sharey=share_y, squeeze=False).ravel()
     for axis in axes[count:]:
         axis.remove()
@@ -213,6 +214,7 @@ def lay_out(
     """
     width_in, height_in = figure.get_size_inches()
     grid = axes[0].get_gridspec()
+    assert grid is not None
     lefts_in = [
         max(LEFT_IN if _has_labels(axis) else SPACE_IN for axis in axes[column :: grid.ncols])
         for column in range(grid.ncols)

@@ -43,6 +43,7 @@ from airan_market.sim.engines.capacity import CapacityChanges
 from airan_market.sim.streams import stream
 from airan_market.sim.trace import State
 from airan_market.sim.traffic.demand import Demand, offer
+from airan_market.sim.traffic.rate_trace import RateSteps, RateTrace
 from airan_market.sim.workload import Workload
 
 
@@ -125,7 +126,7 @@ class Market(RoundModel):
         self._user_type = np.repeat(np.arange(primitives.types), self._users_by_type)
         self._traffic = traffic_of(scenario, self.seed, self._users_by_type)
         self._rates = rates_of(scenario.operators)
-        self._measured_rates = {
+        self._measured_rates: dict[tuple[int, int], RateTrace | RateSteps] = {
             **measured_rates(scenario.operators),
             **self.timeline.rate_steps,
         }
@@ -262,8 +263,8 @@ class Market(RoundModel):
         uniforms = stream(self.seed, "choice", round_).random(len(self.users))
         users = list(self.users)
         if all(type(user).choose is UserAgent.choose for user in users):  # alike: all at once
-            chosen = draw_all(np.array([user.strategy for user in users]), uniforms)
-            return np.where(present, chosen, OUT)
+            drawn = draw_all(np.array([user.strategy for user in users]), uniforms)
+            return np.where(present, drawn, OUT)
         chosen = [user.choose(u) for user, u in zip(users, uniforms, strict=True)]
         allowed = range(OUT, len(self.operators))
         for user, operator in zip(users, chosen, strict=True):

@@ -11,7 +11,7 @@ from airan_market.agents.primitives.population import users_by_type
 from airan_market.agents.primitives.stations import rates_of
 from airan_market.agents.primitives.traffic import knows_traffic, laws_of
 from airan_market.scenarios import Mechanism, Scenario
-from airan_market.sim.arrays import FloatArray
+from airan_market.sim.arrays import FloatArray, IntArray
 from airan_market.sim.estimation.pilot import PilotRun
 from airan_market.sim.theory.domain import server_counts, service_rates
 
@@ -189,8 +189,8 @@ class Primitives:
             return np.asarray(self.own_margin_usd, dtype=float)
         return np.full(self.service_value_usd.shape, self.mechanism.participation_margin_usd)
 
-    def of_operator(self, operator: int | slice) -> Primitives:
-        """What one operator knows: its own row, without the axis of operators unless sliced.
+    def of_operator(self, operator: int | slice | IntArray) -> Primitives:
+        """What one operator knows: its own row; several keep the axis of operators.
 
         Every pure function of this floor that takes the primitives of all operators and arrays
         (M, N) also takes those of one operator and arrays (N,).

@@ -54,7 +54,7 @@ def controls(ran: Ran, operators: int, end_s: float, seed: int) -> list[RanContr
         When a trace of loads cannot be read.
     """
     periods = int(np.ceil(end_s / ran.control_period_s))
-    time_s = ran.control_period_s * np.arange(periods)
+    time_s: FloatArray = ran.control_period_s * np.arange(periods, dtype=np.float64)
     trace = read_rates(ran.trace, ran.column, time=ran.time) if ran.trace else None
     found = []
     for m in range(operators):

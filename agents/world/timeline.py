@@ -179,7 +179,7 @@ class Timeline:
         nominal, rates = servers_of(operators).copy(), rates_of(operators).copy()
         failed = np.zeros(len(operators), dtype=bool)
         doors = {"enters": True, "recovers": True, "leaves": False, "fails": False}
-        first = {}
+        first: dict[str | int | None, str] = {}
         for _, event in self._ordered:
             first.setdefault(event.who, event.what)
         opened = np.array([first.get(name) != "enters" for name in self.names])

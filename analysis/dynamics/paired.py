@@ -57,11 +57,11 @@ def compare(directories: Sequence[Path], first_round: int = 1, level: float = 0.
             raise RunError(f"{run.path}: holds no run of a market")
         own = groups.setdefault(run.manifest.scenario_hash, {})
         labels.setdefault(run.manifest.scenario_hash, _label(run))
-        if run.manifest.seed in own:
-            raise RunError(
-                f"{run.path}: the same scenario and seed as {own[run.manifest.seed].path}"
-            )
-        own[run.manifest.seed] = run
+        seed = run.manifest.seed
+        assert seed is not None  # every run has one
+        if seed in own:
+            raise RunError(f"{run.path}: the same scenario and seed as {own[seed].path}")
+        own[seed] = run
     if len(groups) < 2:
         raise RunError(f"{directories[0]}: all runs are of one scenario, there is no difference")
     (base_hash, base), *others = groups.items()

@@ -47,6 +47,7 @@ class Story:
         simulation = self.scenario.simulation
         spans = [simulation.warmup_s, *[simulation.horizon_s] * simulation.rounds]
         self._starts_s = np.concatenate([[0.0], np.cumsum(spans)])
+        assert run.manifest.seed is not None  # every run has one
         self.timeline = Timeline(self.scenario, run.manifest.seed, self._starts_s)
         self.played = run.manifest.rounds
         self.static_usd_per_s = static_welfare(self.scenario, self.timeline)[: self.played]
@@ -123,7 +124,7 @@ class Story:
         return over_time(
             self.run.rounds, self.run.market, self.run.operators,
             [operator.name for operator in self.scenario.operators],
-            self.events, static=self.static_usd_per_s, ran_gpus=self.ran_gpus, title=title,
+            self.events, static=self.static_usd_per_s.tolist(), ran_gpus=self.ran_gpus, title=title,
         )  # fmt: skip
 
 

@@ -196,6 +196,7 @@ def market_of_run(directory: str | Path) -> tuple[Scenario, int]:
     manifest = read_manifest(path)
     if manifest.kind != "market":
         raise RunError(f"{path}: holds no run of a market")
+    assert manifest.seed is not None  # every run has one
     return Stored(path, manifest).scenario, manifest.seed
 
 

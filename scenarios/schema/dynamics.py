@@ -157,7 +157,7 @@ class OperatorStrategy(Table):
         setting(
             "-",
             "algorithm-1: the paper's; best-response: what a search finds best against "
-            "the rivals' menus of the round before; inertia: a new menu every `every_rounds` rounds; "
+            "the rivals' last menus; inertia: a new menu every `every_rounds` rounds; "
             "over-promise: announces `factor` times the latency that it reckons with; rent: every "
             "price higher by `rent_usd`; learning: knows neither the shares of the types nor the "
             "tails of its own service, and estimates both from what it sold and served",

@@ -1,6 +1,5 @@
 """Rates of a station's servers that were measured over time."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -79,7 +78,7 @@ class RateSteps:
 
     Parameters
     ----------
-    time_s, rate : sequence of float
+    time_s, rate : array_like of float
         From each time on, the first 0, the rate.
 
     Examples
@@ -88,8 +87,8 @@ class RateSteps:
     [1000000.0, 1000000.0, 4000000.0]
     """
 
-    def __init__(self, time_s: Sequence[float], rate: Sequence[float]) -> None:
-        self._time_s, self._rate = np.asarray(time_s), np.asarray(rate)
+    def __init__(self, time_s: npt.ArrayLike, rate: npt.ArrayLike) -> None:
+        self._time_s, self._rate = (np.asarray(part, dtype=float) for part in (time_s, rate))
 
     def at(self, time_s: npt.ArrayLike) -> FloatArray:
         """Rate at the given times of a run, s."""

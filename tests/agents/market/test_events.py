@@ -193,7 +193,7 @@ def test_loyal_users_move_less() -> None:
 
 def test_a_snapshot_of_a_market_in_motion_goes_on_to_the_same_tables() -> None:
     settings = [*SHORT, 'events=[{at_s=1.2, what="fails", who="operator 1"}]',
-                'users.strategy.kind="bayesian"', 'operators.2.strategy.kind="learning"']  # fmt: skip
+                "users.strategy.kind=bayesian", "operators.2.strategy.kind=learning"]  # fmt: skip
     scenario = load_scenario("teleoperation", settings)
     whole, first, second = (Market(scenario, seed=1) for _ in range(3))
     for _ in range(2):
