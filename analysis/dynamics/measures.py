@@ -82,7 +82,8 @@ def cycle(series: FloatArray, false_alarm: float = FALSE_ALARM) -> float | None:
     """Period of a cycle in rounds, None where the series looks like noise around a line.
 
     Fisher's test: of the periodogram of what a line leaves, the largest ordinate over their sum,
-    among the periods of at most half of the rounds. Under white noise its law is exact, so
+    among the periods of at most a third of the rounds: a slower one is a drift, or the way to rest,
+    as likely as a cycle. Under white noise its law is exact, so
     `false_alarm` is the probability of a cycle where there is none; where noise is autocorrelated
     there are more.
 
@@ -103,11 +104,11 @@ def cycle(series: FloatArray, false_alarm: float = FALSE_ALARM) -> float | None:
     rest = series - np.polyval(np.polyfit(time, series, 1), time)
     if np.abs(rest).max() <= 1e-9 * max(np.abs(series).max(), 1e-300):
         return None
-    power = np.abs(np.fft.rfft(rest))[2 : (n + 1) // 2] ** 2  # whole periods, from n/2 down
+    power = np.abs(np.fft.rfft(rest))[3 : (n + 1) // 2] ** 2  # whole periods, from n/3 down
     share = power.max() / power.sum()
     if fisher_tail(share, power.size) > false_alarm:
         return None
-    return float(n / (2 + int(power.argmax())))
+    return float(n / (3 + int(power.argmax())))
 
 
 def fisher_tail(share: float, ordinates: int) -> float:

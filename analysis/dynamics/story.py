@@ -89,7 +89,8 @@ class Story:
         content: dict[str, Any] = {
             "shocks": [asdict(shock) | {"events": list(shock.events)} for shock in after],
             "settled_within": BAND,
-            "cycle_rounds": cycle(self.expected_usd_per_s),
+            # since the last change: a step up and down is no cycle
+            "cycle_rounds": cycle(self.expected_usd_per_s[max(changes, default=1) - 1 :]),
             "cycle_false_alarm": FALSE_ALARM,
             "welfare_if_settled_usd_per_s": self.static_usd_per_s.tolist(),
             "lost_usd_per_s": {
@@ -117,7 +118,7 @@ class Story:
         late = self.run.rounds.groupby("type")[["violations", "tasks"]].sum()
         part = late["violations"] / late["tasks"].where(late["tasks"] > 0)
         title = (
-            f"{self.scenario.name}: {number(max(lost, 0.0), 2)} USD/s lost against settled menus; "
+            f"{self.scenario.name}: welfare {_below(lost)} than settled; "
             f"violated: type 1 {probability(part.loc[1])}, "
             f"type {last} {probability(part.loc[last])}"
         )
@@ -126,6 +127,17 @@ class Story:
             [operator.name for operator in self.scenario.operators],
             self.events, static=self.static_usd_per_s.tolist(), ran_gpus=self.ran_gpus, title=title,
         )  # fmt: skip
+
+
+def _below(lost: float) -> str:
+    """A loss in words.
+
+    Examples
+    --------
+    >>> _below(0.25), _below(-0.5)
+    ('0.25 USD/s lower', '0.5 USD/s higher')
+    """
+    return f"{number(abs(lost), 3)} USD/s {'lower' if lost >= 0 else 'higher'}"
 
 
 def sentences(summary: dict[str, Any]) -> list[str]:
@@ -152,9 +164,8 @@ def sentences(summary: dict[str, Any]) -> list[str]:
         )
     lost = summary["lost_usd_per_s"]
     said.append(
-        f"Against menus settled under the conditions of every round {number(lost['realised'], 3)} "
-        f"USD/s of welfare were lost in what was realised ({number(lost['expected'], 3)} in what "
-        "was expected)."
+        f"Realised welfare is {_below(lost['realised'])} than with menus settled under the "
+        f"conditions of every round, expected welfare {_below(lost['expected'])}."
     )
     if "ran" in summary:
         ran = summary["ran"]

@@ -35,7 +35,7 @@ def test_a_cycle_in_noise_is_found_with_its_period() -> None:
 def test_noise_is_called_a_cycle_as_rarely_as_is_said() -> None:
     """Negative control: of 4,000 paths of noise 1 %; four standard errors are 0.63 %."""
     rng = stream(1, "false alarms")
-    alarms = sum(cycle(rng.standard_normal(31)) is not None for _ in range(4000))
+    alarms = sum(cycle(rng.standard_normal(33)) is not None for _ in range(4000))
     error = np.sqrt(FALSE_ALARM * (1 - FALSE_ALARM) / 4000)
     assert abs(alarms / 4000 - FALSE_ALARM) < 4 * error
 
