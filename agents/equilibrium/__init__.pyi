@@ -1,0 +1,13 @@
+from .answer import Answer as Answer
+from .answer import Rules as Rules
+from .answer import best_answer as best_answer
+from .answer import bound_of as bound_of
+from .answer import certified_gains as certified_gains
+from .play import Play as Play
+from .play import play as play
+from .play import starts as starts
+from .profile import Profile as Profile
+from .profile import accounts_of as accounts_of
+from .profile import settle_users as settle_users
+from .whole_types import WholeTypes as WholeTypes
+from .whole_types import enumerate_profiles as enumerate_profiles
