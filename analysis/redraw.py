@@ -74,6 +74,10 @@ def _redrawn(directory: Path, manifest: Manifest) -> dict[str, Any]:
         from airan_market.analysis.questions import report as questions
 
         return questions.draw(directory)
+    if manifest.kind == "equilibrium":
+        from airan_market.analysis.equilibrium import report as equilibrium
+
+        return equilibrium.draw(directory)
     if manifest.kind == "calibration":
         from airan_market.analysis.calibration import text as calibration
 

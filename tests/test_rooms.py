@@ -19,11 +19,11 @@ ROOMS = {
     "sim": "arrays processors threads machine_code streams columns workload trace "
     "theory traffic engines rare estimation",
     "agents": "primitives screening matching belief contract mechanism certificate solution "
-    "planner world rounds market pact",
+    "planner equilibrium world rounds market pact",
     "agents.pact": "contract service market policy outcome run",
     "analysis": "process exits ended verdict wording progress store expectation "
     "figure_style page dynamics runs pact_run play resume pact reproduction calibration "
-    "identification questions validation redraw solve_text cli",
+    "identification questions equilibrium validation redraw solve_text cli",
     "analysis.validation": "offered ladder verdicts truth tables beyond bound findings stored "
     "report validating session",
 }

@@ -3,6 +3,7 @@ from .answer import Rules as Rules
 from .answer import best_answer as best_answer
 from .answer import bound_of as bound_of
 from .answer import certified_gains as certified_gains
+from .answer import evolved_gain as evolved_gain
 from .play import Play as Play
 from .play import play as play
 from .play import starts as starts

@@ -110,7 +110,9 @@ def best_answer(
     """
     rules = rules or Rules()
     latency_s, margin = profile.latency_s[operator], float(profile.margin_usd[operator])
-    before = _value(primitives, profile, operator, latency_s[np.newaxis], np.array([margin]), rules)
+    before = strategy_value(
+        primitives, profile, operator, latency_s[np.newaxis], np.array([margin]), rules
+    )
     best = Answer(latency_s, margin, float(before[0]), float(before[0]))
     chain = everywhere and reckons(primitives)
     width = 0.25 * float(primitives.service_value_usd[operator])
@@ -122,8 +124,8 @@ def best_answer(
             best = _climb(primitives, profile, operator, best, rules)
         own = profile.of(operator, best.latency_s, best.margin_usd)
         market = with_margins(primitives, own)
-        share = _allowed(market, operator, repriced(market, settle_users(primitives, own), operator),
-                         rules)  # fmt: skip
+        reach = repriced(market, settle_users(primitives, own), operator)
+        share = _allowed(market, operator, reach, rules)
         known = []
         if chain and turn == 0:
             known = [start_menu(facing(primitives, own, operator), best.margin_usd)[np.newaxis]]
@@ -150,11 +152,45 @@ def bound_of(primitives: Primitives, profile: Profile, operator: int, rules: Rul
 
 
 def certified_gains(primitives: Primitives, profile: Profile, rules: Rules) -> list[Answer]:
-    """The best answers of all operators with many menus and from everywhere: what a profile lacks."""
+    """What a profile lacks: the best answers of all operators, with many menus and everywhere."""
     return [
         best_answer(primitives, profile, m, rules, budget=CERTIFYING, everywhere=True)
         for m in range(primitives.operators)
     ]
+
+
+def evolved_gain(
+    primitives: Primitives, profile: Profile, operator: int, rules: Rules, *, seed: int = 0,
+    generations: int = 150,
+) -> float:  # fmt: skip
+    """What differential evolution (Storn and Price 1997) gains, USD/s; another search altogether.
+
+    Over the logarithms of latencies put in order, and the margin where it is free. Not polished; at
+    least 0.
+    """
+    from scipy.optimize import differential_evolution  # here: SciPy takes long to import
+
+    settings, size = primitives.mechanism, primitives.types
+    worth = float(primitives.service_value_usd[operator])
+    low = np.log(max(settings.latency_min_s, LEAST_LATENCY * settings.latency_max_s))
+    high = np.log(settings.latency_max_s)
+
+    def loss(points: FloatArray) -> FloatArray:
+        menus = np.exp(np.sort(points[:size].T, axis=1))
+        menus = np.clip(menus, settings.latency_min_s, settings.latency_max_s)
+        margin = np.full(len(menus), profile.margin_usd[operator])
+        if rules.margins:
+            margin = worth * points[size]
+        value = strategy_value(primitives, profile, operator, menus, margin, rules)
+        return np.where(np.isfinite(value), -value, 1e300)
+
+    own = profile.latency_s[operator][np.newaxis], profile.margin_usd[operator : operator + 1]
+    before = float(strategy_value(primitives, profile, operator, *own, rules)[0])
+    found = differential_evolution(
+        loss, [(low, high)] * size + [(0.0, 1.0)] * rules.margins, maxiter=generations, tol=0.0,
+        polish=False, vectorized=True, updating="deferred", seed=seed,
+    )  # fmt: skip
+    return max(0.0, -float(found.fun) - before)
 
 
 def _from_flat(
@@ -175,7 +211,7 @@ def _from_flat(
     return search_menu(market, operator, share, own, budget)
 
 
-def _value(
+def strategy_value(
     primitives: Primitives, profile: Profile, operator: int, latency_s: FloatArray,
     margin_usd: FloatArray, rules: Rules,
 ) -> FloatArray:  # fmt: skip
@@ -224,7 +260,7 @@ def _other_margin(
     latency_s = np.clip(factors[:, np.newaxis] * best.latency_s, settings.latency_min_s,
                         settings.latency_max_s)  # fmt: skip
     many = np.repeat(latency_s, len(margins), axis=0), np.tile(margins, len(factors))
-    value = _value(primitives, profile, operator, *many, rules)
+    value = strategy_value(primitives, profile, operator, *many, rules)
     place = int(value.argmax())
     if not value[place] > best.value_usd_per_s:
         return best
@@ -253,7 +289,7 @@ def _climb(
         step = np.where(here + STEP > np.append(1.0, np.full(size, high)), -STEP, STEP)
         points = np.vstack([here, here + np.diag(step)])
         menus = np.clip(np.exp(points[:, 1:]), settings.latency_min_s, settings.latency_max_s)
-        value = _value(primitives, profile, operator, menus, worth * points[:, 0], rules)
+        value = strategy_value(primitives, profile, operator, menus, worth * points[:, 0], rules)
         if not np.isfinite(value).all():
             raise StopIteration
         if value[0] > found.value_usd_per_s:

@@ -58,9 +58,9 @@ class Profile:
 
     def distance(self, other: Profile, latency_s: float, value_usd: float) -> float:
         """Largest difference of a latency in units of L_max, or of a margin in units of α_1 q."""
-        apart = np.abs(self.latency_s - other.latency_s).max() / latency_s
-        return round(float(max(apart, np.abs(self.margin_usd - other.margin_usd).max() / value_usd)),
-                     12)  # fmt: skip
+        latencies = np.abs(self.latency_s - other.latency_s).max() / latency_s
+        margins = np.abs(self.margin_usd - other.margin_usd).max() / value_usd
+        return round(float(max(latencies, margins)), 12)
 
 
 def with_margins(primitives: Primitives, profile: Profile) -> Primitives:

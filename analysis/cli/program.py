@@ -16,6 +16,7 @@ from typer.main import get_command
 import airan_market
 from airan_market.analysis.cli.calibrate import calibrate
 from airan_market.analysis.cli.compare import compare
+from airan_market.analysis.cli.equilibrium import equilibrium
 from airan_market.analysis.cli.fork import fork
 from airan_market.analysis.cli.identify import identify
 from airan_market.analysis.cli.pact import pact
@@ -40,8 +41,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (
-    run, resume, fork, compare, solve, validate, reproduce, calibrate, identify, questions, pact,
-    report, scenarios,
+    run, resume, fork, compare, solve, validate, reproduce, calibrate, identify, questions,
+    equilibrium, pact, report, scenarios,
 ):  # fmt: skip
     app.command()(command)
 

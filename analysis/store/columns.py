@@ -20,6 +20,7 @@ TITLES = {
     "reproduction": "Reproduction (`airan-market reproduce`), CSV",
     "identification": "Identification (`airan-market identify`), CSV",
     "questions": "Answers (`airan-market questions`), CSV",
+    "equilibrium": "Equilibria (`airan-market equilibrium`), CSV",
     "calibration": "Calibration (`airan-market calibrate --out`), CSV",
 }
 _INTRODUCTION = """\

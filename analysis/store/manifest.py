@@ -39,6 +39,7 @@ KINDS = {
     "reproduction": "reproduction",
     "identification": "identification",
     "questions": "set of answers",
+    "equilibrium": "search for equilibria",
     "calibration": "calibration",
 }
 #: Packages whose version can change what is computed or how files look.
