@@ -4,9 +4,9 @@ from .answer import best_answer as best_answer
 from .answer import bound_of as bound_of
 from .answer import certified_gains as certified_gains
 from .answer import evolved_gain as evolved_gain
-from .play import Play as Play
-from .play import play as play
-from .play import starts as starts
+from .answering import Play as Play
+from .answering import play as play
+from .answering import starts as starts
 from .profile import Profile as Profile
 from .profile import accounts_of as accounts_of
 from .profile import settle_users as settle_users

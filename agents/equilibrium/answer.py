@@ -45,7 +45,9 @@ class Rules:
     margins : bool
         Whether margins are free, from 0 to the service value.
     price_floor_usd : float
-        No item that somebody takes may cost less.
+        No item that somebody takes may cost less when it is posted. Prices (25) follow the load
+        with the refund, so one at the floor may slip below it as rivals move, until its operator
+        answers.
     """
 
     margins: bool = False
@@ -239,8 +241,9 @@ def _allowed(market: Primitives, operator: int, share: Share, rules: Rules) -> S
         matched = share(latency_s)
         belief = operator_belief(own, cumulative_load(matched, own.demand_per_s))
         price = priced_menu(own, belief, latency_s).price_usd
-        low = ((price < rules.price_floor_usd) & (matched * own.demand_per_s > 0)).any(axis=-1)
-        return np.where(low[:, np.newaxis], np.nan, matched)
+        sold = matched * own.demand_per_s > 0
+        low = np.any((price < rules.price_floor_usd) & sold, axis=-1, keepdims=True)
+        return np.where(low, np.nan, matched)
 
     return within
 

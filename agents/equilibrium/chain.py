@@ -24,9 +24,10 @@ from scipy.special import expit
 from airan_market.agents.belief.belief import operator_belief
 from airan_market.agents.planner.load_cost import OWN_LOAD
 from airan_market.agents.primitives.primitives import Primitives
-from airan_market.sim.arrays import FloatArray
+from airan_market.sim.arrays import FloatArray, IntArray
 
 LOADS = 120  # of the grid
+CELLS = 200_000  # states times steps of utility to a latency, of a bound
 FREE_LATENCIES = 400  # of the last type's grid, which no utility ties down
 
 
@@ -68,12 +69,19 @@ def start_menu(facing: Facing, margin_usd: float, states: int = 240) -> FloatArr
 
 
 def menu_bound(
-    facing: Facing, margin_usd: tuple[float, float] = (0.0, 0.0), states: int = 1200
+    facing: Facing, margin_usd: tuple[float, float] = (0.0, 0.0), states: int | None = None
 ) -> float:
     """No menu with a margin in this range earns more, USD/s.
 
-    Assumes that p falls with L and rises with the load; see `reckons`.
+    Assumes that p falls with L and rises with the load; see `reckons`. By default there are so many
+    states that the work is that of `CELLS` pairs of utility and latency.
     """
+    if states is None:
+        drop = -np.diff(facing.own.latency_sensitivity_usd_per_s, append=0.0)[:-1]
+        longest = facing.own.mechanism.latency_max_s
+        span = drop.sum() * longest + margin_usd[1] - margin_usd[0]
+        step = max(drop.max(initial=0.0) * longest, span / facing.own.types)
+        states = int(np.sqrt(CELLS * span / step)) if step > 0 else LOADS
     return _Chain(facing, *margin_usd, states, optimistic=True).solve()
 
 
@@ -96,7 +104,7 @@ class _Chain:
             for n, rate in enumerate(own.demand_per_s)
         )
         self.loads = np.linspace(0.0, most, LOADS)
-        self.moves: list[FloatArray] = []
+        self.moves: list[IntArray] = []
         self.grids: list[_Latencies] = [self._latencies(n) for n in range(own.types)]
 
     def solve(self, *, remember: bool = False) -> float:
@@ -123,7 +131,7 @@ class _Chain:
         low, high = (np.clip(grid + by, first, longest) for by in (-loose, loose))
         return _Latencies(np.clip(grid, first, longest), low, high, drop > 0)
 
-    def _step(self, n: int, later: FloatArray, *, remember: bool) -> tuple[FloatArray, FloatArray]:
+    def _step(self, n: int, later: FloatArray, *, remember: bool) -> tuple[FloatArray, IntArray]:
         """Value of type n and all after it by (i, l, latency before), and the best latency."""
         grid, cost = self.grids[n], self._cost(n)
         own, demand = self.own, self.own.demand_per_s[n]
@@ -134,7 +142,7 @@ class _Chain:
             before = self.grids[n - 1].low_s
             limit = np.minimum(np.searchsorted(grid.high_s, before - 1e-12), len(cost) - 1)
         value = np.full((len(self.utility), LOADS, len(limit)), -np.inf)
-        best = np.zeros(value.shape if remember else (0,), dtype=np.int64)
+        best: IntArray = np.zeros(value.shape if remember else (0,), dtype=np.int64)
         places = np.arange(len(cost))[:, np.newaxis]
         for i, utility in enumerate(self.utility):
             fewest = most = demand * self.facing.share(n, utility)

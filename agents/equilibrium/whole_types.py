@@ -21,7 +21,7 @@ from airan_market.agents.matching.assignment import OUT
 from airan_market.agents.matching.load import cumulative_load
 from airan_market.agents.mechanism.pure import choose, indicator, tie_order
 from airan_market.agents.primitives.primitives import Primitives
-from airan_market.sim.arrays import FloatArray
+from airan_market.sim.arrays import FloatArray, IntArray
 
 MOST = 100_000  # profiles; more would take too long
 
@@ -88,7 +88,7 @@ def enumerate_profiles(primitives: Primitives, latencies_s: Sequence[float]) -> 
     return WholeTypes(menus, utility, equilibria, [] if equilibria else _cycle(utility))
 
 
-def _utility(primitives: Primitives, latency_s: FloatArray, order: FloatArray) -> FloatArray:
+def _utility(primitives: Primitives, latency_s: FloatArray, order: IntArray) -> FloatArray:
     rent = binding_utility(primitives, latency_s)
     none = np.full((1, primitives.operators), OUT)[:, 0]
     matching = np.array(

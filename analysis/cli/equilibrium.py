@@ -24,6 +24,9 @@ def equilibrium(
     replications: Annotated[
         int, ask.number("--replications", "R", "Of the traffic.", most=100_000, least=2)
     ] = 12,
+    rounds: Annotated[
+        int, ask.number("--rounds", "K", "Of answers, at most.", most=100_000, least=1)
+    ] = 120,
     seed: ask.Seed = 1,
     out: Annotated[Path | None, ask.out_option("What it already holds is not recomputed.")] = None,
     workers: ask.Workers = None,
@@ -48,13 +51,13 @@ def equilibrium(
     from airan_market.analysis.progress import Progress
     from airan_market.analysis.store.directory import default_directory
 
-    asked = {"count": starts, "margins": margins, "studies": studies}
+    asked = {"count": starts, "margins": margins, "studies": studies, "rounds": rounds}
     out = out or default_directory(market, seed, prefix="equilibrium", settings=asked)
-    wanted = plays(market, seed=seed, **asked)
+    wanted = plays(market, seed=seed, count=starts, margins=margins, studies=studies, rounds=rounds)
     with Progress("cells", len(wanted), quiet=quiet) as progress, going_on(out):
         fields = seek_into(
-            out, market, seed=seed, replications=replications, workers=workers,
-            on_cell=progress.cell, **asked,
+            out, market, seed=seed, count=starts, margins=margins, studies=studies, rounds=rounds,
+            replications=replications, workers=workers, on_cell=progress.cell,
         )  # fmt: skip
     for sentence in () if quiet else fields["findings"]:
         say(sentence)

@@ -24,7 +24,7 @@ from airan_market.agents.equilibrium.answer import (
     certified_gains,
     evolved_gain,
 )
-from airan_market.agents.equilibrium.play import apart, play, returns, starts
+from airan_market.agents.equilibrium.answering import ROUNDS, apart, play, returns, starts
 from airan_market.agents.equilibrium.profile import Profile, accounts_of, settle_users
 from airan_market.agents.mechanism.mixed import iterate
 from airan_market.agents.planner.load_cost import OWN_LOAD
@@ -69,7 +69,9 @@ class Cell:
         return mark_of(self.part, self.market, self.seed, self.more, code_mark(_MODULES))
 
 
-def plays(base: Scenario, *, seed: int, count: int, margins: bool, studies: bool) -> list[Cell]:
+def plays(
+    base: Scenario, *, seed: int, count: int, margins: bool, studies: bool, rounds: int = ROUNDS
+) -> list[Cell]:
     """The plays from every start; with `studies` also entry and rules. What takes long first.
 
     Raises
@@ -90,7 +92,8 @@ def plays(base: Scenario, *, seed: int, count: int, margins: bool, studies: bool
         parts += [f"tied-refund-{k}" for k in range(len(REFUNDS))]
         parts += [f"{kind}-cap-{k}" for kind in kinds for k in range(len(CAPS))]
         parts += [f"{kind}-floor-{k}" for kind in kinds for k in range(len(FLOORS))]
-    return [Cell(part, market, seed) for part in parts]
+    more = json.dumps({"rounds": rounds})
+    return [Cell(part, market, seed, more) for part in parts]
 
 
 def closer(
@@ -123,14 +126,14 @@ def compute(cell: Cell) -> Any:
     if what == "start":
         begun = next(islice(starts(primitives, int(number[0]) + 1, cell.seed, rules),
                             int(number[0]), None))  # fmt: skip
-        return _played(primitives, begun, rules)
+        return _played(primitives, begun, rules, more["rounds"])
     if what == "realised":
         return _realised(primitives, more, cell.seed)
     if what in ("certificate", "push"):
         profile = Profile(np.array(more["latency_s"]), np.array(more["margin_usd"]))
         look = _certificate if what == "certificate" else _push
         return look(primitives, profile, rules, cell.seed)
-    return _study(primitives, rules, what, int(number[0]), cell.seed)
+    return _study(primitives, rules, what, int(number[0]), cell.seed, more["rounds"])
 
 
 def worth(found: Accounts) -> dict[str, Any]:
@@ -154,8 +157,8 @@ def _published(primitives: Primitives) -> dict[str, Any]:
     return worth(Accounts(primitives, found.menu, found.match_probability))
 
 
-def _played(primitives: Primitives, begun: Profile, rules: Rules) -> dict[str, Any]:
-    found = play(primitives, begun, rules)
+def _played(primitives: Primitives, begun: Profile, rules: Rules, rounds: int) -> dict[str, Any]:
+    found = play(primitives, begun, rules, rounds)
     market = replace(primitives, own_margin_usd=found.profile.margin_usd)
     settled = settle_users(primitives, found.profile)
     accounts = Accounts(market, settled.menu, settled.match_probability)
@@ -226,7 +229,9 @@ def _realised(primitives: Primitives, more: Mapping[str, Any], seed: int) -> lis
     ).tolist()
 
 
-def _study(primitives: Primitives, rules: Rules, what: str, number: int, seed: int) -> Any:
+def _study(
+    primitives: Primitives, rules: Rules, what: str, number: int, seed: int, rounds: int
+) -> Any:
     """One market with more operators or another rule, from one start."""
     settings = primitives.mechanism
     if what == "entry":
@@ -247,7 +252,7 @@ def _study(primitives: Primitives, rules: Rules, what: str, number: int, seed: i
     begun = list(starts(primitives, 2, seed, rules))[-1]
     if what == "floor":  # from prices that the floor allows
         begun = Profile(np.array(_published(primitives)["latency_s"]), 0.0 * begun.margin_usd)
-    found = _played(primitives, begun, rules)
+    found = _played(primitives, begun, rules, rounds)
     if settings.belief in OWN_LOAD:
         planned = plan_market(primitives, seed=seed, starts=4, bound=False)
         found["planner_usd_per_s"] = planned.first_best_usd_per_s

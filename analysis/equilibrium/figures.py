@@ -74,7 +74,8 @@ def _bars(axis: Axes, table: pd.DataFrame, names: Mapping[str, str]) -> None:
     part = lead.loc["tied", "social_welfare_usd_per_s"]
     part /= lead.loc["published", "social_welfare_usd_per_s"]
     axis.set(title=f"equilibrium: {part:.0%} of the published welfare", ylabel="USD/s")
-    axis.legend(fontsize=8)
+    axis.set_ylim(top=1.3 * float(table["social_welfare_usd_per_s"].max()))  # room for the legend
+    axis.legend(fontsize=8, loc="upper right", ncols=3)
 
 
 def ways(

@@ -17,6 +17,7 @@ from airan_market.analysis.equilibrium.cells import (
     PLANNER,
     PUBLISHED,
     REPLICATIONS,
+    ROUNDS,
     STARTS,
     TIED,
     Cell,
@@ -51,6 +52,7 @@ def seek_into(
     count: int = STARTS,
     margins: bool = False,
     studies: bool = True,
+    rounds: int = ROUNDS,
     replications: int = REPLICATIONS,
     workers: int | None = None,
     on_cell: Callable[[Cell, int, int], None] = lambda cell, done, of: None,
@@ -68,16 +70,18 @@ def seek_into(
         Starts of the play.
     margins, studies : bool
         Whether operators may also choose margins; whether entry and rules are studied.
+    rounds : int
+        Of answers, at most.
     replications : int
         Of the traffic.
     workers, on_cell
         As for `analysis.store.cell_store.fill`.
     """
     settings = {
-        "count": count, "margins": margins, "studies": studies, "replications": replications,
-        "seed": seed,
+        "count": count, "margins": margins, "studies": studies, "rounds": rounds,
+        "replications": replications, "seed": seed,
     }  # fmt: skip
-    wanted = plays(market, seed=seed, count=count, margins=margins, studies=studies)
+    wanted = plays(market, seed=seed, count=count, margins=margins, studies=studies, rounds=rounds)
     with growing(directory, "equilibrium", market, settings):
         found = _fill(directory, wanted, workers, on_cell)
         later = closer(market, chosen(found), seed=seed, replications=replications)
@@ -289,8 +293,8 @@ def findings(tables: Mapping[str, pd.DataFrame]) -> list[str]:
             "no bound is known for this belief")  # fmt: skip
         sentences.append(
             f"{label}: operators earn {profit:.4g} USD/s together, welfare is "
-            f"{own['social_welfare_usd_per_s']:.4g}, {own['served']:.1%} of the demand is served at "
-            f"{own['mean_latency_s']:.3g} s on average. It is {verdict}: two searches, one of "
+            f"{own['social_welfare_usd_per_s']:.4g}, {own['served']:.1%} of the demand is served "
+            f"at {own['mean_latency_s']:.3g} s on average. It is {verdict}: two searches, one of "
             f"them differential evolution, find no gain above {part:.1e} of an operator's profit; "
             f"{bound}."
         )
@@ -299,8 +303,8 @@ def findings(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     sentences.append(
         f"Algorithm 1 ends at {published['operator_utility_usd_per_s']:.4g} and welfare "
         f"{published['social_welfare_usd_per_s']:.4g} USD/s, where an operator can still gain "
-        f"{left['largest_gain_usd_per_s']:.3g} USD/s by another menu; the nearest of its iterations "
-        f"is {tables['path']['distance'].min():.2f} of L_max away from the equilibrium."
+        f"{left['largest_gain_usd_per_s']:.3g} USD/s by another menu; the nearest of its "
+        f"iterations is {tables['path']['distance'].min():.2f} of L_max away from the equilibrium."
     )
     if PLANNER in outcomes.index:
         best = outcomes.loc[PLANNER, "social_welfare_usd_per_s"]
