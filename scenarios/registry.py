@@ -211,6 +211,10 @@ BELIEFS = Registry(
     {
         "chernoff": (f"{_BELIEF}.chernoff_design:chernoff", f"{_BELIEF}.chernoff_design"),
         "chernoff-optimised": (f"{_BELIEF}.optimised_law:optimised",),
+        "chernoff-priority": (
+            f"{_BELIEF}.priority_bound:chernoff_priority",
+            f"{_SIM}.theory.preemptive_kernel",
+        ),
         "fifo": (f"{_BELIEF}.fcfs_law:first_come",),
         "priority": (f"{_BELIEF}.priority_law:priority", f"{_SIM}.theory.preemptive_kernel"),
         "measured": (f"{_BELIEF}.measured:measured", f"{_SIM}.engines.kernel"),

@@ -407,3 +407,18 @@ def transform_laws(z: Complexes, laws: Laws) -> Complexes:
             chain_transform(law, ONE, memory, work)
             result[k, i] = work[DENSITY, 0]
     return result
+
+
+@njit(cache=True, error_model="numpy")
+def transform_each(z: Complexes, laws: Laws) -> Complexes:
+    """E[exp(-z_k T_k)] of law k at its own argument, (K,). Saturated: 0."""
+    result = np.zeros(laws.slowest.size, np.complex128)
+    memory, work = np.empty((ROWS, NODES)), np.empty((4, NODES), np.complex128)
+    for k in range(laws.slowest.size):
+        if laws.slowest[k] == 0:
+            continue
+        law = Law(laws.numbers[k], laws.offsets[k], laws.weights)
+        work[Z, 0] = z[k] - laws.slowest[k]
+        chain_transform(law, ONE, memory, work)
+        result[k] = work[DENSITY, 0]
+    return result

@@ -32,6 +32,7 @@ from airan_market.analysis.validation.ladder import (
     FIRST_COME,
     OPTIMISED,
     PRIORITY,
+    PRIORITY_BOUND,
     SIMULATED,
     THEORIES,
 )
@@ -43,11 +44,13 @@ SAID = {
     CHERNOFF: "Chernoff, fixed ζ (the paper's belief)",
     OPTIMISED: "Chernoff, best exponent",
     FIRST_COME: "first come first served, exact",
-    PRIORITY: "preemptive priority, exact",
+    PRIORITY: "preemptive priority, stages independent",
+    PRIORITY_BOUND: "bound of it, fixed ζ",
     SIMULATED: "simulated tandem",
 }
-_DASHES: dict[str, Any] = {CHERNOFF: "-", OPTIMISED: "--", FIRST_COME: ":", PRIORITY: "-"}
-_WIDTHS = {CHERNOFF: 2.2, OPTIMISED: 1.4, FIRST_COME: 1.8, PRIORITY: 1.0}
+_DASHES: dict[str, Any] = {CHERNOFF: "-", OPTIMISED: "--", FIRST_COME: ":", PRIORITY: "-",
+                           PRIORITY_BOUND: "-."}  # fmt: skip
+_WIDTHS = {CHERNOFF: 2.2, OPTIMISED: 1.4, FIRST_COME: 1.8, PRIORITY: 1.0, PRIORITY_BOUND: 1.6}
 # the small and steady ones next to the axis, where they are readable beside the large ones
 _STACKED = {"Chernoff slack": "", "choice of η": "///", "first come for preemptive": "...",
             "independent stages": "xxx"}  # fmt: skip
@@ -91,7 +94,7 @@ def places_on_map(found: Findings | Validation) -> pd.DataFrame:
 
 
 def tails(approximations: pd.DataFrame, names: Sequence[str] | None = None) -> Figure:
-    """Tails of one operator, a panel per type: four theories, the simulation with its interval.
+    """Tails of one operator, a panel per type: five theories, the simulation with its interval.
 
     The vertical line is the agreed latency. A line ends in a triangle where it goes on below the
     axis.

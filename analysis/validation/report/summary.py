@@ -12,7 +12,7 @@ from airan_market.analysis.validation.beyond import USUAL, summarise_beyond
 from airan_market.analysis.validation.bound.map import summarise_map
 from airan_market.analysis.validation.bound.markets import summarise_markets
 from airan_market.analysis.validation.findings import Findings
-from airan_market.analysis.validation.ladder import CHERNOFF, PRIORITY, THEORIES
+from airan_market.analysis.validation.ladder import CHERNOFF, PRIORITY, PRIORITY_BOUND, THEORIES
 from airan_market.analysis.validation.verdicts import (
     CAUSES,
     FAILS_FAR,
@@ -121,10 +121,19 @@ def sentences(summary: dict[str, Any]) -> list[str]:
     independent = summary["independent_stages"]
     if independent:
         answer.append(
-            "Exact preemptive law with independent stages: "
+            "Preemptive law with independent stages: "
             f"{independent['median_percent']:.1f} % off the simulated estimate in the median pair, "
             f"{independent['greatest_percent']:.1f} % at most, told apart from it beyond doubt in "
-            f"{independent['told_apart']} of {independent['pairs']}."
+            f"{independent['told_apart']} of {independent['pairs']}. Along the tails it is too low "
+            f"beyond doubt at {independent['tail_too_low']} of {independent['tail_latencies']} "
+            f"latencies and too high at {independent['tail_too_high']}."
+        )
+        bound = summary["tails"][PRIORITY_BOUND]
+        answer.append(
+            "The bound of that law (belief chernoff-priority): below the simulation beyond doubt "
+            f"at the agreed latency in {summary['verdicts'][PRIORITY_BOUND][VIOLATED]} of "
+            f"{independent['pairs']} pairs, along the tails at {bound['violated']} of "
+            f"{bound['latencies']} latencies."
         )
     for law in summary["beyond"]:
         if law["violated"] and law["law"] != USUAL:
@@ -196,4 +205,8 @@ def _independence(verdicts: pd.DataFrame) -> dict[str, Any] | None:
         "told_apart": int(apart.sum()),
         "greatest_percent": float(100 * np.abs(exact["ratio"] - 1).max()),
         "median_percent": float(100 * np.abs(exact["ratio"] - 1).median()),
+        "tail_latencies": int(exact["tail_latencies"].sum()),
+        "tail_too_low": int(exact["tail_violated"].sum()),
+        "tail_too_high": int(exact["tail_holds"].sum()),
+        "too_low_from_s": float(exact["violated_from_s"].min()),
     }
