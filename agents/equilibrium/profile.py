@@ -71,9 +71,8 @@ def with_margins(primitives: Primitives, profile: Profile) -> Primitives:
 def settle_users(primitives: Primitives, profile: Profile) -> Agreement:
     """Where users settle, and the menus priced for the loads that follow.
 
-    Equation: AI-RAN (25), (33)
-
-    Under the prices (25) utilities depend on latencies and margins alone, so nothing is iterated.
+    Under the prices (25) users' utilities depend on latencies and margins alone, so the response
+    (33) is explicit and nothing is iterated.
 
     Examples
     --------

@@ -55,7 +55,7 @@ def bound_coefficients(
     distinct, back = np.unique(rows, axis=0, return_inverse=True)
     c, mu, load, above = np.split(distinct, [stages, 2 * stages, 2 * stages + 1], axis=1)
     laws = SojournLaws(c, mu, load[:, 0], above[:, 0])
-    eta = -zeta * laws.slowest_per_s
+    eta = np.abs(zeta * laws.slowest_per_s)
     log_gain = np.zeros(len(eta))
     stable = eta > 0
     log_gain[stable] = np.log(laws.transform_each(-eta).real[stable])

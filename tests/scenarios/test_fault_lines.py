@@ -358,7 +358,7 @@ def test_line_of_a_single_fault(case: str, small_text: str, write: Callable[[str
         (
             "mechanism.belief",
             ["''"],
-            ["chernoff", "chernoff-optimised", "fifo", "priority", "measured"],
+            ["chernoff", "chernoff-optimised", "chernoff-priority", "fifo", "priority", "measured"],
         ),
         ("simulation.rounds", ["0", "-1", "2.5"], ["1"]),
         ("simulation.horizon_s", ["0", "inf"], ["1e-6", "7"]),

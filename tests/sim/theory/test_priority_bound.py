@@ -39,7 +39,7 @@ def test_bound_is_above_the_law_where_one_stage_queues(zeta: float) -> None:
                 assert not below.any()
             else:
                 beaten += below.any()
-    assert beaten > 10  # the check can fail
+    assert beaten > 5  # the check can fail
 
 
 def test_each_law_at_its_own_argument() -> None:
@@ -47,8 +47,8 @@ def test_each_law_at_its_own_argument() -> None:
     z = 0.9 * laws.slowest_per_s
     each = laws.transform_each(z)
     for n in range(3):
-        alone = SojournLaws(*(np.array(part) for part in (
-            [[2.0]], [[7.0]], [np.cumsum([3.0, 5.0, 4.0])[n]], [np.cumsum([0, 3.0, 5.0])[n]])))  # fmt: skip
+        load, above = np.cumsum([3.0, 5.0, 4.0])[[n]], np.cumsum([0.0, 3.0, 5.0])[[n]]
+        alone = SojournLaws(np.array([[2.0]]), np.array([[7.0]]), load, above)
         assert each[n] == pytest.approx(alone.transform(z[n])[0, 0], rel=1e-12)
     with pytest.raises(ValueError, match="the slowest singularity of type 2"):
         laws.transform_each([-0.1, -100.0, -0.1])
