@@ -26,6 +26,7 @@ from .analysis import load_run as load_run
 from .analysis import load_validation as load_validation
 from .analysis import validate as validate
 from .analysis.play import play as play
+from .analysis.sweep.frame import load_sweep as load_sweep
 from .scenarios import PactScenario as PactScenario
 from .scenarios import Scenario as Scenario
 from .scenarios import ScenarioError as ScenarioError

@@ -75,6 +75,15 @@ class Progress:
         """A cell was finished; it has a `name`."""
         self._show(f"cell {done} of {of}: {cell.name}", cell.name, done, of)
 
+    def ended(self, done: int, of: int) -> None:
+        """So many cells have ended; off a terminal each tenth, with the rate and the time left."""
+        passed_s = time.monotonic() - self._start_s
+        self._first = min(done, getattr(self, "_first", done))
+        rate = (done - self._first + 1) / max(passed_s, 1e-9)
+        line = f"cell {done} of {of}, {rate:.3g}/s, {(of - done) / rate:.0f} s left"
+        if self._bar or done % max(1, of // 10) == 0:
+            self._show(line, f"cells, {rate:.3g}/s", done, of)
+
     def reading(self, done: int, of: int) -> None:
         """So many readings of what a paper leaves open are finished; off a terminal each tenth."""
         if self._bar or done % max(1, of // 10) == 0:

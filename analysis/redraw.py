@@ -74,6 +74,10 @@ def _redrawn(directory: Path, manifest: Manifest) -> dict[str, Any]:
         from airan_market.analysis.questions import report as questions
 
         return questions.draw(directory)
+    if manifest.kind == "sweep":
+        from airan_market.analysis.sweep import report as sweep
+
+        return sweep.draw(directory)
     if manifest.kind == "equilibrium":
         from airan_market.analysis.equilibrium import report as equilibrium
 

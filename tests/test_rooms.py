@@ -15,7 +15,8 @@ PACKAGE = "airan_market"
 #: From the ground up; what stands later may import what stands earlier.
 FLOORS = ("scenarios", "sim", "agents", "analysis")
 ROOMS = {
-    "scenarios": "fault seed registry tables schema keys validation override reading loader dump",
+    "scenarios": "fault seed registry tables schema keys validation override reading loader dump "
+    "sweep",
     "sim": "arrays processors threads machine_code streams columns workload trace "
     "theory traffic engines rare estimation",
     "agents": "primitives screening matching belief contract mechanism certificate solution "
@@ -23,7 +24,7 @@ ROOMS = {
     "agents.pact": "contract service market policy outcome run",
     "analysis": "process exits ended verdict wording progress store expectation "
     "figure_style page dynamics runs pact_run play resume pact reproduction calibration "
-    "identification questions equilibrium validation redraw solve_text cli",
+    "identification questions equilibrium validation sweep redraw solve_text cli",
     "analysis.validation": "offered ladder verdicts truth tables beyond bound findings stored "
     "report validating session",
 }

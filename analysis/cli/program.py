@@ -26,6 +26,7 @@ from airan_market.analysis.cli.reproduce import reproduce
 from airan_market.analysis.cli.run import resume, run
 from airan_market.analysis.cli.scenarios import scenarios
 from airan_market.analysis.cli.solve import solve
+from airan_market.analysis.cli.sweep import sweep
 from airan_market.analysis.cli.validate import validate
 from airan_market.analysis.exits import DONE, emit, end_of
 from airan_market.analysis.process.watchdog import NOTHING_KEPT, WATCHDOG
@@ -42,7 +43,7 @@ app = typer.Typer(
 )
 for command in (
     run, resume, fork, compare, solve, validate, reproduce, calibrate, identify, questions,
-    equilibrium, pact, report, scenarios,
+    sweep, equilibrium, pact, report, scenarios,
 ):  # fmt: skip
     app.command()(command)
 

@@ -41,6 +41,7 @@ KINDS = {
     "questions": "set of answers",
     "equilibrium": "search for equilibria",
     "calibration": "calibration",
+    "sweep": "sweep",
 }
 #: Packages whose version can change what is computed or how files look.
 PACKAGES = (

@@ -170,7 +170,7 @@ SINGLE = {
         "[mechanism]\nbelief = 'chernof'\n[task]",
         [
             'mechanism.belief = "chernof": must be one of "chernoff", "chernoff-optimised", '
-            '"fifo", "priority", "measured", or a registered name (--use); '
+            '"chernoff-priority", "fifo", "priority", "measured", or a registered name (--use); '
             'did you mean "chernoff"?'
         ],
     ),

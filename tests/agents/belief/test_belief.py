@@ -85,6 +85,7 @@ def test_saturated_terms_and_all_after_them_go_to_the_upper_bound(name: str) -> 
 
 
 def test_a_belief_that_is_not_there_says_what_is() -> None:
-    available = 'must be one of "chernoff", "chernoff-optimised", "chernoff-priority", "fifo", "priority", "measured"'
+    names = ("chernoff", "chernoff-optimised", "chernoff-priority", "fifo", "priority", "measured")
+    available = f"must be one of {', '.join(f'{chr(34)}{name}{chr(34)}' for name in names)}"
     with pytest.raises(RegistryError, match=f"belief 'cherenkov': {available}"):
         believe("cherenkov", SERVERS, RATES, LOADS, 0.9)

@@ -1,0 +1,168 @@
+"""A sweep told: figures by the number of keys, paired differences, and what a referee asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from airan_market.analysis.page import write_page
+from airan_market.analysis.runs.summary import plain
+from airan_market.analysis.store.manifest import Manifest
+from airan_market.analysis.store.reader import opened
+from airan_market.analysis.sweep import figures
+from airan_market.analysis.sweep.frame import load_sweep
+from airan_market.analysis.wording import Section
+from airan_market.scenarios.sweep import Sweep
+from airan_market.sim.estimation.intervals import mean_interval
+
+DESIGN = ("cell", "seed", "mechanism", "reading")
+#: What is shown first, where a command answers it.
+FIRST = ("social_welfare_usd_per_s", "operator_utility_usd_per_s", "violation_rate", "ratio")
+MEASURES = 2
+
+
+def by_cell(frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """One row a cell: means of numbers over its rows; with `group`, what a line is drawn for."""
+    numbers = frame.select_dtypes(["number", "bool"]).columns.difference([*DESIGN, *keys])
+    held = frame.groupby("cell")[list(numbers)].mean()
+    kept = frame.drop_duplicates("cell").set_index("cell")[[*DESIGN[1:], *keys]]
+    joined = kept.join(held).reset_index()
+    parts = [joined[name] for name in ("mechanism", "reading") if joined[name].nunique() > 1]
+    joined["group"] = parts[0] if parts else ""
+    for part in parts[1:]:
+        joined["group"] = joined["group"] + ", " + part
+    return joined
+
+
+def measures_of(frame: pd.DataFrame, keys: list[str]) -> list[str]:
+    """The measures that are drawn."""
+    numbers = [
+        name for name in frame.select_dtypes("number").columns
+        if name not in (*DESIGN, *keys) and frame[name].nunique() > 1
+    ]  # fmt: skip
+    first = [name for name in FIRST if name in numbers]
+    return (first + [name for name in numbers if name not in first])[:MEASURES]
+
+
+def paired(frame: pd.DataFrame, keys: list[str], measure: str) -> pd.DataFrame:
+    """Each group less the first, on the same point and seed: mean and 95 % interval (Student).
+
+    Returns
+    -------
+    DataFrame
+        point of the design, group, against, difference, low, high, pairs.
+    """
+    groups, rows = list(frame["group"].unique()), []
+    wide = frame.pivot_table(index=[*keys, "seed"], columns="group", values=measure)
+    for point, own in wide.groupby(keys) if keys else [((), wide)]:
+        for group in groups[1:]:
+            apart = (own[group] - own[groups[0]]).dropna()
+            found = mean_interval(apart.to_numpy())
+            rows.append(
+                dict(zip(keys, point, strict=True))
+                | {
+                    "group": group,
+                    "against": groups[0],
+                    "difference": found.mean,
+                    "low": found.low,
+                    "high": found.high,
+                    "pairs": found.count,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def draw(directory: Path) -> dict[str, Any]:
+    """Draw figures and page of a sweep; what `report --json` prints."""
+    manifest = opened(directory, "sweep")
+    sweep, frame = Sweep.model_validate(manifest.settings), load_sweep(directory)
+    keys = _keys(frame, sweep)
+    cells = by_cell(frame, keys)
+    measures = measures_of(cells, keys)
+    groups = list(cells["group"].unique())
+    drawn: dict[str, Figure] = {}
+    numeric = [key for key in keys if pd.api.types.is_numeric_dtype(cells[key])]
+    if measures and len(numeric) == 1:
+        drawn["sweep"] = figures.over_one_key(cells, numeric[0], measures, groups)
+    elif measures and len(numeric) == 2 and sweep.grid:
+        drawn["sweep"] = figures.over_two_keys(cells, numeric, measures[0], groups)
+    elif measures and numeric:
+        drawn["sweep"] = figures.over_many_keys(cells, numeric, measures[0], groups)
+    sections = []
+    pairs = pd.DataFrame()
+    if measures and len(groups) > 1:
+        pairs = paired(cells, numeric if sweep.random is None else [], measures[0])
+        sections.append(Section.of(f"Paired differences, {measures[0]}", pairs))
+    totals = _totals(cells, numeric if sweep.random is None else [], measures)
+    sections += [Section.of("Means over seeds", totals), _stress(manifest, sweep, cells)]
+    told = _findings(sweep, cells, pairs, measures, manifest)
+    write_page(
+        directory, manifest, "sweep/page.html.j2", drawn, told, place=".",
+        notes=manifest.notes[:20], sections=sections,
+    )  # fmt: skip
+    return {"findings": told, "means": plain(totals.to_dict("records")),
+            "differences": plain(pairs.to_dict("records"))}  # fmt: skip
+
+
+def _keys(frame: pd.DataFrame, sweep: Sweep) -> list[str]:
+    asked = [*sweep.grid, *(key for point in sweep.listed for key in point)]
+    asked += [*sweep.random.keys] if sweep.random else []
+    found = [key for key in dict.fromkeys(asked) if key in frame]
+    return [key for key in found if frame[key].nunique() > 1]
+
+
+def _totals(cells: pd.DataFrame, keys: list[str], measures: list[str]) -> pd.DataFrame:
+    rows = []
+    for point, own in cells.groupby([*keys, "group"], sort=False):
+        row: dict[str, Any] = dict(zip([*keys, "group"], point, strict=True))
+        for measure in measures:
+            found = mean_interval(own[measure].dropna().to_numpy())
+            row |= {measure: found.mean, f"{measure} low": found.low,
+                    f"{measure} high": found.high}  # fmt: skip
+        rows.append(row | {"cells": len(own)})
+    return pd.DataFrame(rows)
+
+
+def _findings(
+    sweep: Sweep, cells: pd.DataFrame, pairs: pd.DataFrame, measures: list[str],
+    manifest: Manifest,
+) -> list[str]:  # fmt: skip
+    about = sweep.description or sweep.name
+    told = [f"{len(cells)} cells of {sweep.command} on {sweep.scenario}: {about}."]
+    if manifest.notes:
+        told.append(f"{len(manifest.notes)} cells failed; their faults are in the ledger.")
+    for group, own in pairs.groupby("group", sort=False) if len(pairs) else []:
+        above, below = int((own["low"] > 0).sum()), int((own["high"] < 0).sum())
+        told.append(
+            f"{group} against {own['against'].iloc[0]}, {measures[0]} on the same seeds: higher at "
+            f"{above} of {len(own)} points and lower at {below} (95 % intervals, each by itself); "
+            f"mean difference {np.mean(own['difference']):+.4g}."
+        )
+    return told
+
+
+def _stress(manifest: Manifest, sweep: Sweep, cells: pd.DataFrame) -> Section:
+    """What STRESS (Monks et al. 2019) asks of a simulation study, from the manifest."""
+    versions = ", ".join(f"{name} {version}" for name, version in manifest.versions.items())
+    design = {"grid": dict(sweep.grid), "list": sweep.listed,
+              "random": sweep.random.model_dump() if sweep.random else None}  # fmt: skip
+    kind, what = next(((k, v) for k, v in design.items() if v), ("one point", ""))
+    facts: Mapping[str, object] = {
+        "Purpose": sweep.description,
+        "Model": f"scenario.toml: {manifest.scenario}, hash {manifest.scenario_hash[:12]}",
+        "Command": sweep.command,
+        "Inputs varied": f"{kind}: {what}",
+        "Inputs set": dict(sweep.settings) or "none",
+        "Warm-up": "that of the scenario (simulation.warmup_s)",
+        "Replications": f"{cells['seed'].nunique()} seeds, the same at every point",
+        "Streams": "one root a seed (Philox by name); points share draws that they have in common",
+        "Versions": versions,
+        "Begun": manifest.started,
+    }
+    rows = [[name, str(value)] for name, value in facts.items()]
+    return Section("How it was made (STRESS)", ("item", "answer"), rows)
