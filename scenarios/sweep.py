@@ -11,6 +11,8 @@ from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
@@ -52,9 +54,13 @@ class Between(BaseModel, extra="forbid", frozen=True):
 
 
 class Quasi(BaseModel, extra="forbid", frozen=True):
-    """A quasi-random design."""
+    """A quasi-random design: points, or those of a sensitivity analysis.
 
-    kind: Literal["sobol", "halton", "latin"] = "sobol"
+    `saltelli` (for Sobol' indices) has points · (k + 2) points for k keys, `morris` (elementary
+    effects) points · (k + 1): there `points` counts base points and trajectories.
+    """
+
+    kind: Literal["sobol", "halton", "latin", "saltelli", "morris"] = "sobol"
     points: Annotated[int, Field(strict=True, ge=1, le=MOST)]
     seed: Annotated[int, Field(strict=True, ge=0, lt=SEED_LIMIT)] = 0
     keys: Annotated[dict[str, Between], Field(min_length=1)]
@@ -108,19 +114,57 @@ class Sweep(BaseModel, extra="forbid", frozen=True, populate_by_name=True):
         if self.listed:
             yield from self.listed
         elif self.random:
-            from scipy.stats import qmc  # here: SciPy takes long to import
-
-            kinds = {"sobol": qmc.Sobol, "halton": qmc.Halton, "latin": qmc.LatinHypercube}
-            keys = self.random.keys
-            sampler = kinds[self.random.kind](len(keys), rng=self.random.seed)
-            for row in sampler.random(self.random.points):
+            for row in unit_points(self.random):
                 yield {
-                    key: between.at(float(part))
-                    for (key, between), part in zip(keys.items(), row, strict=True)
+                    key: between.at(min(float(part), np.nextafter(1.0, 0.0)))
+                    for (key, between), part in zip(self.random.keys.items(), row, strict=True)
                 }
         else:
             for values in product(*self.grid.values()):
                 yield dict(zip(self.grid, values, strict=True))
+
+
+def unit_points(design: Quasi) -> NDArray[np.float64]:
+    """Points of a design in the unit cube, (P, k).
+
+    Raises
+    ------
+    ScenarioError
+        When it needs SALib, which is not installed.
+
+    Examples
+    --------
+    >>> keys = {"users.total": Between(low=30, high=60)}
+    >>> unit_points(Quasi(kind="halton", points=2, keys=keys)).shape
+    (2, 1)
+    """
+    size = len(design.keys)
+    if design.kind in ("saltelli", "morris"):
+        try:
+            from SALib.sample import morris, sobol
+        except ImportError:
+            fault = f"kind \"{design.kind}\" needs SALib: pip install 'airan-market[study]'"
+            raise ScenarioError([Fault("random", "kind", design.kind, fault)]) from None
+        problem = unit_problem(design)
+        if design.kind == "saltelli":
+            return sobol.sample(problem, design.points, calc_second_order=False, seed=design.seed)
+        return morris.sample(problem, design.points, num_levels=4, seed=design.seed)
+    from scipy.stats import qmc  # here: SciPy takes long to import
+
+    kinds = {"sobol": qmc.Sobol, "halton": qmc.Halton, "latin": qmc.LatinHypercube}
+    return kinds[design.kind](size, rng=design.seed).random(design.points)
+
+
+def unit_problem(design: Quasi) -> dict[str, Any]:
+    """What SALib calls the problem, in the unit cube.
+
+    Examples
+    --------
+    >>> unit_problem(Quasi(points=2, keys={"users.total": Between(low=30, high=60)}))["bounds"]
+    [[0.0, 1.0]]
+    """
+    names = list(design.keys)
+    return {"num_vars": len(names), "names": names, "bounds": [[0.0, 1.0]] * len(names)}
 
 
 def shipped_sweeps() -> dict[str, str]:

@@ -88,6 +88,26 @@ def _points(axis: Axes, frame: pd.DataFrame, key: str, measure: str, groups: Seq
         axis.legend(fontsize=8)
 
 
+def sensitivities(table: pd.DataFrame) -> Figure:
+    """A panel a measure and group: total index, or mean effect, of every key with its interval."""
+    panes = list(table.groupby(["measure", "group"], sort=False))[:MOST_SHOWN]
+    with style():
+        figure, axes = panels(len(panes), min(3, len(panes)), 5.2, 3.8)
+        for axis, ((measure, group), own) in zip(axes, panes, strict=True):
+            ordered = own.sort_values("total")
+            places = np.arange(len(ordered))
+            axis.barh(places, ordered["total"], 0.6, xerr=ordered["total_half"],
+                      color="0.75", error_kw={"capsize": 3}, label="total, 95 %")  # fmt: skip
+            first = ordered["first"].notna()
+            axis.plot(ordered["first"][first], places[first], "kD", label="alone")
+            axis.set_yticks(places, [key.rsplit(".", 1)[-1] for key in ordered["key"]])
+            top = ordered.iloc[-1]["key"].rsplit(".", 1)[-1]
+            title = f"{_plain(str(measure))}: {top} first"
+            axis.set(title=f"{group}, {title}".lstrip(", "), xlabel="index")
+            axis.legend(fontsize=8, loc="lower right")
+    return figure
+
+
 def _plain(measure: str) -> str:
     for unit in ("_usd_per_s", "_usd", "_s"):
         measure = measure.removesuffix(unit)

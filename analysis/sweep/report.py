@@ -16,14 +16,25 @@ from airan_market.analysis.store.manifest import Manifest
 from airan_market.analysis.store.reader import opened
 from airan_market.analysis.sweep import figures
 from airan_market.analysis.sweep.frame import load_sweep
+from airan_market.analysis.sweep.sensitivity import (
+    METHODS,
+    sensitivity,
+    sensitivity_findings,
+)
 from airan_market.analysis.wording import Section
 from airan_market.scenarios.sweep import Sweep
 from airan_market.sim.estimation.intervals import mean_interval
 
 DESIGN = ("cell", "seed", "mechanism", "reading")
 #: What is shown first, where a command answers it.
-FIRST = ("social_welfare_usd_per_s", "operator_utility_usd_per_s", "violation_rate", "ratio")
-MEASURES = 2
+FIRST = (
+    "social_welfare_usd_per_s",
+    "operator_utility_usd_per_s",
+    "largest_gain_usd_per_s",
+    "violation_rate",
+    "ratio",
+)
+MEASURES = 3
 
 
 def by_cell(frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
@@ -98,15 +109,21 @@ def draw(directory: Path) -> dict[str, Any]:
     if measures and len(groups) > 1:
         pairs = paired(cells, numeric if sweep.random is None else [], measures[0])
         sections.append(Section.of(f"Paired differences, {measures[0]}", pairs))
+    sensitive = pd.DataFrame()
+    if sweep.random is not None and sweep.random.kind in METHODS and measures:
+        sensitive = sensitivity(sweep, cells, measures)
+        drawn["sensitivity"] = figures.sensitivities(sensitive)
+        sections.append(Section.of(f"Sensitivity, {METHODS[sweep.random.kind]}", sensitive))
     totals = _totals(cells, numeric if sweep.random is None else [], measures)
     sections += [Section.of("Means over seeds", totals), _stress(manifest, sweep, cells)]
-    told = _findings(sweep, cells, pairs, measures, manifest)
+    told = _findings(sweep, cells, pairs, measures, manifest) + sensitivity_findings(sensitive)
     write_page(
         directory, manifest, "sweep/page.html.j2", drawn, told, place=".",
         notes=manifest.notes[:20], sections=sections,
     )  # fmt: skip
     return {"findings": told, "means": plain(totals.to_dict("records")),
-            "differences": plain(pairs.to_dict("records"))}  # fmt: skip
+            "differences": plain(pairs.to_dict("records")),
+            "sensitivity": plain(sensitive.to_dict("records"))}  # fmt: skip
 
 
 def _keys(frame: pd.DataFrame, sweep: Sweep) -> list[str]:
