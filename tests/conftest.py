@@ -33,6 +33,7 @@ simulate(Workload([0], [0.0], [0], [0], [0], [[1.0, 1.0, 1.0]]), [[1, 1, 1]], un
 from airan_market.sim.theory.preemptive import SojournLaws, class_end_to_end_tail
 class_end_to_end_tail(0.1, 2, 10.0, [3.0, 4.0])
 SojournLaws.of_types(2, 10.0, [3.0, 4.0]).transform(1.0)
+SojournLaws.of_types(2, 10.0, [3.0, 4.0]).transform_each([1.0, 1.0])
 """,
     "sim/rare/tagged_kernel.py": """
 from airan_market.sim.rare.rare_event import rare_tail

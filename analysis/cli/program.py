@@ -15,6 +15,7 @@ from typer.main import get_command
 
 import airan_market
 from airan_market.analysis.cli.calibrate import calibrate
+from airan_market.analysis.cli.choose import choose, search
 from airan_market.analysis.cli.compare import compare
 from airan_market.analysis.cli.equilibrium import equilibrium
 from airan_market.analysis.cli.fork import fork
@@ -43,7 +44,7 @@ app = typer.Typer(
 )
 for command in (
     run, resume, fork, compare, solve, validate, reproduce, calibrate, identify, questions,
-    sweep, equilibrium, pact, report, scenarios,
+    sweep, choose, search, equilibrium, pact, report, scenarios,
 ):  # fmt: skip
     app.command()(command)
 

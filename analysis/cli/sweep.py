@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +22,17 @@ def _shipped(incomplete: str) -> list[str]:
     from airan_market.scenarios.sweep import shipped_sweeps
 
     return [name for name in shipped_sweeps() if name.startswith(incomplete)]
+
+
+@contextmanager
+def interrupted_into(place: Path) -> Iterator[None]:
+    """Say after Ctrl-C that finished cells are kept."""
+    WATCHDOG.line = KEPT
+    try:
+        yield
+    except KeyboardInterrupt:
+        WATCHDOG.tell(f"interrupted; finished cells kept in {place}; the same command goes on")
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def sweep(
@@ -55,7 +68,6 @@ def sweep(
 
     asked = load_sweep_file(sweep)
     place = out or Path("runs") / f"sweep-{asked.name}"
-    WATCHDOG.line = KEPT
     with Progress("cells", quiet=quiet) as progress:
 
         def planned(missing: int, of: int) -> None:
@@ -67,13 +79,10 @@ def sweep(
                 progress.note(f"cell {one.cell.number} failed: {one.fault}")
             progress.ended(done, of)
 
-        try:
+        with interrupted_into(place):
             fields = sweep_into(
                 place, asked, workers=workers, scheduler=scheduler, on_plan=planned, on_cell=ended
             )
-        except KeyboardInterrupt:
-            WATCHDOG.tell(f"interrupted; finished cells kept in {place}; the same command goes on")
-            raise typer.Exit(INTERRUPTED) from None
     if figures and fields["done"]:
         from airan_market.analysis.redraw import redraw
 

@@ -73,8 +73,8 @@ def base_of(sweep: Sweep) -> Scenario | PactScenario:
     return _load(sweep, {}, None, None)
 
 
-def cells(sweep: Sweep) -> list[Cell]:
-    """All cells of a sweep, point by point; every scenario is checked here.
+def cells(sweep: Sweep, first: int = 0) -> list[Cell]:
+    """All cells of a sweep, point by point, numbered from `first`; every scenario is checked.
 
     Raises
     ------
@@ -96,7 +96,7 @@ def cells(sweep: Sweep) -> list[Cell]:
                 text = dump_toml(market)
                 named = market.mechanism.name if isinstance(market, Scenario) else ""
                 for seed in sweep.seed_list():
-                    columns = {"cell": len(found), "seed": seed, "mechanism": named,
+                    columns = {"cell": first + len(found), "seed": seed, "mechanism": named,
                                "reading": reading or ""} | point  # fmt: skip
                     parts = [text, seed, sweep.command, sweep.certificates, code]
                     # the design says what columns are called, so it is part of the answer
@@ -104,7 +104,7 @@ def cells(sweep: Sweep) -> list[Cell]:
                     key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
                     found.append(
                         Cell(
-                            len(found),
+                            first + len(found),
                             key,
                             sweep.command,
                             text,

@@ -61,7 +61,7 @@ def sweep_into(
     base, wanted = base_of(sweep), cells(sweep)
     settings = sweep.model_dump(mode="json", by_alias=True)
     begun = Manifest.begun("sweep", base, settings=settings)
-    with _open(directory, begun, base) as manifest:
+    with opened_store(directory, begun, base) as manifest:
         finished = {cell.key for cell in wanted if cell.path(directory).is_file()}
         ledger, faults, status = Ledger(directory), {}, "failed"
         ledger.plan(wanted, finished)
@@ -97,7 +97,8 @@ def sweep_into(
 
 
 @contextmanager
-def _open(directory: Path, begun: Manifest, base: Any) -> Iterator[Manifest]:
+def opened_store(directory: Path, begun: Manifest, base: Any) -> Iterator[Manifest]:
+    """Be the only one who writes the store of a sweep, begun with its manifest."""
     require_no_link(directory)
     directory.mkdir(parents=True, exist_ok=True)
     with locked(directory):

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from airan_market.analysis.process.worker import WorkerContext
 from airan_market.analysis.sweep.cells import Cell, do
@@ -60,54 +60,80 @@ def _serve(pipe: Connection, directory: str, modules: list[str]) -> None:
         pipe.send(("cell", fault, time.monotonic() - began_s))
 
 
-def by_processes(
-    cells: Iterable[Cell],
-    directory: str,
-    workers: int,
-    time_limit_s: float | None,
-    on_start: Callable[[Cell], None] = lambda cell: None,
-) -> Iterator[Finished]:
-    """Compute cells in processes; yields each as it ends, in whatever order.
+class Processes:
+    """Processes that go on from one set of cells to the next; a context manager.
 
     Parameters
     ----------
-    cells : iterable of Cell
     directory : str
         Of the sweep; the processes write the answers.
     workers : int
+        At most.
     time_limit_s : float, optional
         Of one cell; its process is killed then.
-    on_start : function
-        Called with every cell as it begins.
-
-    Raises
-    ------
-    OSError
-        When an answer cannot be written.
     """
-    context, modules = WorkerContext(), list(used())
-    waiting = deque((cell, 1) for cell in cells)
-    tries: dict[str, int] = {}
-    hands: list[_Hand] = []
 
-    def hire() -> _Hand:
-        ours, theirs = context.Pipe()
-        process = context.Process(target=_serve, args=(theirs, directory, modules), daemon=True)
+    def __init__(self, directory: str, workers: int, time_limit_s: float | None = None) -> None:
+        self._directory, self._workers, self._limit_s = directory, workers, time_limit_s
+        self._context, self._modules = WorkerContext(), list(used())
+        self._hands: list[_Hand] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *fault: object) -> None:
+        for hand in self._hands:
+            if hand.cell is None:
+                try:
+                    hand.pipe.send(None)
+                except OSError:
+                    hand.process.kill()
+            else:
+                hand.process.kill()  # a cell half computed is of no use
+        for hand in self._hands:
+            hand.process.join()
+        self._hands = []
+
+    def _hire(self) -> _Hand:
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(
+            target=_serve, args=(theirs, self._directory, self._modules), daemon=True
+        )
         process.start()
         theirs.close()
         return _Hand(process, ours)
 
-    def give(hand: _Hand) -> None:
-        cell, attempt = waiting.popleft()
-        hand.cell, hand.since_s, hand.allowed_s = cell, time.monotonic(), START_S
-        tries[cell.key] = attempt
-        on_start(cell)
-        hand.pipe.send(cell)
+    def run(
+        self, cells: Iterable[Cell], on_start: Callable[[Cell], None] = lambda cell: None
+    ) -> Iterator[Finished]:
+        """Compute cells; yields each as it ends, in whatever order.
 
-    try:
-        hands = [hire() for _ in range(min(workers, len(waiting)))]
-        for hand in hands:
-            give(hand)
+        Parameters
+        ----------
+        cells : iterable of Cell
+        on_start : function
+            Called with every cell as it begins.
+
+        Raises
+        ------
+        OSError
+            When an answer cannot be written.
+        """
+        waiting = deque((cell, 1) for cell in cells)
+        tries: dict[str, int] = {}
+        hands = self._hands
+        hands += [self._hire() for _ in range(min(self._workers, len(waiting)) - len(hands))]
+
+        def give() -> None:
+            for hand in hands:
+                if hand.cell is None and waiting:
+                    cell, attempt = waiting.popleft()
+                    tries[cell.key] = attempt
+                    hand.cell, hand.since_s, hand.allowed_s = cell, time.monotonic(), START_S
+                    on_start(cell)
+                    hand.pipe.send(cell)
+
+        give()
         while any(hand.cell is not None for hand in hands):
             ready = wait([hand.pipe for hand in hands if hand.cell], timeout=0.2)
             for place, hand in enumerate(hands):
@@ -120,34 +146,33 @@ def by_processes(
                     except (EOFError, OSError):
                         hand.process.join()
                         died = f"its process ended with {hand.process.exitcode}"
-                        hands[place] = hire()
+                        hands[place] = self._hire()
                         if tries[cell.key] < TRIES:
                             waiting.appendleft((cell, tries[cell.key] + 1))
                         else:
                             yield Finished(cell, f"{died}, {TRIES} times", passed_s)
-                    else:
-                        if kind == "disk":
-                            raise OSError(fault)
-                        if kind == "begun":
-                            hand.since_s, hand.allowed_s = time.monotonic(), time_limit_s
-                            continue
-                        hand.cell = None
-                        yield Finished(cell, fault, seconds)
+                        continue
+                    if kind == "disk":
+                        raise OSError(fault)
+                    if kind == "begun":
+                        hand.since_s, hand.allowed_s = time.monotonic(), self._limit_s
+                        continue
+                    hand.cell = None
+                    yield Finished(cell, fault, seconds)
                 elif hand.allowed_s is not None and passed_s > hand.allowed_s:
                     hand.process.kill()
-                    hands[place] = hire()
+                    hands[place] = self._hire()
                     yield Finished(cell, f"took longer than {hand.allowed_s:g} s", passed_s)
-            for hand in hands:
-                if hand.cell is None and waiting:
-                    give(hand)
-    finally:
-        for hand in hands:
-            if hand.cell is None:
-                try:
-                    hand.pipe.send(None)
-                except OSError:
-                    hand.process.kill()
-            else:
-                hand.process.kill()  # a cell half computed is of no use
-        for hand in hands:
-            hand.process.join()
+            give()
+
+
+def by_processes(
+    cells: Iterable[Cell],
+    directory: str,
+    workers: int,
+    time_limit_s: float | None,
+    on_start: Callable[[Cell], None] = lambda cell: None,
+) -> Iterator[Finished]:
+    """`Processes` for one set of cells."""
+    with Processes(directory, workers, time_limit_s) as processes:
+        yield from processes.run(cells, on_start)
