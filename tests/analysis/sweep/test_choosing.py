@@ -14,7 +14,7 @@ from airan_market.scenarios.sweep import Between, Quasi, Sweep
 def chosen_right(
     worth: np.ndarray, difference: float, told: float, tries: int, shared: float
 ) -> float:
-    """Part of the tries in which the best, the last, is chosen; `told` is the δ that it is given."""
+    """Part of the tries in which the best, the last, is chosen; δ is told as `told`."""
     right = 0
     for number in range(tries):
         rng = np.random.default_rng((11, number))
