@@ -172,7 +172,7 @@ def shipped_scenarios() -> dict[str, str]:
     Examples
     --------
     >>> [name for name in shipped_scenarios() if "_" not in name]
-    ['overpromise', 'pact', 'teleoperation']
+    ['batching', 'overpromise', 'pact', 'teleoperation']
     """
     files = {name: _shipped_text(name) for name in _shipped_names()}
     return {name: _first_comment(text) for name, text in files.items()}

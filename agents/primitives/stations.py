@@ -18,7 +18,7 @@ from airan_market.scenarios import (
     Scenario,
 )
 from airan_market.scenarios.registry import DISCIPLINES, RegistryError
-from airan_market.scenarios.schema.consistency import PREEMPTIVE
+from airan_market.scenarios.schema.consistency import CONTINUOUS, PREEMPTIVE
 from airan_market.sim.arrays import FloatArray, IntArray
 from airan_market.sim.streams import autoregression, stream
 from airan_market.sim.traffic.rate_trace import RateSteps, RateTrace, read_rates
@@ -49,6 +49,11 @@ def engine_of(scenario: Scenario | PactScenario) -> dict[str, Any]:
     station = DISCIPLINES.get(simulation.discipline)
     if not (isinstance(station, type) and issubclass(station, Station)):
         raise RegistryError(f"discipline {simulation.discipline!r}: must be a subclass of Station")
+    asked = getattr(simulation, "batching", None)
+    if asked is not None and simulation.discipline == CONTINUOUS:
+        from airan_market.sim.engines.batching import Batching, batching
+
+        station = batching(Batching(**dict(asked)))
     return {"engine": simulation.engine, "station": station}
 
 

@@ -22,6 +22,7 @@ TITLES = {
     "questions": "Answers (`airan-market questions`), CSV",
     "equilibrium": "Equilibria (`airan-market equilibrium`), CSV",
     "calibration": "Calibration (`airan-market calibrate --out`), CSV",
+    "sweep": "Sweep (`airan-market sweep`, `choose`, `search`), Parquet",
 }
 _INTRODUCTION = """\
 Numbers of rounds, operators, types, users, services and tasks count from 1; SI units and US

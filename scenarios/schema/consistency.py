@@ -16,6 +16,7 @@ from airan_market.scenarios.tables import value_at
 BURST_SHARE: Final = 0.1
 BURST_MEAN_S: Final = 1.0  # defaults, read by a check as well as by the schema
 
+CONTINUOUS: Final = "continuous-batching"  # the discipline that reads simulation.batching
 PREEMPTIVE: Final = "preemptive-resume"  # the discipline of both engines
 
 GREATEST_CHANGES: Final = 10_000_000
@@ -251,3 +252,7 @@ def engine_of_discipline(settings: Settings) -> Iterator[Finding]:
     if engine == "compiled" and settings.reliable(*path) not in (None, PREEMPTIVE):
         rule = f'must be {value_text(PREEMPTIVE)} with simulation.engine = "compiled"'
         yield Finding(path, f'{rule}; "simpy" plays the others')
+    batching = settings.reliable_or(None, "simulation", "batching")
+    if batching is not None and settings.reliable(*path) not in (None, CONTINUOUS):
+        rule = f"must be {value_text(CONTINUOUS)} where there is a table simulation.batching"
+        yield Finding(path, rule)

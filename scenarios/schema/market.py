@@ -16,6 +16,7 @@ from pydantic import (
 
 from airan_market.scenarios.fault import KeyPath
 from airan_market.scenarios.registry import BELIEFS, MECHANISMS
+from airan_market.scenarios.schema.batching import Batching
 from airan_market.scenarios.schema.consistency import (
     BURST_MEAN_S,
     BURST_SHARE,
@@ -440,6 +441,11 @@ class Simulation(Rounds):
         "Poisson arrivals, or a table: bursts, or a trace of real requests that "
         "brings its own work",
         default="poisson",
+    )
+    batching: Batching | None = setting(
+        "-",
+        'GPUs that batch; with simulation.discipline = "continuous-batching"',
+        default=None,
     )
 
 

@@ -52,6 +52,7 @@ def test_defaults_of_the_design(small_text: str, write: Callable[[str], str]) ->
         "discipline": "preemptive-resume",
         "assignment": "sampled",
         "arrivals": "poisson",
+        "batching": None,
     }
 
 
