@@ -21,6 +21,7 @@ from airan_market.analysis.sweep.sensitivity import (
     sensitivity,
     sensitivity_findings,
 )
+from airan_market.analysis.validation.verdicts import VIOLATED
 from airan_market.analysis.wording import Section
 from airan_market.scenarios.sweep import Sweep
 from airan_market.sim.estimation.intervals import mean_interval
@@ -28,6 +29,7 @@ from airan_market.sim.estimation.intervals import mean_interval
 DESIGN = ("cell", "seed", "mechanism", "reading")
 #: What is shown first, where a command answers it.
 FIRST = (
+    "bound_violated",
     "social_welfare_usd_per_s",
     "operator_utility_usd_per_s",
     "largest_gain_usd_per_s",
@@ -37,16 +39,39 @@ FIRST = (
 MEASURES = 3
 
 
+def drawable(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows that are drawn: of a validation those of the paper's bound, with what was found.
+
+    `bound_violated` is 1 where the bound is violated beyond doubt, so that its mean is the part of
+    the pairs.
+    """
+    if "method" not in frame:
+        return frame
+    own = frame[frame["method"] == "chernoff"]
+    return own.assign(bound_violated=(own["verdict"] == VIOLATED).astype(float))
+
+
 def by_cell(frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     """One row a cell: means of numbers over its rows; with `group`, what a line is drawn for."""
+    if "margins" in frame:  # two games a cell: each is a line of its own
+        games = [_one_game(frame[frame["margins"] == game], keys, game) for game in (False, True)]
+        return pd.concat(games, ignore_index=True)
+    return _one_game(frame, keys, None)
+
+
+def _one_game(frame: pd.DataFrame, keys: list[str], margins: bool | None) -> pd.DataFrame:
     numbers = frame.select_dtypes(["number", "bool"]).columns.difference([*DESIGN, *keys])
     held = frame.groupby("cell")[list(numbers)].mean()
     kept = frame.drop_duplicates("cell").set_index("cell")[[*DESIGN[1:], *keys]]
     joined = kept.join(held).reset_index()
-    parts = [joined[name] for name in ("mechanism", "reading") if joined[name].nunique() > 1]
+    named = [name for name in ("mechanism", "reading") if joined[name].nunique() > 1]
+    parts = [joined[name] for name in named]
     joined["group"] = parts[0] if parts else ""
     for part in parts[1:]:
         joined["group"] = joined["group"] + ", " + part
+    if margins is not None:
+        name = "margins free" if margins else "prices tied"
+        joined["group"] = (joined["group"] + ", " + name).str.removeprefix(", ")
     return joined
 
 
@@ -91,7 +116,7 @@ def paired(frame: pd.DataFrame, keys: list[str], measure: str) -> pd.DataFrame:
 def draw(directory: Path) -> dict[str, Any]:
     """Draw figures and page of a sweep; what `report --json` prints."""
     manifest = opened(directory, "sweep")
-    sweep, frame = Sweep.model_validate(manifest.settings), load_sweep(directory)
+    sweep, frame = Sweep.model_validate(manifest.settings), drawable(load_sweep(directory))
     keys = _keys(frame, sweep)
     cells = by_cell(frame, keys)
     measures = measures_of(cells, keys)

@@ -18,6 +18,7 @@ from airan_market.analysis.store.manifest import RunError
 from airan_market.analysis.sweep import workers as working
 from airan_market.analysis.sweep.cells import ANSWERS, Cell, cells, compute
 from airan_market.analysis.sweep.ledger import read_ledger
+from airan_market.analysis.sweep.report import by_cell, drawable
 from airan_market.analysis.sweep.sweeping import sweep_into
 from airan_market.scenarios import ScenarioError
 from airan_market.scenarios.sweep import Sweep, load_sweep_file, shipped_sweeps
@@ -280,5 +281,9 @@ def test_a_key_without_a_market_of_its_own(tmp_path: Path) -> None:
         (cell,) = cells(Sweep(scenario="teleoperation", command=command, settings=settings))
         assert isinstance(cell, Cell)
         assert len(compute(cell)) == rows
+    (cell,) = cells(Sweep(scenario="bound_fails", command="validate"))
+    found = drawable(compute(cell))
+    assert found["bound_violated"].tolist() == [0.0, 1.0]
+    assert by_cell(found, [])["bound_violated"].tolist() == [0.5]
     (cell,) = cells(Sweep(scenario="pact", command="pact"))
     assert len(compute(cell)) == 1
