@@ -42,7 +42,8 @@ class PriorityLaw:
         stations = servers.reshape(-1, stages), service_rate_per_s.reshape(-1, stages)
         # menus tried beside one another bring about the same loads, and ask for the same tails:
         # each law is prepared once, and each point evaluated once
-        rows, self._of = np.unique(np.hstack([*stations, loads]), axis=0, return_inverse=True)
+        rows, of = np.unique(np.hstack([*stations, loads]), axis=0, return_inverse=True)
+        self._of = of.ravel()  # NumPy 2.0 gives it an axis more
         servers, rates, load, above = np.split(rows, [stages, 2 * stages, 2 * stages + 1], axis=1)
         self._laws = SojournLaws(servers, rates, load[:, 0], above[:, 0])
 
@@ -58,7 +59,7 @@ class PriorityLaw:
         points = np.stack(np.broadcast_arrays(latency_s, self._of[which]), axis=-1)
         distinct, back = np.unique(points.reshape(-1, 2), axis=0, return_inverse=True)
         both = self._laws(distinct[:, 0], distinct[:, 1].astype(np.int64))
-        tail, density = (part[back].reshape(points.shape[:-1]) for part in both)
+        tail, density = (part[back.ravel()].reshape(points.shape[:-1]) for part in both)
         return tail, density
 
 

@@ -83,7 +83,7 @@ def violation_table(
 def _compare(cell: pd.DataFrame, level: float) -> dict[str, object]:
     _, cluster = np.unique(cell[["round", "batch"]].to_numpy(), axis=0, return_inverse=True)
     violated, decided_in = (
-        np.bincount(cluster, cell[count].to_numpy()) for count in ("violations", "decided")
+        np.bincount(cluster.ravel(), cell[count].to_numpy()) for count in ("violations", "decided")
     )
     interval = cluster_proportion(violated, decided_in, level)
     decided = int(cell["decided"].sum())

@@ -59,4 +59,4 @@ def bound_coefficients(
     log_gain = np.zeros(len(eta))
     stable = eta > 0
     log_gain[stable] = np.log(laws.transform_each(-eta).real[stable])
-    return log_gain[back].reshape(leading), eta[back].reshape(leading)
+    return log_gain[back.ravel()].reshape(leading), eta[back.ravel()].reshape(leading)
