@@ -240,7 +240,9 @@ def _title_lines(axis: Axes) -> int:
 
 def _has_numbers(axis: Axes) -> bool:
     """Whether numbers stand at the x axis."""
-    return bool(axis.xaxis.get_tick_params()["labelbottom"])
+    shown = axis.xaxis.get_tick_params()
+    # Matplotlib 3.9 calls those of an x axis as it calls those of a y axis
+    return bool(shown.get("labelbottom", shown.get("labelleft", True)))
 
 
 def _has_labels(axis: Axes) -> bool:
