@@ -45,7 +45,7 @@ class Progress:
                 transient=True,
             )
             self._task = self._bar.add_task(first, total=total)
-        self._start_s = time.monotonic()
+        self._start_s, self._first = time.monotonic(), 0
 
     def __enter__(self) -> Self:
         if self._bar:
@@ -78,7 +78,7 @@ class Progress:
     def ended(self, done: int, of: int) -> None:
         """So many cells have ended; off a terminal each tenth, with the rate and the time left."""
         passed_s = time.monotonic() - self._start_s
-        self._first = min(done, getattr(self, "_first", done))
+        self._first = self._first or done  # the cells before it were there already
         rate = (done - self._first + 1) / max(passed_s, 1e-9)
         line = f"cell {done} of {of}, {rate:.3g}/s, {(of - done) / rate:.0f} s left"
         if self._bar or done % max(1, of // 10) == 0:

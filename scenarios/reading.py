@@ -126,7 +126,7 @@ def load_reading(source: str | Path) -> Reading:
     airan_market.scenarios.fault.ScenarioError: theirs: no such reading (those that ship: \
 as_published, exact, ours, whole_types; or the path of a .toml file)
     """
-    text = _text(source)
+    text = shipped_or_file(source, "readings", "reading")
     try:
         found = _File.model_validate(tomllib.loads(text))
     except ValidationError as error:
@@ -155,16 +155,27 @@ def _fault(source: str, error: ErrorDetails) -> Fault:
     )
 
 
-def _text(source: str | Path) -> str:
-    """Text of a file, or of a reading that ships, which a plain word names."""
+def shipped_or_file(source: str | Path, folder: str, noun: str) -> str:
+    """Text of a file, or of what ships in a folder, which a plain word names.
+
+    Raises
+    ------
+    ScenarioError
+        When there is none; with the names of those that ship.
+
+    Examples
+    --------
+    >>> shipped_or_file("exact", "readings", "reading")[:1]
+    '#'
+    """
     if isinstance(source, str) and not any(sign in source for sign in _SIGNS):
-        folder = resources.files("airan_market.scenarios").joinpath("readings")
-        shipped = folder.joinpath(f"{source}.toml")
+        place = resources.files("airan_market.scenarios").joinpath(folder)
+        shipped = place.joinpath(f"{source}.toml")
         if shipped.is_file():
             return shipped.read_text(encoding="utf-8")
-        names = sorted(file.name.removesuffix(".toml") for file in folder.iterdir())
+        names = sorted(file.name.removesuffix(".toml") for file in place.iterdir())
         known = f"those that ship: {', '.join(names)}; or the path of a .toml file"
-        raise ScenarioError([Fault(source, "", "", f"no such reading ({known})")])
+        raise ScenarioError([Fault(source, "", "", f"no such {noun} ({known})")])
     try:
         return Path(source).read_text(encoding="utf-8-sig")
     except (OSError, ValueError) as error:

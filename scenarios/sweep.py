@@ -17,11 +17,11 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from airan_market.scenarios.fault import Fault, ScenarioError, key_text, value_text
+from airan_market.scenarios.reading import shipped_or_file
 from airan_market.scenarios.seed import SEED_LIMIT
 
 COMMANDS: Final = ("solve", "run", "validate", "pact", "equilibrium")
 MOST: Final = 1_000_000  # cells
-_SIGNS: Final = "/\\."  # of a path, not of a name
 Value = str | int | float | bool | list[Any] | dict[str, Any]
 
 
@@ -194,7 +194,7 @@ def load_sweep_file(source: str | Path) -> Sweep:
     >>> load_sweep_file("market_size").scenario
     'teleoperation'
     """
-    text = _text(source)
+    text = shipped_or_file(source, "sweeps", "sweep")
     try:
         tables = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
@@ -216,19 +216,3 @@ def _fault(source: str, error: ErrorDetails) -> Fault:
     return Fault(
         source, key_text(tuple(error["loc"])), value, "unknown key" if unknown else message
     )
-
-
-def _text(source: str | Path) -> str:
-    if isinstance(source, str) and not any(sign in source for sign in _SIGNS):
-        folder = resources.files("airan_market.scenarios").joinpath("sweeps")
-        shipped = folder.joinpath(f"{source}.toml")
-        if shipped.is_file():
-            return shipped.read_text(encoding="utf-8")
-        names = sorted(file.name.removesuffix(".toml") for file in folder.iterdir())
-        known = f"those that ship: {', '.join(names)}; or the path of a .toml file"
-        raise ScenarioError([Fault(source, "", "", f"no such sweep ({known})")])
-    try:
-        return Path(source).read_text(encoding="utf-8-sig")
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise ScenarioError([Fault(str(source), "", "", f"cannot be read: {reason}")]) from None
