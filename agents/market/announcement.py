@@ -92,9 +92,11 @@ class Terms:
     operator_of_user : array (U,) of int
         What the users chose, `assignment.OUT` for staying out.
     users : array (M, N) of int
-        How many each operator and type got.
+        How many each item of each operator got.
     conditions : Conditions
         Under which.
+    item_of_user : array (U,) of int, optional
+        Item that each user takes where it takes an operator; without it, that of its type.
     """
 
     board: Board
@@ -102,3 +104,4 @@ class Terms:
     operator_of_user: IntArray
     users: IntArray
     conditions: Conditions
+    item_of_user: IntArray | None = None

@@ -63,6 +63,11 @@ class ClearingHouse:
         known to be late.
     latency_sum_s, ended : array (rounds + 1, M, N)
         Latencies of those that ended, added up, and their number.
+    misfit_usd : array (rounds + 1, M, N)
+        (β of the type that an item is meant for − β of the user) × agreed latency, added up over
+        tasks: what an item is worth more to those who take it than to those it is meant for.
+    fresh : list of Trace
+        Tasks that ended since it was last emptied, kept where `keep_fresh` says so.
     """
 
     def __init__(self, primitives: Primitives, starts_s: FloatArray, users: int) -> None:
@@ -78,6 +83,9 @@ class ClearingHouse:
         self.decided = np.zeros(shape, dtype=np.int64)
         self.latency_sum_s = np.zeros(shape)
         self.ended = np.zeros(shape, dtype=np.int64)
+        self.misfit_usd = np.zeros(shape)
+        self.fresh: list[Trace] = []
+        self.keep_fresh = False
         self.tasks_by_user = np.zeros(users, dtype=np.int64)
         self.violations_by_user = np.zeros(users, dtype=np.int64)
 
@@ -92,8 +100,19 @@ class ClearingHouse:
         self._latency_s[round_] = board.menu.latency_s
         self._price_usd[round_] = board.menu.price_usd
 
-    def admit(self, round_: int, workload: Workload) -> None:
-        """Charge the tasks that arrive in a round: price to the operator, running cost to it."""
+    def admit(
+        self, round_: int, workload: Workload, lost_usd_per_s: FloatArray | None = None
+    ) -> None:
+        """Charge the tasks that arrive in a round: price to the operator, running cost to it.
+
+        Parameters
+        ----------
+        round_ : int
+        workload : Workload
+            Its types are the items taken.
+        lost_usd_per_s : array (U,), optional
+            β of the type that each user's item is meant for less its own, where they differ.
+        """
         if round_ == 0 or not len(workload):
             return
         where = (np.full(len(workload), round_), workload.operator, workload.type)
@@ -102,6 +121,9 @@ class ClearingHouse:
         parties = (where[0], workload.user, workload.operator, workload.type)
         self.ledger.book("price", *parties, self._price_usd[where])
         self.ledger.book("running", *parties, self._running_usd[round_])
+        if lost_usd_per_s is not None:
+            misfit = lost_usd_per_s[workload.user] * self._latency_s[where]
+            add_at(self.misfit_usd, where, misfit)
 
     def settle(self, trace: Trace) -> pd.DataFrame:
         """Settle tasks that ended; returns their rows of `tasks.parquet`."""
@@ -112,6 +134,8 @@ class ClearingHouse:
         where = (round_, trace.operator, trace.type)
         add_at(self.latency_sum_s, where, trace.latency_s)
         add_at(self.ended, where)
+        if self.keep_fresh:
+            self.fresh.append(trace)
         return self._rows(trace, round_, trace.latency_s, violated)
 
     def close(self, state: State) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ from airan_market.agents.primitives.stations import (
 from airan_market.agents.primitives.traffic import Traffic, traffic_of
 from airan_market.agents.rounds.agents import classes_of, require
 from airan_market.agents.rounds.model import RoundModel, TaskSink, asked_for
-from airan_market.agents.solution.solver import arrive
+from airan_market.agents.solution.solver import arrive_among
 from airan_market.agents.world.conditions import Conditions
 from airan_market.agents.world.timeline import Timeline
 from airan_market.scenarios import Scenario, load_scenario
@@ -51,9 +52,9 @@ class Market(RoundModel):
     """Users and operators of one scenario, round by round.
 
     In each round the agents negotiate (Algorithm 1, its iterations spread evenly over the rounds;
-    with "ct", "mc" and "gsmc" all is settled before the first), operators post their menus, users
-    choose, the tasks of the round are simulated, prices and refunds are settled task by task, and
-    everybody observes what came of it.
+    with "ct", "mc" and "gsmc" all is settled before the first, and anew when conditions change),
+    operators post their menus, users choose, the tasks of the round are simulated, prices and
+    refunds are settled task by task, and everybody observes what came of it.
 
     Parameters
     ----------
@@ -147,7 +148,11 @@ class Market(RoundModel):
             user.remove()  # it is none of the model's agents
         self.notes = [*self._traffic.notes, *rate_notes(scenario.operators), *self.notes]
         # Algorithm 1 is played by the agents, every other mechanism settles before the first round
-        agreed = None if scenario.mechanism.name == "mixed" else arrive(primitives)
+        agreed = (
+            None
+            if scenario.mechanism.name == "mixed"
+            else arrive_among(conditions.primitives, conditions.open)
+        )
         self.notes += () if agreed is None else agreed.notes
         self.negotiation = Negotiation(
             self.operators, self.users, self._users_by_type, absent, scenario.mechanism, agreed
@@ -155,7 +160,11 @@ class Market(RoundModel):
         self._faced = conditions
         if not (conditions.open.all() and (conditions.users == self._users_by_type).all()):
             self.negotiation.face(conditions, self._users_by_type)
+            if agreed is not None:
+                self.negotiation.settle(agreed)
         self.clearing = ClearingHouse(primitives, self._starts_s, len(self.users))
+        self.clearing.keep_fresh = any(getattr(o, "wants_latencies", False) for o in self.operators)
+        self._items_alike = all(type(user).items is UserAgent.items for user in self.users)
         self.agreed: list[Terms] = []
         self.datacollector = self._collector(
             temperature=lambda model: model.negotiation.temperature_usd,
@@ -221,9 +230,29 @@ class Market(RoundModel):
         self.clearing.agree(round_, board, conditions.primitives)
         chosen = self._choices(round_, matching)
         taken = chosen != OUT
+        items = None if self._items_alike else self._items(chosen)
         users = np.zeros(matching.shape, dtype=np.int64)
-        np.add.at(users, (chosen[taken], self._user_type[taken]), 1)
-        self.agreed.append(Terms(board, matching, chosen, users, conditions))
+        taken_items = (self._user_type if items is None else items)[taken]
+        np.add.at(users, (chosen[taken], taken_items), 1)
+        self.agreed.append(Terms(board, matching, chosen, users, conditions, items))
+
+    def _items(self, chosen: IntArray) -> IntArray:
+        """Item that every user takes at the operator of its choice; of its type where it has none.
+
+        Raises
+        ------
+        AgentError
+            When a user takes an item that there is not.
+        """
+        items = self._user_type.copy()
+        types = range(self.primitives.types)
+        for number, (user, operator) in enumerate(zip(self.users, chosen, strict=True)):
+            if operator == OUT:
+                continue
+            item = user.items()[operator]
+            require(user, item in types, "items()", item, "a number of type")
+            items[number] = item
+        return items
 
     def _face(self, conditions: Conditions) -> None:
         """Let agents know the conditions of a round, if they are not those of the last."""
@@ -238,6 +267,8 @@ class Market(RoundModel):
             user.refund_usd = market.refund_usd
             user.opt_out_utility_usd = market.opt_out_utility_usd
         self.negotiation.face(conditions, self._users_by_type)
+        if self.scenario.mechanism.name != "mixed":
+            self.negotiation.settle(arrive_among(conditions.primitives, conditions.open))
 
     def _asking(self, round_: int) -> Traffic:
         conditions = self.timeline.conditions(round_)
@@ -272,7 +303,19 @@ class Market(RoundModel):
         return np.where(present, np.array(chosen, dtype=np.int64), OUT)
 
     def _workload(self, round_: int, demand: Demand) -> Workload:
-        return offer(demand, self.terms.operator_of_user, self._rates, self._measured_rates)
+        terms = self.terms
+        workload = offer(demand, terms.operator_of_user, self._rates, self._measured_rates)
+        if terms.item_of_user is None:
+            return workload
+        return replace(workload, type=terms.item_of_user[workload.user])  # an item has a priority
+
+    def _admit(self, round_: int, workload: Workload) -> None:
+        items = self.terms.item_of_user
+        if items is None:
+            super()._admit(round_, workload)
+            return
+        beta = self.primitives.latency_sensitivity_usd_per_s
+        self.clearing.admit(round_, workload, beta[items] - beta[self._user_type])
 
     def _settle_rest(self) -> pd.DataFrame:
         """What is under way and late already has broken its agreement."""
@@ -285,6 +328,7 @@ class Market(RoundModel):
             operator.observe(clearing.tasks[self.round, m], clearing.violations[self.round, m])
         paid = clearing.ledger.user_side("price").sum(axis=0)
         refunded = clearing.ledger.user_side("refund").sum(axis=0)
+        self.clearing.fresh.clear()
         for number, user in enumerate(self.users):
             user.observe(
                 int(clearing.tasks_by_user[number]),

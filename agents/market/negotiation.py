@@ -12,7 +12,7 @@ from mesa.agent import AgentSet
 from airan_market.agents.market.announcement import Announcement, Board
 from airan_market.agents.market.operator import OperatorAgent
 from airan_market.agents.market.user import UserAgent
-from airan_market.agents.matching.assignment import split_proportionally
+from airan_market.agents.matching.assignment import OUT, split_proportionally
 from airan_market.agents.matching.response import temperature
 from airan_market.agents.mechanism.agreement import Agreement
 from airan_market.agents.rounds.agents import require
@@ -27,7 +27,8 @@ class Negotiation:
     """Operators and users settling menus and matching; the steps of Algorithm 1, dealt out.
 
     With an agreement that stands before the first round there is nothing left to settle: operators
-    commit to its menus, users are dealt out by its matching, and no iteration is played.
+    commit to its menus, users are dealt out by its matching, and no iteration is played; new
+    conditions need a new agreement (`settle`).
 
     Parameters
     ----------
@@ -76,16 +77,11 @@ class Negotiation:
         self.open: BoolArray = np.ones(len(operators), dtype=bool)
         self.temperature_usd, self.residual = settings.temperature_start_usd, np.inf
         self._over = agreed is not None
+        self.match_probability: FloatArray
         if agreed is not None:
-            self.temperature_usd = self.residual = np.nan
-            dealt = split_proportionally(agreed.match_probability, users_by_type)
-            for user, operator in zip(users, dealt, strict=True):
-                user.take(int(operator))
-            for type_, user in absent.items():
-                user.strategy = agreed.match_probability[:, type_]
-            for operator in operators:
-                operator.commit(agreed.menu[operator.number])
-        self.match_probability = self._mean_strategies()
+            self.settle(agreed)
+        else:
+            self.match_probability = self._mean_strategies()
 
     @property
     def settled(self) -> bool:
@@ -102,9 +98,26 @@ class Negotiation:
                 user.strategy = np.where(self.open, user.strategy, 0.0)
         self.match_probability = self._mean_strategies()
 
+    def settle(self, agreed: Agreement) -> None:
+        """Take up what a mechanism arrived at among those who are there.
+
+        Open operators commit to its menus, and present users are dealt out by its matching.
+        """
+        self.temperature_usd = self.residual = np.nan
+        here = [self.present[start:end].sum() for start, end in pairwise([0, *self._ends])]
+        dealt = np.full(len(self._users), OUT)
+        dealt[self.present] = split_proportionally(agreed.match_probability, np.array(here))
+        for user, operator in zip(self._users, dealt, strict=True):
+            user.take(int(operator))
+        for type_, user in self._absent.items():
+            user.strategy = agreed.match_probability[:, type_]
+        for operator, opened in zip(self._operators, self.open, strict=True):
+            operator.commit(agreed.menu[operator.number] if opened else None)
+        self.match_probability = self._mean_strategies()
+
     def more(self, iterations: int) -> None:
         """Play so many iterations more, at the last temperature, settled or not."""
-        for _ in range(iterations):
+        for _ in range(0 if self._over else iterations):
             self._iterate()
 
     def until(self, iteration: int) -> None:

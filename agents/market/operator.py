@@ -26,12 +26,12 @@ class OperatorAgent(mesa.Agent):
     3. `adjust_shadow_price` (not when posting): it moves ω with its load (36);
 
     and after the round `observe`. With a mechanism that settles before the first round it is told
-    its menu once (`commit`). An operator of one's own overrides some of these. It announces N
-    latencies within `mechanism.latency_min_s` and `latency_max_s`, N finite prices, N probabilities
-    and a finite congestion state; menu and state are all that users see. Whether the menu is
-    incentive compatible or true is its own affair: users of the class `UserAgent` take the item
-    meant for their type. Refunds and costs of violations are settled by what it announced and what
-    then happened.
+    its menu then, and again when conditions change (`commit`). An operator of one's own overrides
+    some of these. It announces N latencies within `mechanism.latency_min_s` and `latency_max_s`, N
+    finite prices, N probabilities and a finite congestion state; menu and state are all that users
+    see. Whether the menu is incentive compatible or true is its own affair: users of the class
+    `UserAgent` take the item meant for their type. Refunds and costs of violations are settled by
+    what it announced and what then happened.
 
     Parameters
     ----------
@@ -66,8 +66,8 @@ class OperatorAgent(mesa.Agent):
         """Perceive z_{m,n}: which part of the users of each type means to come, (N,)."""
         self.match_probability = match_probability
 
-    def commit(self, menu: Menu) -> None:
-        """Announce this menu (N,) from now on, whatever demand is expected."""
+    def commit(self, menu: Menu | None) -> None:
+        """Announce this menu (N,) from now on, whatever demand is expected; None: be free again."""
         self._agreed = menu
 
     def announce(self) -> Announcement:

@@ -91,7 +91,10 @@ def rounds_table(
         "operator_utility_realised_usd_per_s": clearing.ledger.operator_balance_usd()[played]
         / horizon_s,
         "user_utility_expected_usd_per_s": rate * surplus,
-        "user_utility_realised_usd_per_s": (tasks * worth - price + refund) / horizon_s,
+        "user_utility_realised_usd_per_s": (
+            tasks * worth + clearing.misfit_usd[played] - price + refund
+        )
+        / horizon_s,
     }
     return pd.DataFrame({name: np.ravel(values) for name, values in columns.items()})
 

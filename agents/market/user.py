@@ -11,7 +11,7 @@ from airan_market.agents.contract.utility import task_utility
 from airan_market.agents.market.announcement import Board
 from airan_market.agents.matching.assignment import draw
 from airan_market.agents.matching.response import adjusted_utility, damp, mixed_response
-from airan_market.sim.arrays import FloatArray
+from airan_market.sim.arrays import FloatArray, IntArray
 
 
 class UserAgent(mesa.Agent):
@@ -22,8 +22,10 @@ class UserAgent(mesa.Agent):
     keeps in `strategy`: M numbers of at least 0, the rest up to 1 for staying out. In every round
     it is asked to `choose` (when `simulation.assignment` is "sampled"; other readings deal users
     out by the mean strategy of their type) and afterwards to `observe`. With a mechanism that
-    settles before the first round it is told its operator once (`take`). A user of one's own
-    overrides some of these.
+    settles before the first round it is told its operator then, and again when conditions change
+    (`take`). A user of one's own overrides some of these.
+
+    A user takes the item that is meant for its type, unless its class says otherwise in `items`.
 
     Parameters
     ----------
@@ -102,6 +104,10 @@ class UserAgent(mesa.Agent):
     def take(self, operator: int) -> None:
         """Take one operator for good, `assignment.OUT` to stay out: a strategy without chance."""
         self.strategy = (np.arange(self.strategy.size) == operator).astype(float)
+
+    def items(self) -> IntArray:
+        """Which item it would take at each operator, (M,): the one meant for its type."""
+        return np.full(self.strategy.size, self.type)
 
     def choose(self, uniform: float) -> int:
         """Draw an operator from the strategy, `assignment.OUT` to stay out."""

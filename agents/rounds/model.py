@@ -246,12 +246,16 @@ class RoundModel(mesa.Model, ABC):
         demand = self._asking(round_).demand(round_, start_s, duration_s, self._offered)
         self._offered += len(demand)
         workload, before = self._workload(round_, demand), self._state
-        self.clearing.admit(round_, workload)
+        self._admit(round_, workload)
         changes = self._changes(start_s, end_s)
         trace = self._simulate(workload, end_s, changes)
         self.occupancy.append(occupancy(trace, before, self._state, changes))
         self.under_way.append(np.bincount(self._state.operator, minlength=len(self._servers)))
         self._sink(self.clearing.settle(trace))
+
+    def _admit(self, round_: int, workload: Workload) -> None:
+        """Charge the tasks of a round."""
+        self.clearing.admit(round_, workload)
 
     def _asking(self, round_: int) -> Traffic:
         """Traffic of those who are there in a round."""

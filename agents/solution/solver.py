@@ -6,7 +6,7 @@ Ours have a file each: `mixed` (Algorithm 1), and the benchmarks `ct`, `mc` and 
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from airan_market.agents.primitives.returned import check_numbers
 from airan_market.agents.solution.outcome import Outcome, conclude
 from airan_market.scenarios import Scenario
 from airan_market.scenarios.registry import MECHANISMS, RegistryError
+from airan_market.sim.arrays import BoolArray
 
 
 def solve(scenario: Scenario, seed: int = 0) -> Outcome:
@@ -67,6 +68,33 @@ def arrive(primitives: Primitives) -> Agreement:
     """
     agreement = agree(primitives)
     return replace(agreement, menu=in_force(primitives, agreement))
+
+
+def arrive_among(primitives: Primitives, open_: BoolArray) -> Agreement:
+    """`arrive` among the operators that are open, with rows for all of them.
+
+    Nobody is at one that is closed, and its menu is NaN.
+
+    Examples
+    --------
+    >>> from airan_market.scenarios import load_scenario
+    >>> scenario = load_scenario("teleoperation", ["mechanism.name=ct"])
+    >>> market = Primitives.from_scenario(scenario)
+    >>> found = arrive_among(market, np.array([True, False, True]))
+    >>> found.match_probability.sum(axis=1).tolist()[1], found.menu.price_usd[1, 0]
+    (0.0, np.float64(nan))
+    """
+    if open_.all():
+        return arrive(primitives)
+    shape = primitives.operators, primitives.types
+    matching, menu = np.zeros(shape), Menu(*np.full((3, *shape), np.nan))
+    if not open_.any():
+        return Agreement(menu, matching)
+    found = arrive(primitives.of_operator(np.flatnonzero(open_)))
+    matching[open_] = found.match_probability
+    for field in fields(Menu):
+        getattr(menu, field.name)[open_] = getattr(found.menu, field.name)
+    return Agreement(menu, matching, converged=found.converged, notes=found.notes)
 
 
 def agree(primitives: Primitives) -> Agreement:

@@ -167,6 +167,12 @@ class OperatorStrategy(Table):
     every_rounds: StepCount = setting(
         "rounds", "best-response, inertia: rounds between two menus", default=1
     )
+    margins: Flag = setting(
+        "-",
+        "best-response: whether it also chooses what it leaves to every type, from 0 to the "
+        "service value; prices follow (25) with that margin",
+        default=False,
+    )
     factor: OpenFraction = setting("1", "over-promise", default=0.5)
     rent_usd: Number = setting("USD/task", "rent", default=5e-6)
     memory: LowerFraction = setting(
@@ -175,24 +181,31 @@ class OperatorStrategy(Table):
     confidence: OpenFraction = setting(
         "1", "learning: level of the upper limit that it believes its tail to have", default=0.9
     )
+    tails: Literal["violations", "latencies"] = setting(
+        "-",
+        "learning: violations: corrects the tail that everybody believes by the violations that it "
+        "saw; latencies: fits an exponential tail to the latencies of its own tasks in a round",
+        default="violations",
+    )
 
 
 class UserStrategy(Table):
     """How users choose."""
 
-    kind: Literal["response", "bayesian", "loyal", "quits", "served"] = setting(
+    kind: Literal["response", "bayesian", "loyal", "quits", "served", "picks"] = setting(
         "-",
         "response: the paper's; bayesian: believes its own experience of every operator's "
         "violations, begun with what was announced; loyal: chooses anew only with probability "
         "1 - loyalty; quits: stays out after `patience` bad rounds in a row; served: prefers the "
-        "operator whose item pays best by the latencies and violations that its users met so far",
+        "operator whose item pays best by the latencies and violations that its users met so far; "
+        "picks: as served, and takes the item that pays best, whichever type it is meant for",
         default="response",
     )
     memory: UpperFraction = setting(
-        "1", "bayesian, served: weight of what was met before, a round later", default=0.9
+        "1", "bayesian, served, picks: weight of what was met before, a round later", default=0.9
     )
     prior_tasks: Positive = setting(
-        "tasks", "bayesian, served: what an announcement counts for", default=50.0
+        "tasks", "bayesian, served, picks: what an announcement counts for", default=50.0
     )
     loyalty: ClosedFraction = setting("1", "loyal", default=0.9)
     patience: StepCount = setting("rounds", "quits", default=2)

@@ -68,9 +68,8 @@ def dynamics(settings: Settings) -> Iterator[Finding]:
         moving.append("users.rhythm")
     if not moving:
         return
-    if settings.reliable_or("mixed", "mechanism", "name") != "mixed":
-        yield Finding(("mechanism", "name"), f"must be mixed with {moving[0]}: others settle once")
-    elif not settings.present("mechanism", "iterations_per_round"):
+    mixed = settings.reliable_or("mixed", "mechanism", "name") == "mixed"
+    if mixed and not settings.present("mechanism", "iterations_per_round"):
         yield Finding(("mechanism", "iterations_per_round"), f"required with {moving[0]}")
     traced = settings.is_table("simulation", "arrivals") and settings.present(
         "simulation", "arrivals", "trace"

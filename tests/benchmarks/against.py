@@ -159,6 +159,25 @@ def command_row(what: str, arguments: list[str]) -> Callable[[list[Version], int
     return measure
 
 
+def module_row(what: str, module: str, command: list[str]) -> Callable[..., list[Row]]:
+    """What was `python -m MODULE` before there was a command, and the command; once, warm."""
+
+    def run(version: Version) -> list[str]:
+        if (version.root / "airan_market").exists():
+            return [str(version.python.with_name("airan-market")), *command]
+        return [str(version.python), "-m", module, *command[1:]]
+
+    def measure(versions: list[Version], turns: int) -> list[Row]:
+        def seconds(version: Version) -> float:
+            with TemporaryDirectory() as directory:
+                out = ["--out", str(Path(directory, "out"))] if module in WRITERS else []
+                return cpu_s([*run(version), *out], version.root)
+
+        return [row(what, in_turn(seconds, versions, 1))]
+
+    return measure
+
+
 def part_row(what: str, part: str) -> Callable[[list[Version], int], list[Row]]:
     """A part of the program without a command of its own."""
     return lambda versions, turns: [
@@ -177,6 +196,8 @@ def first_compile(versions: list[Version], turns: int) -> list[Row]:
     return [row("first compile of the engine", in_turn(measure, versions, turns))]
 
 
+#: Modules that ask for a directory to write to.
+WRITERS = ("analysis.questions",)
 SOLVE = ["solve", "teleoperation", "--belief", "priority", "--json", "--mechanism"]
 #: What is measured, by the name that `--only` knows.
 ROWS: dict[str, Callable[[list[Version], int], list[Row]]] = {
@@ -193,9 +214,14 @@ ROWS: dict[str, Callable[[list[Version], int], list[Row]]] = {
         for name in ("ct", "mc", "gsmc")
     },
     "run": command_row("run teleoperation", ["run", "teleoperation", *SEEDED]),
-    "run-pact": command_row("run pact", ["run", "pact", *SEEDED]),
     "validate": command_row("validate teleoperation", ["validate", "teleoperation", *SEEDED]),
     "reproduce": command_row("reproduce", ["reproduce", "--out"]),
+    "questions": module_row(
+        "questions, the rents",
+        "analysis.questions",
+        ["questions", "teleoperation", "--only", "rent", "--quiet"],
+    ),
+    "calibrate": module_row("calibrate", "analysis.calibration", ["calibrate", "--quiet"]),
     "first-compile": first_compile,
 }
 

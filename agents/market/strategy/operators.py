@@ -16,6 +16,9 @@ from airan_market.agents.certificate.deviation import best_deviation, repriced
 from airan_market.agents.contract.design import designed_by_terms, load_and_weight
 from airan_market.agents.contract.menu import Menu
 from airan_market.agents.contract.price import binding_prices, priced_menu
+from airan_market.agents.contract.utility import task_utility
+from airan_market.agents.equilibrium.answer import Rules, best_answer
+from airan_market.agents.equilibrium.profile import Profile, settle_users
 from airan_market.agents.market.announcement import Announcement
 from airan_market.agents.market.operator import OperatorAgent
 from airan_market.agents.matching.load import cumulative_load
@@ -26,6 +29,8 @@ from airan_market.sim.arrays import FloatArray
 from airan_market.sim.estimation.intervals import binomial_upper
 
 BUDGET = 1500  # menus that a best response tries
+LEAST_TASKS = 100  # of a type in a round, for its tail to be fitted
+UPPER = 0.1  # part of them that the fit of the tail looks at
 
 
 class Strategic(OperatorAgent):
@@ -100,6 +105,8 @@ class BestResponse(Inertia):
 
     The search is that of the certificates (`agents.certificate`), with fewer menus. It is made once
     a round, from the menus of the round before, and in the first round it is that of Algorithm 1.
+    With `margins` it is the search of `agents.equilibrium`, and what it leaves to every type is
+    chosen with the menu.
     """
 
     def menu(self, designed: Menu) -> Menu:
@@ -113,19 +120,44 @@ class BestResponse(Inertia):
     def new_menu(self, designed: Menu) -> Menu:
         """Search from the menus of the round before."""
         last = self.model.agreed[-1]
-        market = last.conditions.primitives
+        open_ = np.flatnonzero(last.board.open)  # nobody answers those who are closed
+        if self.number not in open_:
+            return designed
+        market = last.conditions.primitives.of_operator(open_)
         market = replace(market, mechanism=self.primitives.mechanism)
+        own, menu = int(np.searchsorted(open_, self.number)), last.board.menu[open_]
+        if self.strategy.margins:
+            return self.with_margin(market, menu, own)
         agreement = Agreement(
-            last.board.menu, last.match_probability,
+            menu, last.match_probability[open_],
             temperature_usd=self.primitives.mechanism.temperature_end_usd,
-            shadow_price_usd=last.board.shadow_price_usd,
+            shadow_price_usd=last.board.shadow_price_usd[open_],
         )  # fmt: skip
-        found = best_deviation(market, agreement, self.number, BUDGET)
+        found = best_deviation(market, agreement, own, BUDGET)
         if found is None:
             return designed
-        share = repriced(market, agreement, self.number)(found.latency_s[np.newaxis])[0]
+        share = repriced(market, agreement, own)(found.latency_s[np.newaxis])[0]
         load = cumulative_load(share, self.primitives.demand_per_s)
         return priced_menu(self.primitives, operator_belief(self.primitives, load), found.latency_s)
+
+    def with_margin(self, market: Primitives, menu: Menu, own: int) -> Menu:
+        """Menu and margin against the menus (M, N) of all, as they stand on the board."""
+        profile = Profile(menu.latency_s, left_margins(market, menu))
+        answer = best_answer(market, profile, own, Rules(margins=True), budget=BUDGET // 5)
+        answered = profile.of(own, answer.latency_s, answer.margin_usd)
+        return settle_users(market, answered).menu[own]
+
+
+def left_margins(market: Primitives, menu: Menu) -> FloatArray:
+    """What posted menus leave to type 1, which gets least, (M,): public, as menus are.
+
+    A menu that leaves it less than nothing (a rent on every price) counts as leaving nothing.
+    """
+    left = task_utility(
+        market.service_value_usd, market.latency_sensitivity_usd_per_s[0], menu.latency_s[:, 0],
+        menu.price_usd[:, 0], menu.violation_probability[:, 0], market.refund_usd,
+    )  # fmt: skip
+    return np.maximum(left, 0.0)
 
 
 class Learning(Strategic):
@@ -135,6 +167,9 @@ class Learning(Strategic):
     for, which is public, and corrects the tail that it believes by a factor for every type: the
     upper confidence limit of the violations that it saw over those that it had believed. Both are
     discounted from round to round. In the first round it knows what everybody believes.
+
+    With `tails = "latencies"` it believes the tail that fits its own tasks of the last round
+    (`fitted_tail`), for every type of which at least `LEAST_TASKS` ended.
     """
 
     _share: FloatArray | None = None
@@ -144,6 +179,12 @@ class Learning(Strategic):
         types = primitives.types
         self._tasks, self._late, self._believed = np.zeros((3, types))
         self.correction = np.ones(types)
+        self._fitted = np.full((2, types), np.nan)  # ln G and exponent, where they are known
+
+    @property
+    def wants_latencies(self) -> bool:
+        """Whether the market has to keep the latencies of a round."""
+        return self.strategy.tails == "latencies"
 
     def expect(self, match_probability: FloatArray) -> None:
         """What others would know is not told: its own estimate stands in its place."""
@@ -151,13 +192,23 @@ class Learning(Strategic):
 
     def menu(self, designed: Menu) -> Menu:
         """Designed with the corrected tail."""
-        if (self.correction == 1).all() or self.primitives.mechanism.belief != "chernoff":
+        known = not np.isnan(self._fitted).all() if self.wants_latencies else False
+        if self.primitives.mechanism.belief != "chernoff" or not (
+            known or (self.correction != 1).any()
+        ):
             return designed
         load, weight = load_and_weight(self.primitives, self.match_probability)
         plain = operator_belief(self.primitives, load)
         assert isinstance(plain, ChernoffBelief)
-        log_gain = plain.log_gain + np.log(self.correction)
-        corrected = ChernoffBelief(log_gain, plain.exponent_per_s)
+        if self.wants_latencies:
+            seen = ~np.isnan(self._fitted[0])
+            corrected = ChernoffBelief(
+                np.where(seen, self._fitted[0], plain.log_gain),
+                np.where(seen, self._fitted[1], plain.exponent_per_s),
+            )
+        else:
+            log_gain = plain.log_gain + np.log(self.correction)
+            corrected = ChernoffBelief(log_gain, plain.exponent_per_s)
         return designed_by_terms(self.primitives, corrected, weight)
 
     def observe(self, tasks: FloatArray, violations: FloatArray) -> None:
@@ -168,6 +219,9 @@ class Learning(Strategic):
         seen = np.divide(tasks, asked, out=np.zeros(len(asked)), where=asked > 0)
         before = self.match_probability if self._share is None else self._share
         self._share = np.minimum(keep * before + (1 - keep) * seen, 1.0)
+        if self.wants_latencies:
+            self._fit()
+            return
         promised = model.terms.board.menu[self.number].violation_probability
         # of what was believed before it was corrected: else corrections would pile up
         plain = np.minimum(promised / self.correction, 1.0)
@@ -179,6 +233,45 @@ class Learning(Strategic):
         self.correction = np.where(
             known, upper * self._tasks / np.where(known, self._believed, 1.0), 1.0
         )
+
+    def _fit(self) -> None:
+        """Fit the tails of the types to the tasks that ended in the round."""
+        fresh = self.model.clearing.fresh
+        mine = [trace.operator == self.number for trace in fresh]
+        types = np.concatenate([t.type[own] for t, own in zip(fresh, mine, strict=True)])
+        latency_s = np.concatenate([t.latency_s[own] for t, own in zip(fresh, mine, strict=True)])
+        for n in range(self.primitives.types):
+            own = latency_s[types == n]
+            if own.size >= LEAST_TASKS:
+                self._fitted[:, n] = fitted_tail(own, self.strategy.confidence)
+
+
+def fitted_tail(latency_s: FloatArray, confidence: float) -> tuple[float, float]:
+    """Exponential tail ln p(t) = g - b t of latencies, at its upper limit: (g, b).
+
+    b is the maximum likelihood of what is beyond the upper tenth (a peak over a threshold with
+    exponential excesses); g is such that the tail passes through the upper confidence limit
+    (Clopper and Pearson) of the tenth itself. Beyond the threshold it is a fit, below it too high.
+
+    Parameters
+    ----------
+    latency_s : array (n,)
+        At least `LEAST_TASKS`.
+    confidence : float
+
+    Examples
+    --------
+    >>> sample = np.random.default_rng(1).exponential(0.5, 100_000)
+    >>> g, b = fitted_tail(sample, 0.9)
+    >>> round(b, 1), round(float(np.exp(g - b * 2.3)), 3)
+    (2.0, 0.01)
+    """
+    threshold_s = float(np.quantile(latency_s, 1 - UPPER))
+    excess_s = latency_s[latency_s > threshold_s] - threshold_s
+    exponent_per_s = 1 / float(excess_s.mean())
+    upper = float(binomial_upper(np.array(float(excess_s.size)), np.array(float(latency_s.size)),
+                                 confidence))  # fmt: skip
+    return float(np.log(upper)) + exponent_per_s * threshold_s, exponent_per_s
 
 
 OPERATORS: dict[str, type[OperatorAgent]] = {

@@ -12,7 +12,7 @@ from airan_market.agents.market.user import UserAgent
 from airan_market.agents.matching.assignment import OUT
 from airan_market.agents.matching.response import adjusted_utility, damp, mixed_response
 from airan_market.scenarios.schema.dynamics import UserStrategy
-from airan_market.sim.arrays import FloatArray
+from airan_market.sim.arrays import FloatArray, IntArray
 
 
 class Strategic(UserAgent):
@@ -79,14 +79,36 @@ class Served(Strategic):
 
     def respond(self, board: Board, temperature_usd: float, damping: float) -> None:
         """As users do, with met latencies and violations in the place of the announced ones."""
-        item, prior, met = self.type, self.ways.prior_tasks, self.model.met
-        menu = board.menu
-        announced = menu.latency_s[:, item], menu.violation_probability[:, item]
-        latency_s, violated = (
-            (prior * said + total[:, item]) / (prior + met.tasks[:, item])
-            for said, total in zip(announced, (met.latency_sum_s, met.violations), strict=True)
-        )
+        latency_s, violated = (values[:, self.type] for values in _as_served(self, board))
         _respond(self, board, temperature_usd, damping, latency_s, violated)
+
+
+class Picks(Strategic):
+    """Takes the item that pays best as it was served, whichever type it is meant for.
+
+    As `Served`, over all items. It cannot lie about its type otherwise: an operator sees the item.
+    """
+
+    def __init__(self, model: Any, type_: int, *known: Any) -> None:
+        super().__init__(model, type_, *known)
+        self._items = super().items()
+
+    def items(self) -> IntArray:
+        """The item that paid best when it last looked."""
+        return self._items
+
+    def respond(self, board: Board, temperature_usd: float, damping: float) -> None:
+        """As users do, each operator by its best item as served."""
+        menu = board.menu
+        latency_s, violated = _as_served(self, board)
+        utility = task_utility(
+            board.service_value_usd[:, np.newaxis], self.latency_sensitivity_usd_per_s, latency_s,
+            menu.price_usd, violated, self.refund_usd,
+        )  # fmt: skip
+        best = utility.max(axis=1)
+        own = utility[:, self.type] >= best  # a tie goes to the item of its type
+        self._items = np.where(own, self.type, utility.argmax(axis=1))
+        _move(self, board, temperature_usd, damping, best)
 
 
 class Loyal(Strategic):
@@ -128,6 +150,17 @@ class Quits(Strategic):
         return self.operator
 
 
+def _as_served(user: Strategic, board: Board) -> tuple[FloatArray, FloatArray]:
+    """Mean latency and violated part of every item, (M, N), begun with what is announced."""
+    prior, met = user.ways.prior_tasks, user.model.met
+    announced = board.menu.latency_s, board.menu.violation_probability
+    latency_s, violated = (
+        (prior * said + total) / (prior + met.tasks)
+        for said, total in zip(announced, (met.latency_sum_s, met.violations), strict=True)
+    )
+    return latency_s, violated
+
+
 def _respond(
     user: UserAgent,
     board: Board,
@@ -141,6 +174,13 @@ def _respond(
         board.service_value_usd, user.latency_sensitivity_usd_per_s, latency_s,
         board.menu.price_usd[:, user.type], violated, user.refund_usd,
     )  # fmt: skip
+    _move(user, board, temperature_usd, damping, utility)
+
+
+def _move(
+    user: UserAgent, board: Board, temperature_usd: float, damping: float, utility: FloatArray
+) -> None:
+    """The mixed response (33) to what a task is worth at each operator, damped (35)."""
     adjusted = adjusted_utility(
         utility, board.shadow_price_usd, user.demand_of_type_per_s, board.effective_capacity_per_s
     )
@@ -152,6 +192,7 @@ USERS: dict[str, type[UserAgent]] = {
     "response": UserAgent,
     "bayesian": Bayesian,
     "served": Served,
+    "picks": Picks,
     "loyal": Loyal,
     "quits": Quits,
 }

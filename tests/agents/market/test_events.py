@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
+from airan_market.agents.equilibrium.profile import Profile, settle_users
 from airan_market.agents.market.model import Market
-from airan_market.agents.market.strategy.operators import OPERATORS
+from airan_market.agents.market.strategy.operators import OPERATORS, fitted_tail, left_margins
 from airan_market.agents.market.strategy.users import USERS, Quits
+from airan_market.agents.solution.solver import arrive
 from airan_market.agents.world.timeline import Timeline
 from airan_market.scenarios import load_scenario
 from airan_market.scenarios.schema.dynamics_consistency import KINDS
@@ -148,6 +150,84 @@ def test_every_strategy_of_an_operator_plays(kind: str) -> None:
 def test_every_strategy_of_users_plays(kind: str) -> None:
     market, plain = played(f'users.strategy.kind="{kind}"', BOLD), played(BOLD)
     assert (market.tables().rounds.equals(plain.tables().rounds)) == (kind == "response")
+
+
+@pytest.mark.parametrize("mechanism", ["ct", "mc", "gsmc"])
+def test_a_benchmark_settles_anew_under_the_conditions_of_the_round(mechanism: str) -> None:
+    failure = 'events=[{at_round=3, what="fails", who="operator 1"}]'
+    market = played(f"mechanism.name={mechanism}", failure)
+    before, after = market.agreed[1], market.agreed[3]
+    assert before.users[0].sum() > 0
+    assert after.users[0].sum() == 0
+    rest = arrive(after.conditions.primitives.of_operator(np.array([1, 2])))
+    assert np.array_equal(after.board.menu.price_usd[1:], rest.menu.price_usd)
+    assert np.abs(after.match_probability[1:] - rest.match_probability).max() < 0.3  # whole users
+    assert after.users[1:].sum() > before.users[1:].sum()
+    if mechanism != "ct":  # whose menus are for an assumed load
+        assert not np.array_equal(before.board.menu.price_usd, after.board.menu.price_usd)
+
+
+def test_a_benchmark_without_any_open_operator_trades_nothing() -> None:
+    closed = ", ".join(f'{{at_round=2, what="leaves", who="operator {m}"}}' for m in (1, 2, 3))
+    market = played("mechanism.name=ct", f"events=[{closed}]")
+    assert market.agreed[1].users.sum() == 0
+    assert market.agreed[0].users.sum() > 0
+
+
+def test_users_who_pick_are_paid_for_what_they_took() -> None:
+    market = played('users.strategy={kind="picks"}')
+    tables, market_of = market.tables(), market.primitives
+    beta = market_of.latency_sensitivity_usd_per_s
+    strangers = 0
+    for round_ in range(1, 5):
+        tasks = tables.tasks[tables.tasks["round"] == round_]
+        own = market._user_type[tasks["user"] - 1]
+        strangers += int((own != tasks["type"] - 1).sum())
+        value = market_of.service_value_usd[tasks["operator"] - 1]
+        worth = value - beta[own] * tasks["agreed_latency_s"] - tasks["price_usd"]
+        total = (worth + tasks["refund_usd"].fillna(0.0)).sum() / market._durations_s[round_]
+        told = tables.rounds.query("round == @round_")["user_utility_realised_usd_per_s"].sum()
+        assert told == pytest.approx(total)
+    assert strangers > 1000  # and with the sensitivities of the items the sum would be another
+    users = np.array([terms.users for terms in market.agreed]).sum(axis=(1, 2))
+    assert (users == [(terms.operator_of_user >= 0).sum() for terms in market.agreed]).all()
+
+
+def test_free_margins_are_used_and_read_from_the_board() -> None:
+    war = [f'operators.{m}.strategy={{kind="best-response", margins=true}}' for m in (1, 2, 3)]
+    market = played(*war)
+    first, last = (t.board.menu for t in (market.agreed[0], market.agreed[-1]))
+    assert left_margins(market.primitives, first).max() < 1e-12  # Algorithm 1 leaves nothing
+    assert left_margins(market.primitives, last).min() > 1e-6
+    item = Profile(last.latency_s, np.array([1e-5, 2e-5, 0.0]))
+    posted = settle_users(market.primitives, item).menu
+    assert left_margins(market.primitives, posted) == pytest.approx([1e-5, 2e-5, 0.0], abs=1e-15)
+
+
+def test_a_fitted_tail_is_an_upper_limit_as_often_as_it_says() -> None:
+    """Of an exponential law, at the point that it passes with probability 0.1, 500 samples.
+
+    There the limit of the proportion says 0.9; the fitted exponent adds its own error, hence the
+    wide bounds, which a limit of level one half misses by ten standard errors.
+    """
+    threshold = -np.log(0.1)  # the true law passes 0.1 here
+    rng, above = np.random.default_rng(3), 0
+    for _ in range(500):
+        g, b = fitted_tail(rng.exponential(1.0, 400), 0.9)
+        above += g - b * threshold >= np.log(0.1)
+    assert 0.80 < above / 500 < 0.97
+    low = [fitted_tail(rng.exponential(1.0, 400), 0.5) for _ in range(500)]
+    plain = np.mean([g - b * threshold >= np.log(0.1) for g, b in low])
+    assert plain < above / 500 - 0.1  # at level one half it is above less often
+
+
+def test_learning_operators_believe_the_tails_of_their_own_tasks() -> None:
+    own = 'operators.1.strategy={kind="learning", tails="latencies"}'
+    market = played(own, "simulation.horizon_s=2.0")
+    learner, told = market.operators[0], market.operators[1]
+    assert np.isfinite(learner._fitted).all()
+    assert not hasattr(told, "_fitted")
+    assert market.clearing.fresh == []  # nothing is kept beyond the round
 
 
 def test_who_over_promises_breaks_more_and_is_liked_more() -> None:
