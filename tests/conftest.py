@@ -47,6 +47,11 @@ from airan_market.agents.belief.chernoff_design import chernoff_coefficients
 chernoff_coefficients([[2.0, 3.0]], [[10.0, 20.0]], [3.0], 0.9)
 solve(load_scenario("bound_fails"))
 """,
+    "agents/learning/q_learning.py": """
+import numpy as np
+from airan_market.agents.learning.q_learning import QLearning, learn
+learn(np.eye(4)[:, :2].copy(), 2, 1, QLearning(patience=10))
+""",
     "tests/benchmarks/first_numba.py": f"""
 import sys, runpy
 sys.path.append({str((ROOT / WORKER).parent)!r})

@@ -20,7 +20,7 @@ ROOMS = {
     "sim": "arrays processors threads machine_code streams columns workload trace "
     "theory traffic engines rare estimation",
     "agents": "primitives screening matching belief contract mechanism certificate solution "
-    "planner equilibrium world rounds market pact",
+    "planner equilibrium world rounds market learning pact",
     "agents.pact": "contract service market policy outcome run",
     "analysis": "process exits ended verdict wording progress store expectation "
     "figure_style page dynamics runs pact_run play resume pact reproduction calibration "

@@ -1,0 +1,11 @@
+from .bandits import Bandit as Bandit
+from .bandits import Exp3 as Exp3
+from .bandits import Ucb1 as Ucb1
+from .duopoly import Logit as Logit
+from .environment import market_env as market_env
+from .game import Game as Game
+from .game import Grid as Grid
+from .q_learning import QLearning as QLearning
+from .q_learning import Session as Session
+from .q_learning import learn as learn
+from .repeated import repeat as repeat
