@@ -7,7 +7,7 @@ SEED ?= 1
 # bytecode is kept, or every process that a test starts would read all sources again
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run test test-long bench bench-against lint format notebooks clean
+.PHONY: docs help run test test-long bench bench-against lint format notebooks clean
 
 help:
 	@echo "make run        play the default market and leave a run directory with report.html"
@@ -16,6 +16,7 @@ help:
 	@echo "make bench      engine speed, compared with peers in the same run"
 	@echo "make bench-against REV=...  this version beside an earlier one, in turn"
 	@echo "make lint       ruff and mypy"
+	@echo "make docs       the documentation site, in build/site/index.html"
 	@echo "make notebooks  pair the notebooks with their scripts and store their results"
 
 # the plain installation is all that a user needs; tests and notebooks add the extra `dev`
@@ -54,6 +55,15 @@ lint: $(VENV)/installed-dev
 	@mkdir -p $(VENV)/types/airan_market  # mypy does not follow an editable install under another name
 	@ln -sfn $(addprefix $(CURDIR)/,scenarios sim agents analysis $(wildcard airan_market/*)) $(VENV)/types/airan_market/
 	$(BIN)/mypy
+
+$(VENV)/installed-docs: $(VENV)/installed
+	@echo "installing what the documentation needs"
+	@$(PIP) install -c constraints.txt -e '.[docs]'
+	@touch $@
+
+docs: $(VENV)/installed-docs
+	$(BIN)/python docs/site/build.py
+	@echo "open build/site/index.html"
 
 format: $(VENV)/installed-dev
 	$(BIN)/ruff check --fix .

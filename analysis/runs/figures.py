@@ -18,6 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
 
+from airan_market.analysis.dynamics.story import Story
 from airan_market.analysis.figure_style import (
     BELIEVED,
     DASHES,
@@ -34,9 +35,10 @@ from airan_market.analysis.figure_style import (
     whole_ticks,
 )
 from airan_market.analysis.runs.violations import violation_table
+from airan_market.analysis.store.reader import Run
 from airan_market.sim.estimation.intervals import mean_interval
 
-__all__ = ["matching", "menus", "utilities", "violations"]
+__all__ = ["matching", "menus", "over_time", "utilities", "violations"]
 
 _APART = 0.12  # believed and simulated stand this far left and right of their type
 _ARROW = 0.6  # an arrow from an upper limit reaches down to (1 - this) of it
@@ -162,6 +164,17 @@ def utilities(
             whole_ticks(axis)
         lay_out(figure, axes, below_in=legend_below(figure, axes))
     return figure
+
+
+def over_time(run: Run) -> Figure:
+    """A market that moves: menus, users, loads, broken promises and utilities, events marked.
+
+    Parameters
+    ----------
+    run : Run
+        `load_run(directory)` of a scenario with events, strategies or the like.
+    """
+    return Story(run).figure()
 
 
 def _labelled(rounds: pd.DataFrame, names: Sequence[str] | None) -> pd.DataFrame:
