@@ -123,6 +123,21 @@ def overrides(scenario: Scenario | PactScenario, values: Mapping[str, Any]) -> l
     return [*changed, *written(str(values.get(OTHER, "")))]
 
 
+def played(scenario: Scenario | PactScenario) -> str:
+    """What is played, control by control, with its value.
+
+    Examples
+    --------
+    >>> from airan_market.scenarios import load_scenario
+    >>> played(load_scenario("teleoperation", ["users.total=90"]))[:37]
+    'users 90; GPU servers, operator 1 24;'
+    """
+    return "; ".join(
+        f"{c.label} {c.base if isinstance(c.base, str) else format(c.base, '.4g')}"
+        for c in controls(scenario)
+    )
+
+
 def written(text: str) -> list[str]:
     """Settings as somebody writes them on one line, with semicolons between."""
     return [part.strip() for part in text.split(";") if part.strip()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Callable
+from html import escape
 from typing import Any
 
 import solara
@@ -11,7 +12,7 @@ from mesa.visualization import SolaraViz
 from mesa.visualization.utils import force_update, update_counter
 
 from airan_market.analysis.dashboard import shock
-from airan_market.analysis.dashboard.control import parameters
+from airan_market.analysis.dashboard.control import parameters, played
 from airan_market.analysis.dashboard.model import NO_EVENTS, TURN, LiveModel
 from airan_market.analysis.dashboard.pair import NAMES, pair_panel
 from airan_market.analysis.dashboard.panel import Panel, panels
@@ -38,12 +39,12 @@ def Page() -> None:  # noqa: N802 - components are named like classes
     shown = solara.use_memo(lambda: parameters(start.scenario, start.seed), [])
     begin = {name: entry["value"] for name, entry in shown.items()}
     model = solara.use_memo(lambda: solara.reactive(LiveModel(asked=start, **begin)), [])
-    solara.Style(STYLE)
     SolaraViz(
         model, components=[], model_params={"asked": start, **shown},
         name=f"{start.scenario.name}, live", play_interval=200,
     )  # fmt: skip
     View(model.value)
+    solara.Style(STYLE)
 
 
 @solara.component
@@ -67,8 +68,7 @@ def View(model: LiveModel) -> None:  # noqa: N802
 
 def _standing(model: LiveModel) -> str:
     a = model.futures[0]
-    rounds, seed = a.market.rounds_planned, a.seed
-    return f"Round {model.round} of {rounds}, seed {seed}, {len(a.market.users)} users."
+    return f"Round {model.round} of {a.market.rounds_planned}, seed {a.seed}. {played(a.scenario)}"
 
 
 @solara.component
@@ -172,20 +172,7 @@ def _show(panel: Panel, lead: str = "") -> None:
     title = lead + panel.title
     picture = b64encode(png(panel.draw())).decode("ascii")
     with solara.Div(classes=["live-panel", f"live-{panel.name}"]):
-        solara.HTML(tag="h3", unsafe_innerHTML=_escaped(title))
+        solara.HTML(tag="h3", unsafe_innerHTML=escape(title))
         solara.HTML(
             tag="img", attributes={"src": f"data:image/png;base64,{picture}", "alt": title}
         )
-
-
-def _escaped(text: str) -> str:
-    """Text as HTML shows it: names come from scenarios.
-
-    Examples
-    --------
-    >>> _escaped("a<b")
-    'a&lt;b'
-    """
-    from html import escape
-
-    return escape(text)

@@ -24,6 +24,7 @@ from airan_market.sim.estimation.intervals import cluster_proportion, mean_inter
 from airan_market.scenarios import Scenario
 
 NAMES = ("A", "B")
+_FEWEST = 4  # rounds since the fork; a band of fewer would hide the lines
 
 
 def pair_panel(futures: Sequence[Future]) -> Panel:
@@ -85,7 +86,7 @@ def pair_message(frames: Sequence[pd.DataFrame], fork: int) -> str:
 
 
 def pair_figure(frames: Sequence[pd.DataFrame], fork: int) -> Figure:
-    """Three panels over rounds; bands are 95% intervals of the means since the fork."""
+    """Three panels over rounds; bands, from four rounds on, are 95% intervals of means since."""
     with style():
         figure, axes = panels(3, 1, 4.6, 2.5, layout="none")
         for place, (frame, name) in enumerate(zip(frames, NAMES, strict=True)):
@@ -93,13 +94,13 @@ def pair_figure(frames: Sequence[pd.DataFrame], fork: int) -> Figure:
             since = frame[frame["round"] > fork]
             for axis, column in zip(axes, ("welfare", "operators"), strict=False):
                 axis.plot(frame["round"], frame[column], **look)
-                found = mean_interval(since[column])
-                if np.isfinite(found.low):
+                if len(since) >= _FEWEST:
+                    found = mean_interval(since[column])
                     _band(axis, since["round"], found.low, found.high, look["color"])
             part = frame["late"] / frame["decided"].where(frame["decided"] > 0)
             axes[2].plot(frame["round"], 100 * part, **look)
             decided = since[since["decided"] > 0]
-            if len(decided) > 1:
+            if len(decided) >= _FEWEST:
                 share = cluster_proportion(decided["late"], decided["decided"])
                 _band(axes[2], decided["round"], 100 * share.low, 100 * share.high, look["color"])
         for axis, label in zip(
@@ -111,7 +112,7 @@ def pair_figure(frames: Sequence[pd.DataFrame], fork: int) -> Figure:
             whole_ticks(axis)
         for axis in axes[:-1]:
             axis.tick_params(labelbottom=False)
-        axes[2].set_xlabel("round (dotted: the fork; bands: 95% intervals since)")
+        axes[2].set_xlabel("round (dotted: the fork; bands, from 4 rounds on: 95% intervals)")
         lay_out(figure, axes, below_in=legend_below(figure, axes))
     return figure
 

@@ -83,13 +83,14 @@ def bound(host: str, port: int) -> socket.socket:
     InputError
         When the address is taken, or none of this machine's.
     """
+    kind = socket.AF_INET6 if ":" in host else socket.AF_INET
+    place = socket.socket(kind, socket.SOCK_STREAM)
     try:
-        kind = socket.AF_INET6 if ":" in host else socket.AF_INET
-        place = socket.socket(kind, socket.SOCK_STREAM)
         place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         place.bind((host, port))
-    except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
+    except OSError as error:
+        place.close()
+        reason = error.strerror or str(error)
         raise InputError(f"{host}, port {port}: {reason.lower()}") from None
     return place
 
