@@ -17,6 +17,7 @@ import airan_market
 from airan_market.analysis.cli.calibrate import calibrate
 from airan_market.analysis.cli.choose import choose, search
 from airan_market.analysis.cli.compare import compare
+from airan_market.analysis.cli.dashboard import dashboard
 from airan_market.analysis.cli.equilibrium import equilibrium
 from airan_market.analysis.cli.fork import fork
 from airan_market.analysis.cli.identify import identify
@@ -44,7 +45,7 @@ app = typer.Typer(
 )
 for command in (
     run, resume, fork, compare, solve, validate, reproduce, calibrate, identify, questions,
-    sweep, choose, search, equilibrium, pact, report, scenarios,
+    sweep, choose, search, equilibrium, pact, report, scenarios, dashboard,
 ):  # fmt: skip
     app.command()(command)
 

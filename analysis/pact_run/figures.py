@@ -2,7 +2,7 @@
 
 `types` is as `analysis.pact_run.summary.type_table` gives it, the other frames have the columns of
 the run's tables; `tasks` are the names of the tasks where there are several, `level` is the
-confidence level of intervals.
+confidence level of intervals, `columns` how many panels stand side by side.
 """
 
 from __future__ import annotations
@@ -30,11 +30,13 @@ _APART = 0.14  # promised and measured stand this far left and right of their ty
 _WIDTH_IN = 5.2
 
 
-def promises(types: pd.DataFrame, tasks: Sequence[str] = (), level: float = 0.95) -> Figure:
+def promises(
+    types: pd.DataFrame, tasks: Sequence[str] = (), level: float = 0.95, columns: int = 2
+) -> Figure:
     """Promised against measured quality and response time by type, a row of panels per task."""
     markets = sorted(types["market"].unique())
     with style():
-        figure, axes = panels(2 * len(markets), 2, _WIDTH_IN, 3.6)
+        figure, axes = panels(2 * len(markets), columns, _WIDTH_IN, 3.6)
         for row, market in enumerate(markets):
             own = types[types["market"] == market]
             pair = axes[2 * row : 2 * row + 2]
@@ -48,11 +50,13 @@ def promises(types: pd.DataFrame, tasks: Sequence[str] = (), level: float = 0.95
     return figure
 
 
-def profit(types: pd.DataFrame, tasks: Sequence[str] = (), level: float = 0.95) -> Figure:
+def profit(
+    types: pd.DataFrame, tasks: Sequence[str] = (), level: float = 0.95, columns: int = 3
+) -> Figure:
     """What a request of each type brought the provider and its user, and cost in liability."""
     markets = sorted(types["market"].unique())
     with style():
-        figure, axes = panels(3 * len(markets), 3, 4.4, 3.6)
+        figure, axes = panels(3 * len(markets), columns, 4.4, 3.6)
         for row, market in enumerate(markets):
             own = types[types["market"] == market]
             trio = axes[3 * row : 3 * row + 3]
@@ -69,11 +73,11 @@ def profit(types: pd.DataFrame, tasks: Sequence[str] = (), level: float = 0.95) 
     return figure
 
 
-def totals(market: pd.DataFrame, level: float = 0.95) -> Figure:
+def totals(market: pd.DataFrame, level: float = 0.95, columns: int = 3) -> Figure:
     """Promised and realised utility of provider, users and both, round by round."""
     colour = colours(1)[0]
     with style():
-        figure, axes = panels(3, 3, 4.2, 3.3)
+        figure, axes = panels(3, columns, 4.2, 3.3)
         sides = ("provider_utility", "user_utility", "social_welfare")
         for axis, side, title in zip(axes, sides, ("provider", "users", "together"), strict=True):
             realised = market[f"{side}_realised_usd"]

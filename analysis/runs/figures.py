@@ -2,7 +2,7 @@
 
 `rounds`, `market` and `operators` have the columns of the tables of that name, `tally` is as
 `analysis.store.tally.tally` gives it; `names` are those of the operators, `level` the confidence
-level of intervals, in (0, 1).
+level of intervals, in (0, 1), `columns` how many panels stand side by side.
 
 Operators differ by marker, dash and hatch as well as by colour, so the figures are readable in
 grey. Equal frames give equal pictures, to the byte (`analysis.figure_style.png`).
@@ -110,6 +110,7 @@ def violations(
     tally: pd.DataFrame,
     names: Sequence[str] | None = None,
     level: float = 0.95,
+    columns: int = 3,
 ) -> Figure:
     """Believed against simulated probability of a violation, a panel per operator, log axis.
 
@@ -122,14 +123,14 @@ def violations(
     numbers = sorted(rounds["operator"].unique())
     labels = operator_labels(len(numbers), names)
     with style():
-        figure, axes = panels(len(numbers), 3, 3.9, 3.9, share_y=True, layout="none")
+        figure, axes = panels(len(numbers), columns, 3.9, 3.9, share_y=True, layout="none")
         for axis, number, label in zip(axes, numbers, labels, strict=True):
             axis.set_yscale("log")
             _believed_and_simulated(axis, table[table["operator"] == number], level)
             axis.set(title=label, xlabel="user type")
             axis.set_xlim(rounds["type"].min() - 0.6, rounds["type"].max() + 0.6)
             whole_ticks(axis)
-        for axis in axes[:: min(len(axes), 3)]:
+        for axis in axes[:: min(len(axes), columns)]:
             axis.set_ylabel("probability of a violation")
         marks = table[["believed", "simulated", "high"]].to_numpy()
         if (marks > 0).any():
@@ -139,7 +140,10 @@ def violations(
 
 
 def utilities(
-    market: pd.DataFrame, operators: pd.DataFrame, names: Sequence[str] | None = None
+    market: pd.DataFrame,
+    operators: pd.DataFrame,
+    names: Sequence[str] | None = None,
+    columns: int = 3,
 ) -> Figure:
     """Expected and realised utilities over rounds: all operators, welfare, each operator.
 
@@ -156,7 +160,7 @@ def utilities(
         ),
     ]
     with style():
-        figure, axes = panels(len(series), 3, 3.7, 2.9, layout="none")
+        figure, axes = panels(len(series), columns, 3.7, 2.9, layout="none")
         for axis, (title, frame, what) in zip(axes, series, strict=True):
             _expected_and_realised(axis, frame.sort_values("round"), what)
             axis.set(title=title, xlabel="round")
