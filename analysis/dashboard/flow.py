@@ -44,10 +44,10 @@ def flows(users: FloatArray, sources: Sequence[str], targets: Sequence[str]) -> 
                 ends[0][i] -= width
                 ends[1][j] -= width
         for i, row in enumerate(rows):
-            _block(axis, _LEFT - _BLOCK, starts[0][i], users[row].sum(), "0.35", sources[row])
+            _block(axis, _LEFT - _BLOCK, starts[0][i], users[row].sum(), "0.35", sources[int(row)])
         for j, column in enumerate(columns):
             total = users[:, column].sum()
-            _block(axis, _RIGHT, starts[1][j], total, palette[column], targets[column])
+            _block(axis, _RIGHT, starts[1][j], total, palette[column], targets[int(column)])
         axis.set_xlim(_LEFT - _BLOCK, _RIGHT + _BLOCK)
         axis.set_ylim(min(*(end.min() for end in ends)), max(*(s.max() for s in starts)))
         axis.set_xlabel("users of every type, and whom they take")

@@ -93,7 +93,7 @@ class LiveModel(mesa.Model):
     def step(self) -> None:
         """Play a round of every future."""
         with TURN:
-            self._try(lambda: [future.step() for future in self.futures], keep=True)
+            self._try(self._step, keep=True)
             self.running = any(future.market.running for future in self.futures)
 
     @property
@@ -167,6 +167,10 @@ class LiveModel(mesa.Model):
         changed = scenario if changed == scenario else changed
         future = begun(changed, _seed(kwargs.get(SEED, self.asked.seed)))
         self.futures, self.told = [future], " ".join([*doubts, *future.market.notes])
+
+    def _step(self) -> None:
+        for future in self.futures:
+            future.step()
 
     def _fork(self) -> None:
         (a,) = self.futures

@@ -76,7 +76,10 @@ def Acts(model: LiveModel) -> None:  # noqa: N802
     """Shocks, the fork, and the export."""
     which = solara.use_reactive(NAMES[-1])
     two = len(model.futures) == 2
-    target = NAMES.index(which.value) if two else 0
+
+    def target() -> int:
+        """Which future changes go to; asked at the click, for Solara may keep an old handler."""
+        return NAMES.index(which.value) if len(model.futures) == 2 else 0
 
     def act(done: Callable[[], None]) -> Callable[[], None]:
         def clicked() -> None:
@@ -99,17 +102,24 @@ def Acts(model: LiveModel) -> None:  # noqa: N802
 
 
 @solara.component
-def Shocks(model: LiveModel, target: int, act: Any) -> None:  # noqa: N802
+def Shocks(model: LiveModel, target: Callable[[], int], act: Any) -> None:  # noqa: N802
     """What may happen to a market from its next round on."""
     names = model.futures[0].names
     operator, servers = solara.use_reactive(names[0]), solara.use_reactive(4)
     factor, rounds = solara.use_reactive(1.5), solara.use_reactive(3)
     settings = solara.use_reactive("economics.refund_usd=4e-4")
 
-    def shocked(events: list[str], said: str) -> Callable[[], None]:
-        return act(lambda: model.change(target, events, said=said))
+    def leave() -> None:
+        events = shock.gpus_left(operator.value, servers.value)
+        model.change(target(), events, said=f"{operator.value} has {servers.value} GPU servers")
 
-    who = operator.value
+    def fail() -> None:
+        model.change(target(), shock.fails(operator.value), said=f"{operator.value} has failed")
+
+    def recover() -> None:
+        said = f"{operator.value} serves again"
+        model.change(target(), shock.recovers(operator.value), said=said)
+
     with solara.Row(classes=["live-row"]):
         solara.Select("operator", values=names, value=operator, dense=True,
                       style={"max-width": "11em"})  # fmt: skip
@@ -118,18 +128,16 @@ def Shocks(model: LiveModel, target: int, act: Any) -> None:  # noqa: N802
             "Take GPUs",
             small=True,
             outlined=True,
-            on_click=shocked(
-                shock.gpus_left(who, servers.value), f"{who} has {servers.value} GPU servers"
-            ),
+            on_click=act(leave),
         )
         solara.Button(
             "Fail",
             small=True,
             outlined=True,
-            on_click=shocked(shock.fails(who), f"{who} has failed"),
+            on_click=act(fail),
         )
         solara.Button("Recover", small=True, outlined=True,
-                      on_click=shocked(shock.recovers(who), f"{who} serves again"))  # fmt: skip
+                      on_click=act(recover))  # fmt: skip
     with solara.Row(classes=["live-row"]):
         solara.InputFloat("demand times", value=factor, style={"max-width": "7em"})
         solara.InputInt("for rounds", value=rounds, style={"max-width": "6em"})
@@ -137,7 +145,7 @@ def Shocks(model: LiveModel, target: int, act: Any) -> None:  # noqa: N802
             "Surge",
             small=True,
             outlined=True,
-            on_click=act(lambda: model.surge(target, factor.value, rounds.value)),
+            on_click=act(lambda: model.surge(target(), factor.value, rounds.value)),
         )
         solara.InputText("from here on: key=value; …", value=settings,
                          style={"max-width": "18em"})  # fmt: skip
@@ -145,12 +153,12 @@ def Shocks(model: LiveModel, target: int, act: Any) -> None:  # noqa: N802
             "Change",
             small=True,
             outlined=True,
-            on_click=act(lambda: model.change(target, settings=settings.value)),
+            on_click=act(lambda: model.change(target(), settings=settings.value)),
         )
 
 
 @solara.component
-def Ends(model: LiveModel, target: int, act: Any) -> None:  # noqa: N802
+def Ends(model: LiveModel, target: Callable[[], int], act: Any) -> None:  # noqa: N802
     """The fork, its end, and the run directory."""
     name = solara.use_reactive("")
     with solara.Row(classes=["live-row"]):
@@ -167,7 +175,7 @@ def Ends(model: LiveModel, target: int, act: Any) -> None:  # noqa: N802
             "Export",
             small=True,
             outlined=True,
-            on_click=act(lambda: model.export(target, name.value)),
+            on_click=act(lambda: model.export(target(), name.value)),
         )
 
 

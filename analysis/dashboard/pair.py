@@ -112,7 +112,7 @@ def pair_figure(frames: Sequence[pd.DataFrame], fork: int) -> Figure:
             whole_ticks(axis)
         for axis in axes[:-1]:
             axis.tick_params(labelbottom=False)
-        axes[2].set_xlabel("round (dotted: the fork; bands, from 4 rounds on: 95% intervals)")
+        axes[2].set_xlabel("round (dotted: the fork; bands: 95% intervals)")
         lay_out(figure, axes, below_in=legend_below(figure, axes))
     return figure
 

@@ -82,7 +82,7 @@ def _of_market(future: Future, market: Market) -> list[Panel]:
 def _of_pact(future: Future) -> list[Panel]:
     tables, names = future.tables(), future.names
     rounds, types = tables.rounds, type_table(tables.rounds)
-    tasks = [market.name for market in future.market.markets]  # type: ignore[attr-defined]
+    tasks = [market.name for market in future.market.markets]
     load = pact_loads(tables.items)
     users, sources = _pact_users(rounds[rounds["round"] == future.round], len(names), tasks)
     found = [

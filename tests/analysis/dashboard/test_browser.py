@@ -24,7 +24,7 @@ FLAGS = (
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
     "--window-size=1280,1800",
 )  # fmt: skip
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 
 
 class Tab:
@@ -151,10 +151,12 @@ def test_two_tabs_do_not_share_their_state(tab, url) -> None:
         other.browser.quit()
 
 
-def test_a_fork_has_two_futures_and_a_shock_one_of_them(tab) -> None:
+def test_a_shock_goes_to_the_future_that_is_chosen(tab) -> None:
     tab.press("step")
     tab.until("Round 1 of")
     tab.press("fork here")
     tab.until("Two futures after round 1")
+    tab.press("fail")
+    tab.until("From round 2 on, B: operator 1 has failed")
     tab.press("step")
-    tab.until("Round 2 of")
+    tab.until(lambda text: "Round 2 of" in text and "less welfare than A" in text)
