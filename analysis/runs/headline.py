@@ -10,6 +10,8 @@ from airan_market.analysis.runs.violations import WORDS
 from airan_market.analysis.verdict import Verdict, counted
 from airan_market.analysis.wording import in_brackets, number, probability
 
+ALIKE = 1.25  # a factor between simulated and expected within which a layman calls them alike
+
 
 def headline(summary: dict[str, Any]) -> list[str]:
     """The run in a few sentences, each of them read off the summary.
@@ -40,6 +42,28 @@ def headline(summary: dict[str, Any]) -> list[str]:
         f"{counted(verdicts, '{word} in {count}')}."
     )
     return sentences + _worst(summary["violations"]["cells"])
+
+
+def answer(summary: dict[str, Any]) -> list[str]:
+    """What the run asks and what came out, in two sentences for whoever has not read the papers."""
+    total = summary["violations"]["total"]
+    asked = "Do operators keep the promises that they sell, and what is the market worth?"
+    if total is None or not total["decided"]:
+        return [asked, "Nobody bought anything."]
+    late, believed = (1000 * total[what] for what in ("simulated", "believed"))
+    how = "about as many as"
+    if total["ratio"] is None or total["ratio"] > ALIKE:
+        how = "more than"
+    elif total["ratio"] < 1 / ALIKE:
+        how = "fewer than"
+    operators = summary["operator_utility_usd_per_s"]["realised"]["mean"]
+    everybody = summary["social_welfare_usd_per_s"]["realised"]["mean"]
+    return [
+        asked,
+        f"Of 1,000 tasks {number(late, 2)} came later than promised, {how} operators expected "
+        f"({number(believed, 2)}); operators earn {number(operators, 3)} USD a second together, "
+        f"users gain {number(everybody - operators, 3)}.",
+    ]
 
 
 def _totals(what: str, entry: dict[str, Any], rounds: int) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from airan_market.analysis.dynamics.story import Story
 from airan_market.analysis.page import write_page
 from airan_market.analysis.runs import figures
-from airan_market.analysis.runs.headline import headline
+from airan_market.analysis.runs.headline import answer, headline
 from airan_market.analysis.store.reader import Run
 
 
@@ -28,7 +28,8 @@ def write_report(run: Run, summary: dict[str, Any]) -> Path:
     if "over_time" in summary:
         drawn = {"over_time": Story(run).figure(), **drawn}
     return write_page(
-        run.path, run.manifest, "runs/report.html.j2", drawn, headline(summary),
+        run.path, run.manifest, "runs/report.html.j2", drawn,
+        answer(summary) + headline(summary),
         notes=summary["notes"], summary=summary, cells=cells, last=last.to_dict("records"),
         out=out.tolist(), horizon_s=run.scenario.simulation.horizon_s,
     )  # fmt: skip

@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 
 from airan_market.analysis.play import play
+from airan_market.analysis.runs.headline import answer
 from airan_market.analysis.runs.summary import summarise
 from airan_market.analysis.store.reader import load_run
 
@@ -62,3 +63,22 @@ def test_a_single_round_is_clustered_by_seconds_and_has_no_t_interval(tmp_path, 
 def test_summary_is_json_without_nan_and_what_the_file_holds(run):
     summary = summarise(run)
     assert json.loads(json.dumps(summary, allow_nan=False)) == summary == run.summary
+
+
+@pytest.mark.parametrize(
+    ("simulated", "ratio", "word"),
+    [(0.011, 1.1, "about as many as"), (0.02, 2.0, "more than"), (0.001, 0.1, "fewer than")],
+)
+def test_the_answer_for_whoever_has_not_read_the_papers(simulated, ratio, word) -> None:
+    total = {"decided": 1000, "simulated": simulated, "believed": 0.01, "ratio": ratio}
+    summary = {
+        "violations": {"total": total},
+        "operator_utility_usd_per_s": {"realised": {"mean": 2.0}},
+        "social_welfare_usd_per_s": {"realised": {"mean": 2.25}},
+    }
+    _, told = answer(summary)
+    assert f"Of 1,000 tasks {1000 * simulated:g} came later than promised, {word}" in told
+    assert "operators expected (10)" in told
+    assert "users gain 0.25" in told
+    nobody = answer({"violations": {"total": None}})
+    assert nobody[1] == "Nobody bought anything."
