@@ -71,7 +71,7 @@ def by_cluster(
             future = _next(ended, client)
             cell, began_s = under_way.pop(future)
             if future.status == "finished":
-                _, fault, passed_s = future.result()
+                _, fault, passed_s = _answer(future)
                 yield Finished(cell, fault, passed_s)
             elif future.status == "error":
                 reason = f"{type(future.exception()).__name__}: {future.exception()}"
@@ -79,6 +79,21 @@ def by_cluster(
             else:
                 raise RunError(f"--scheduler: {GONE}")
             give()
+
+
+def _answer(future: Any) -> tuple[str, str, float]:
+    """What a finished future holds; it is fetched, so its worker or the scheduler may be gone.
+
+    Raises
+    ------
+    RunError
+        When it cannot be fetched. What a cell itself met is told in its answer.
+    """
+    try:
+        answer: tuple[str, str, float] = future.result()
+    except OSError:
+        raise RunError(f"--scheduler: {GONE}") from None
+    return answer
 
 
 def _next(ended: Queue[Any], client: Any) -> Any:

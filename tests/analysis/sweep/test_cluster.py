@@ -13,6 +13,7 @@ import pytest
 
 from airan_market import load_sweep
 from airan_market.analysis.store.manifest import RunError
+from airan_market.analysis.sweep.cluster import _answer
 from airan_market.analysis.sweep.ledger import read_ledger
 from airan_market.analysis.sweep.sweeping import sweep_into
 from airan_market.scenarios import InputError
@@ -96,6 +97,17 @@ def test_the_scheduler_is_killed(
     assert time.monotonic() - began_s < 60
     assert 5 <= len(load_sweep(place)) < 40
     assert sweep_into(place, STUDY, workers=2)["done"] == 40
+
+
+def test_an_answer_that_cannot_be_fetched_any_more_is_told() -> None:
+    """The scheduler may die between the end of a cell and the fetching of its answer."""
+
+    class Lost:
+        def result(self) -> None:
+            raise distributed.comm.CommClosedError("in <TCP (closed)>: Connection reset by peer")
+
+    with pytest.raises(RunError, match="the scheduler is gone"):
+        _answer(Lost())
 
 
 def test_no_scheduler_is_one_line(tmp_path: Path) -> None:
