@@ -1,5 +1,6 @@
 """The workload: which task arrives when, at which operator, and what it needs of each stage."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Self
 
@@ -156,6 +157,34 @@ class Workload(TaskColumns):
             service_s=np.asarray(service_s, dtype=np.float64).take(order, axis=0),
             **whole,
         )
+
+    def spans(self, most: int, end_s: float) -> Iterator[tuple[Self, float]]:
+        """Cut the tasks where they come, so that no part has many more than `most`.
+
+        Yields
+        ------
+        workload, until_s
+            The next tasks, and when their span ends: all that come before, none at it. The last
+            ends at `end_s`.
+
+        Examples
+        --------
+        >>> work = Workload.arriving([0.0, 1.0, 1.0, 2.0], 0, [[1.0, 1.0, 1.0]] * 4)
+        >>> [(part.task.tolist(), until_s) for part, until_s in work.spans(2, 9.0)]
+        [([0, 1, 2], 2.0), ([3], 9.0)]
+        """
+        first, arrival_s = 0, self.arrival_s
+        while len(self) - first > most:
+            last_s = arrival_s[first + most - 1]  # tasks of one instant stay together
+            end = int(np.searchsorted(arrival_s, last_s, side="right"))
+            if end == len(self):
+                break
+            yield self._rows(slice(first, end)), float(arrival_s[end])
+            first = end
+        yield self._rows(slice(first, None)) if first else self, end_s
+
+    def _rows(self, rows: slice) -> Self:
+        return self.checked(**self.columns(rows))
 
     @classmethod
     def concat(cls, *workloads: Self) -> Self:

@@ -189,7 +189,8 @@ class ClearingHouse:
                 "price_usd": self._price_usd[where],
                 "violated": violated,
                 "refund_usd": refund.to_numpy(dtype=float, na_value=np.nan),
-            }
+            },
+            copy=False,  # a sink takes column after column; together in one block they are copied
         )
 
 

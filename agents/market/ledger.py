@@ -30,7 +30,8 @@ class Ledger:
     ========  ==================  =====================================================
 
     What users and what operators paid and received is summed separately, over different
-    groupings of the same tasks, so that `imbalance_usd` can tell when an entry was lost.
+    groupings of the same tasks, so that `imbalance_usd` can tell when an entry was lost: operators'
+    by round and type, users' over all rounds, or the books would grow with users times rounds.
 
     Parameters
     ----------
@@ -42,7 +43,7 @@ class Ledger:
     >>> ledger = Ledger(rounds=1, users=2, operators=1, types=1)
     >>> ledger.book("price", round_=[1, 1], user=[0, 1], operator=[0, 0], type_=[0, 0],
     ...             amount_usd=[0.5, 0.25])
-    >>> float(ledger.operator_side("price")[1, 0, 0]), ledger.imbalance_usd(1)
+    >>> float(ledger.operator_side("price")[1, 0, 0]), ledger.imbalance_usd()
     (0.75, 0.0)
     """
 
@@ -56,7 +57,7 @@ class Ledger:
     def __post_init__(self) -> None:
         shape = (self.rounds + 1, self.operators, self.types)
         self._operator_side = {kind: np.zeros(shape) for kind in KINDS}
-        self._user_side = {kind: np.zeros((self.rounds + 1, self.users)) for kind in KINDS}
+        self._user_side = {kind: np.zeros(self.users) for kind in KINDS}
 
     def book(
         self,
@@ -83,14 +84,14 @@ class Ledger:
         if not np.isfinite(amounts).all():
             raise ValueError(f"amount_usd: {kind} has an entry that is not finite")
         add_at(self._operator_side[kind], (rounds, operators, types), amounts)
-        add_at(self._user_side[kind], (rounds, users), amounts)
+        add_at(self._user_side[kind], (users,), amounts)
 
     def operator_side(self, kind: str) -> FloatArray:
         """Sums by (round, operator, type), USD; row 0 is the warm-up."""
         return self._operator_side[kind].copy()
 
     def user_side(self, kind: str) -> FloatArray:
-        """Sums by (round, user), USD; row 0 is the warm-up."""
+        """Sums by user over all rounds, USD."""
         return self._user_side[kind].copy()
 
     def operator_balance_usd(self) -> FloatArray:
@@ -99,19 +100,16 @@ class Ledger:
         return side["price"] - side["refund"] - side["loss"] - side["running"]
 
     def user_balance_usd(self) -> FloatArray:
-        """What each user received less what it paid, by (round, user): refund − price."""
+        """What each user received less what it paid: refund − price."""
         return self._user_side["refund"] - self._user_side["price"]
 
-    def imbalance_usd(self, round_: int) -> float:
-        """Money that one side booked and the other did not, in one round; 0 but for rounding.
+    def imbalance_usd(self) -> float:
+        """Money that one side booked and the other did not; 0 but for rounding.
 
         Σ_users (refund − price) + Σ_operators (price − refund), each kind summed exactly
         (`math.fsum`) over its own grouping, and the largest of the kinds returned.
         """
         return max(
-            abs(
-                fsum(self._operator_side[kind][round_].ravel())
-                - fsum(self._user_side[kind][round_].ravel())
-            )
+            abs(fsum(self._operator_side[kind].ravel()) - fsum(self._user_side[kind]))
             for kind in KINDS
         )

@@ -21,7 +21,6 @@ from airan_market.agents.market.tables import Tables, market_table, operator_tab
 from airan_market.agents.market.user import UserAgent
 from airan_market.agents.matching.assignment import (
     OUT,
-    draw_all,
     follow_projection,
     split_proportionally,
 )
@@ -294,8 +293,7 @@ class Market(RoundModel):
         uniforms = stream(self.seed, "choice", round_).random(len(self.users))
         users = list(self.users)
         if all(type(user).choose is UserAgent.choose for user in users):  # alike: all at once
-            drawn = draw_all(np.array([user.strategy for user in users]), uniforms)
-            return np.where(present, drawn, OUT)
+            return np.where(present, self.negotiation.strategies().draw(uniforms), OUT)
         chosen = [user.choose(u) for user, u in zip(users, uniforms, strict=True)]
         allowed = range(OUT, len(self.operators))
         for user, operator in zip(users, chosen, strict=True):
@@ -326,16 +324,12 @@ class Market(RoundModel):
         self._meet()
         for m, operator in enumerate(self.operators):
             operator.observe(clearing.tasks[self.round, m], clearing.violations[self.round, m])
-        paid = clearing.ledger.user_side("price").sum(axis=0)
-        refunded = clearing.ledger.user_side("refund").sum(axis=0)
+        paid = clearing.ledger.user_side("price")
+        refunded = clearing.ledger.user_side("refund")
         self.clearing.fresh.clear()
-        for number, user in enumerate(self.users):
-            user.observe(
-                int(clearing.tasks_by_user[number]),
-                int(clearing.violations_by_user[number]),
-                float(paid[number]),
-                float(refunded[number]),
-            )
+        met = clearing.tasks_by_user, clearing.violations_by_user, paid, refunded
+        for user, *own in zip(self.users, *(each.tolist() for each in met), strict=True):
+            user.observe(*own)
 
     def _meet(self) -> None:
         """Add a round to what users met, discounted as the scenario says."""

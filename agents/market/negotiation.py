@@ -11,6 +11,7 @@ from mesa.agent import AgentSet
 
 from airan_market.agents.market.announcement import Announcement, Board
 from airan_market.agents.market.operator import OperatorAgent
+from airan_market.agents.market.strategies import Strategies, shared, without
 from airan_market.agents.market.user import UserAgent
 from airan_market.agents.matching.assignment import OUT, split_proportionally
 from airan_market.agents.matching.response import temperature
@@ -94,8 +95,7 @@ class Negotiation:
         self.present, self.open = conditions.present(pool), conditions.open
         self._settings = conditions.mechanism
         if not self.open.all():
-            for user in self._users:
-                user.strategy = np.where(self.open, user.strategy, 0.0)
+            without(self._users, self.open)
         self.match_probability = self._mean_strategies()
 
     def settle(self, agreed: Agreement) -> None:
@@ -158,26 +158,39 @@ class Negotiation:
         AgentError
             When the strategy of a user is none.
         """
+        strategies = self.strategies()
+        mean = np.empty((len(self._operators), self._ends.size))
+        for type_, (start, end) in enumerate(pairwise([0, *self._ends])):
+            here = self.present[start:end]
+            if end == start:
+                mean[:, type_] = self._absent[type_].strategy
+            elif here.any() and not here.all():
+                mean[:, type_] = strategies.mean(start + np.flatnonzero(here))
+            else:
+                mean[:, type_] = strategies.mean(slice(start, end))
+        return mean
+
+    def strategies(self) -> Strategies:
+        """Strategies of all users.
+
+        Raises
+        ------
+        AgentError
+            When the strategy of a user is none.
+        """
         operators = len(self._operators)
         users = list(self._users)
         given = [user.strategy for user in users]
         allowed = f"{operators} numbers, sum at most 1"
-        if any(getattr(strategy, "shape", None) != (operators,) for strategy in given):
+        if {getattr(strategy, "shape", None) for strategy in given} - {(operators,)}:
             for user, strategy in zip(users, given, strict=True):
                 require(user, np.shape(strategy) == (operators,), "strategy", strategy, allowed)
-        each = np.array(given, dtype=float).reshape(-1, operators)
+        strategies = Strategies.of(given)
+        each = strategies.different
         right = (each >= 0).all(axis=1) & (each.sum(axis=1) <= _ONE)
-        for user, strategy in zip(users, each, strict=True) if not right.all() else ():
-            fine = bool(strategy.min() >= 0 and strategy.sum() <= _ONE)
-            require(user, fine, "strategy", strategy, allowed)
-        mean = np.empty((operators, self._ends.size))
-        for type_, (start, end) in enumerate(pairwise([0, *self._ends])):
-            own = each[start:end] if end > start else [self._absent[type_].strategy]
-            here = self.present[start:end]
-            if here.any() and not here.all():
-                own = own[here]
-            mean[:, type_] = np.mean(own, axis=0)
-        return mean
+        for user, row in zip(users, strategies.which, strict=True) if not right.all() else ():
+            require(user, bool(right[row]), "strategy", each[row], allowed)
+        return strategies
 
 
 def respond_all(
@@ -186,19 +199,21 @@ def respond_all(
     """Let all users respond to a board.
 
     Users who differ in nothing that `UserAgent.respond` looks at answer alike, so one of them is
-    asked and the others take its answer over; a class that responds in its own way is asked always.
+    asked and the others take its answer over; from then on they share one strategy. A class that
+    responds in its own way is asked always.
     """
+    users = list(users)
+    before = [user.strategy for user in users]  # kept until the end: a number stands for each
     answers: dict[tuple[Any, ...], FloatArray] = {}
-    for user in users:
+    for user, strategy in zip(users, before, strict=True):
         if type(user).respond is not UserAgent.respond:
             user.respond(board, temperature_usd, damping)
             continue
-        key = user.type, *user.known, user.strategy.tobytes()
+        key = id(strategy), user.type, user.known
         answer = answers.get(key)
         if answer is None:
             user.respond(board, temperature_usd, damping)
-            answer = answers[key] = user.strategy
-            answer.setflags(write=False)  # it is shared
+            answer = answers[key] = shared(user.strategy)
         user.strategy = answer
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from airan_market.agents.contract.utility import task_utility
 from airan_market.agents.market.announcement import Board
+from airan_market.agents.market.strategies import decided, undecided
 from airan_market.agents.matching.assignment import draw
 from airan_market.agents.matching.response import adjusted_utility, damp, mixed_response
 from airan_market.sim.arrays import FloatArray, IntArray
@@ -64,7 +65,7 @@ class UserAgent(mesa.Agent):
         self.demand_of_type_per_s = demand_of_type_per_s
         self.refund_usd = refund_usd
         self.opt_out_utility_usd = opt_out_utility_usd
-        self.strategy: FloatArray = np.full(operators, 1 / (operators + 1))
+        self.strategy: FloatArray = undecided(operators)
         self.tasks = 0
         self.violations = 0
         self.paid_usd = 0.0
@@ -103,7 +104,7 @@ class UserAgent(mesa.Agent):
 
     def take(self, operator: int) -> None:
         """Take one operator for good, `assignment.OUT` to stay out: a strategy without chance."""
-        self.strategy = (np.arange(self.strategy.size) == operator).astype(float)
+        self.strategy = decided(self.strategy.size, operator)
 
     def items(self) -> IntArray:
         """Which item it would take at each operator, (M,): the one meant for its type."""

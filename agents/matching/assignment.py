@@ -32,19 +32,6 @@ def draw(probabilities: ArrayLike, uniform: float) -> int:
     return operator if operator < edges.size else OUT
 
 
-def draw_all(probabilities: NDArray, uniforms: NDArray) -> NDArray:
-    """`draw` for many users at once: probabilities (U, M) and uniforms (U,) give (U,).
-
-    Examples
-    --------
-    >>> draw_all(np.array([[0.25, 0.5]] * 3), np.array([0.1, 0.3, 0.8])).tolist()
-    [0, 1, -1]
-    """
-    edges = np.cumsum(probabilities, axis=1)
-    operator = (edges <= uniforms[:, np.newaxis]).sum(axis=1)
-    return np.where(operator < edges.shape[1], operator, OUT)
-
-
 def split_proportionally(match_probability: ArrayLike, users_by_type: ArrayLike) -> NDArray:
     """Operator of every user when the users of a type split in proportion to z.
 

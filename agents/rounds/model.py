@@ -16,6 +16,7 @@ from mesa.datacollection import DataCollector
 
 from airan_market.agents.primitives.stations import discipline_notes, engine_of
 from airan_market.agents.primitives.traffic import Traffic
+from airan_market.agents.rounds.roll import rolls_of
 from airan_market.agents.rounds.snapshot import Places, given, packed, unpacked
 from airan_market.scenarios.schema.doubts import require_playable
 from airan_market.sim.arrays import FloatArray, IntArray
@@ -28,6 +29,9 @@ from airan_market.sim.workload import Workload
 
 TaskSink = Callable[[pd.DataFrame], None]
 Asked = TypeVar("Asked")
+
+#: Tasks of a round that are simulated and settled at a time; memory and the caches hold them.
+TASKS_AT_A_TIME = 1 << 20
 
 
 class RoundModel(mesa.Model, ABC):
@@ -165,7 +169,7 @@ class RoundModel(mesa.Model, ABC):
         """
         content = {
             "market": {name: getattr(self, name) for name in self._changing},
-            "agents": {agent.unique_id: vars(agent) for agent in self.agents},
+            "agents": rolls_of(self.agents),
             "collected": self.datacollector.model_vars,
             "draws": (self.random.getstate(), self.rng.bit_generator.state),
         }
@@ -189,14 +193,15 @@ class RoundModel(mesa.Model, ABC):
             self._given,
             self._modules(),
             lambda found: (
-                found["agents"].keys() == agents.keys()
+                {number for roll in found["agents"] for number in roll.numbers} == agents.keys()
                 and found["market"].keys() == set(self._changing)
             ),
         )
         for name, value in content["market"].items():
             setattr(self, name, value)
-        for number, attributes in content["agents"].items():
-            vars(agents[number]).update(attributes)
+        for roll in content["agents"]:
+            for number, attributes in roll:
+                vars(agents[number]).update(attributes)
         self.datacollector.model_vars = content["collected"]
         drawn, self.rng.bit_generator.state = content["draws"]
         self.random.setstate(drawn)
@@ -245,13 +250,29 @@ class RoundModel(mesa.Model, ABC):
         duration_s = self._durations_s[round_]
         demand = self._asking(round_).demand(round_, start_s, duration_s, self._offered)
         self._offered += len(demand)
-        workload, before = self._workload(round_, demand), self._state
+        workload = self._workload(round_, demand)
         self._admit(round_, workload)
-        changes = self._changes(start_s, end_s)
-        trace = self._simulate(workload, end_s, changes)
-        self.occupancy.append(occupancy(trace, before, self._state, changes))
+        del demand  # the tasks of a round stand once
+        self.occupancy.append(
+            Occupancy.total(
+                self._play(part, until_s) for part, until_s in self._parts(workload, end_s)
+            )
+        )
         self.under_way.append(np.bincount(self._state.operator, minlength=len(self._servers)))
+
+    def _parts(self, workload: Workload, end_s: float) -> Iterable[tuple[Workload, float]]:
+        """Tasks of a round as they are played: a batching GPU begins its step anew at a cut."""
+        if self._engine["engine"] != "compiled":
+            return [(workload, end_s)]
+        return workload.spans(TASKS_AT_A_TIME, end_s)
+
+    def _play(self, workload: Workload, until_s: float) -> Occupancy:
+        """Simulate tasks up to a time and settle those that ended."""
+        before = self._state
+        changes = self._changes(before.clock_s, until_s)
+        trace = self._simulate(workload, until_s, changes)
         self._sink(self.clearing.settle(trace))
+        return occupancy(trace, before, self._state, changes)
 
     def _admit(self, round_: int, workload: Workload) -> None:
         """Charge the tasks of a round."""

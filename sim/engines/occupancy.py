@@ -1,10 +1,12 @@
 """How full the stations were during a span: read off what an engine hands back, exactly."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from typing import Self
 
 import numpy as np
 
-from airan_market.sim.arrays import FloatArray
+from airan_market.sim.arrays import FloatArray, IntArray
 from airan_market.sim.engines.capacity import CapacityChanges
 from airan_market.sim.trace import State, Trace
 from airan_market.sim.workload import STAGES
@@ -36,6 +38,15 @@ class Occupancy:
     available_s: FloatArray
     busy_s: FloatArray
     waiting_s: FloatArray
+
+    @classmethod
+    def total(cls, spans: Iterable[Self]) -> Self:
+        """Of one span after another, at least one, as of one span."""
+        first, *others = spans
+        for other in others:
+            pairs = ((getattr(first, f.name), getattr(other, f.name)) for f in fields(cls))
+            first = cls(*(a + b for a, b in pairs))
+        return first
 
     @property
     def utilisation(self) -> FloatArray:
@@ -100,34 +111,50 @@ def occupancy(
     """
     if before.servers.shape != after.servers.shape or after.clock_s < before.clock_s:
         raise ValueError("before, after: allowed two states of one run, the earlier one first")
-    task, operator, arrival_s, service_s, end_s = (
+    rows = _places(before, trace, after)
+    operator, service_s, end_s = (
         np.concatenate([getattr(trace, name), getattr(after, name)])
-        for name in ("task", "operator", "arrival_s", "service_s", "stage_end_s")
+        for name in ("operator", "service_s", "stage_end_s")
     )
-    order = np.argsort(task, kind="stable")
-    place = np.searchsorted(task, before.task, sorter=order)
-    rows = order[np.minimum(place, len(order) - 1)] if len(order) else place
-    lost = before.task[task[rows] != before.task] if len(order) else before.task
-    if lost.size:
-        raise ValueError(f"task = {lost[0]}: under way before, and neither done nor after")
-    came_s = np.column_stack([arrival_s, end_s[:, :-1]])
-    # work to be done and end to be expected, when the span or the stage began, and when it ended
-    work_s, expected_s = service_s.copy(), came_s + service_s
-    work_s[rows, before.stage], expected_s[rows, before.stage] = _to_do(before)
-    left_s, reached_s = np.zeros_like(work_s), end_s.copy()
-    under_way = len(trace) + np.arange(len(after)), after.stage
-    left_s[under_way], reached_s[under_way] = _to_do(after)
-    seen = ~np.isnan(came_s)
-    seen[rows] &= np.arange(len(STAGES)) >= before.stage[:, np.newaxis]
-    station = (operator[:, np.newaxis] * len(STAGES) + np.arange(len(STAGES)))[seen]
-    busy_s, waiting_s = (
-        np.bincount(station, amount[seen], before.servers.size)
-        .astype(np.float64, copy=False)
-        .reshape(-1, len(STAGES))
-        for amount in (work_s - left_s, reached_s - expected_s)
-    )
+    came_s = np.concatenate([trace.arrival_s, after.arrival_s])
+    began, left = _to_do(before), _to_do(after)
+    busy_s, waiting_s = np.empty((2, *before.servers.shape))
+    for stage in range(len(STAGES)):
+        # work done between the states, and by how much the end of service was put off
+        work_s, reached_s = service_s[:, stage].copy(), end_s[:, stage].copy()
+        expected_s = came_s + work_s
+        here, there = before.stage == stage, after.stage == stage
+        work_s[rows[here]], expected_s[rows[here]] = (amount[here] for amount in began)
+        under_way = len(trace) + np.flatnonzero(there)
+        work_s[under_way] -= left[0][there]
+        reached_s[under_way] = left[1][there]
+        reached_s -= expected_s
+        past, to_come = rows[before.stage > stage], len(trace) + np.flatnonzero(after.stage < stage)
+        for sums, amount in ((busy_s, work_s), (waiting_s, reached_s)):
+            amount[past] = amount[to_come] = 0.0
+            sums[:, stage] = np.bincount(operator, amount, len(sums))
+        came_s = end_s[:, stage]
     span_s = after.clock_s - before.clock_s
     return Occupancy(span_s, _available_s(before, after.clock_s, changes), busy_s, waiting_s)
+
+
+def _places(before: State, trace: Trace, after: State) -> IntArray:
+    """Rows of the tasks of a state among those that ended, then those under way after it.
+
+    Raises
+    ------
+    ValueError
+        If one is in neither.
+    """
+    place = np.full(len(before), -1)
+    for first, tasks in ((0, trace.task), (len(trace), after.task)):  # both in task order
+        found = np.minimum(np.searchsorted(tasks, before.task), len(tasks) - 1)
+        there = tasks[found] == before.task if len(tasks) else np.zeros(len(before), dtype=bool)
+        place[there] = first + found[there]
+    if (place < 0).any():
+        lost = before.task[place < 0][0]
+        raise ValueError(f"task = {lost}: under way before, and neither done nor after")
+    return place
 
 
 def _to_do(state: State) -> tuple[FloatArray, FloatArray]:
