@@ -75,7 +75,7 @@ class Parts:
     def commit(
         self,
         round_: int,
-        tasks: Sequence[pd.DataFrame],
+        tasks: Mapping[str, str],
         tables: Mapping[str, pd.DataFrame],
         state: bytes | None,
         code: str,
@@ -85,8 +85,8 @@ class Parts:
         Parameters
         ----------
         round_ : int
-        tasks : sequence of DataFrame
-            Those that ended since the last boundary.
+        tasks : mapping of str to str
+            Parts with those that ended since the last boundary, and their SHA-256 (`hold`).
         tables : mapping of str to DataFrame
             Of all rounds so far.
         state : bytes or None
@@ -96,9 +96,7 @@ class Parts:
         self.path.mkdir(exist_ok=True)
         before = {} if self.boundary is None else self.boundary.files
         mark, files = f"{round_:04}", {n: h for n, h in before.items() if n.startswith("tasks-")}
-        for number, frame in enumerate(tasks, start=1):
-            name = f"tasks-{mark}-{number}.arrow"
-            files[name] = self._write_tasks(name, frame)
+        files |= tasks
         for table, frame in tables.items():
             name = f"{table}-{mark}.parquet"
             write_table(self.path / name, self._kind, table, frame)
@@ -151,16 +149,43 @@ class Parts:
             return None
         return (self.path / f"state-{self.boundary.round:04}.bin").read_bytes()
 
-    def assemble(self, directory: Path, rest: Sequence[pd.DataFrame] = ()) -> None:
+    def hold(self, round_: int, number: int, frame: pd.DataFrame) -> tuple[str, str]:
+        """Write tasks that ended in a round that is not finished; returns name and SHA-256."""
+        self.path.mkdir(exist_ok=True)
+        name = f"tasks-{round_:04}-{number}.arrow"
+        table = to_arrow(frame, self._kind, "tasks")
+        options = pa.ipc.IpcWriteOptions(compression="lz4")
+        with (
+            written(self.path / name, sync=True) as file,
+            pa.ipc.new_file(file, table.schema, options=options) as writer,
+        ):
+            writer.write_table(table)
+        return name, sha256(self.path / name)
+
+    def table_at(self, directory: Path) -> TableWriter:
+        """Begin the `tasks.parquet` of a directory."""
+        return TableWriter(directory / "tasks.parquet", self._kind, "tasks")
+
+    def assemble(self, directory: Path, rest: Sequence[str] = ()) -> None:
         """Write `tasks.parquet` from the parts, one row group a frame, and what is left after them.
 
         The bytes are those of the same frames written one after another.
         """
-        with TableWriter(directory / "tasks.parquet", self._kind, "tasks") as writer:
-            for table in self._tasks():
+        with self.table_at(directory) as writer:
+            for table in self.read([*self.tasks, *rest]):
                 writer.write_table(table)
-            for frame in rest:
-                writer.write(frame)
+
+    @property
+    def tasks(self) -> list[str]:
+        """Parts with tasks, up to the boundary."""
+        files = {} if self.boundary is None else self.boundary.files
+        return [name for name in files if name.startswith("tasks-")]
+
+    def read(self, names: Sequence[str]) -> Iterator[pa.Table]:
+        """Tasks of some parts."""
+        for name in names:
+            with pa.OSFile(str(self.path / name), "rb") as source:
+                yield pa.ipc.open_file(source).read_all()
 
     def tables_into(self, directory: Path, names: Sequence[str]) -> None:
         """Copy the tables of the boundary to where finished ones stand."""
@@ -172,23 +197,6 @@ class Parts:
     def remove(self) -> None:
         """Remove all parts."""
         shutil.rmtree(self.path, ignore_errors=True)
-
-    def _tasks(self) -> Iterator[pa.Table]:
-        files = {} if self.boundary is None else self.boundary.files
-        for name in files:
-            if name.startswith("tasks-"):
-                with pa.OSFile(str(self.path / name), "rb") as source:
-                    yield pa.ipc.open_file(source).read_all()
-
-    def _write_tasks(self, name: str, frame: pd.DataFrame) -> str:
-        table = to_arrow(frame, self._kind, "tasks")
-        options = pa.ipc.IpcWriteOptions(compression="lz4")
-        with (
-            written(self.path / name, sync=True) as file,
-            pa.ipc.new_file(file, table.schema, options=options) as writer,
-        ):
-            writer.write_table(table)
-        return sha256(self.path / name)
 
     def _sweep(self) -> None:
         """Remove what the boundary does not name: of the one before it, or never finished."""

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 import pandas as pd
 
+from airan_market.analysis.store.assembly import Assembly, done
 from airan_market.analysis.store.cell_store import code_mark, mark_of
 from airan_market.analysis.store.columns import declared
 from airan_market.analysis.store.directory import DirectoryWriter
@@ -75,7 +79,7 @@ class RunWriter(DirectoryWriter):
         self.tables = tuple(declared()[kind])
         self.code = run_code()
         self.notes: list[str] = []
-        self._pending: list[pd.DataFrame] = []
+        self._pending: list[Future[tuple[str, str]]] = []
         self._kind, self._to_go_on, played = kind, to_go_on, scenario.simulation
         manifest = Manifest.begun(
             kind, scenario, seed, engine=played.engine, rounds_planned=played.rounds
@@ -84,6 +88,8 @@ class RunWriter(DirectoryWriter):
         self.parts = Parts(self.partial, kind)
         if (self.partial / PARTS).is_dir():
             self.parts.open(check=False)  # it was checked when it was taken over
+        self._assembly = Assembly(partial(self.parts.table_at, self.partial))
+        self._assembly.add(partial(self.parts.read, self.parts.tasks))
 
     @property
     def rounds(self) -> int:
@@ -91,8 +97,12 @@ class RunWriter(DirectoryWriter):
         return 0 if self.parts.boundary is None else self.parts.boundary.round
 
     def take(self, tasks: pd.DataFrame) -> None:
-        """Hold tasks until the round they ended in is committed (the market's task sink)."""
-        self._pending.append(tasks)
+        """Write tasks of a round that is not finished (the market's task sink).
+
+        It goes on beside what is played next; `commit` waits for it.
+        """
+        number = len(self._pending) + 1
+        self._pending.append(self._assembly.do(self.parts.hold, self.rounds + 1, number, tasks))
 
     def commit(self, market: Played) -> None:
         """Put a finished round on the disk.
@@ -107,12 +117,14 @@ class RunWriter(DirectoryWriter):
             state = market.snapshot()
         except ValueError as error:
             state, self.notes = None, [f"{STATELESS}{error}"]
-        self.parts.commit(market.round, self._pending, frames, state, self.code)
-        self._pending.clear()
+        tasks = self._taken()
+        self.parts.commit(market.round, tasks, frames, state, self.code)
+        self._assembly.add(partial(self.parts.read, list(tasks)))
 
     def drop_pending(self) -> None:
         """Forget tasks of a round that was not finished."""
-        self._pending.clear()
+        with suppress(Exception):  # it would have been told at the end of the round
+            self._taken()
 
     def finish(
         self,
@@ -136,7 +148,13 @@ class RunWriter(DirectoryWriter):
         error : str, optional
             What made the run fail.
         """
-        self.parts.assemble(self.partial, self._pending)
+        rest = list(self._taken())
+        if status == "complete":
+            self._assembly.add(partial(self.parts.read, rest))
+            self._assembly.finish()
+        else:
+            self._assembly.stop()
+            self.parts.assemble(self.partial, rest)
         if frames is None:
             self.parts.tables_into(self.partial, self.tables[:-1])
         for name, frame in (frames or {}).items():
@@ -150,6 +168,17 @@ class RunWriter(DirectoryWriter):
         if self.manifest.status == "complete":
             Parts(place, self._kind).remove()
         return place
+
+    def release(self) -> None:
+        """Leave everything as it is, for whoever goes on."""
+        if hasattr(self, "_assembly"):  # not where the name was taken
+            self._assembly.stop()
+        super().release()
+
+    def _taken(self) -> dict[str, str]:
+        """Parts with the tasks taken since the last boundary, and their SHA-256, once written."""
+        pending, self._pending = self._pending, []
+        return dict(done(pending))
 
     def _holds_work(self, directory: Path) -> bool:
         return (directory / PARTS / BOUNDARY).exists()
