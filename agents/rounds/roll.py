@@ -1,4 +1,4 @@
-"""The roll of agents: what many of them hold, attribute by attribute, so that it is kept in bulk."""
+"""The roll of agents: what many of them hold, attribute by attribute, kept in bulk."""
 
 from __future__ import annotations
 

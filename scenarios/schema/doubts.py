@@ -13,7 +13,8 @@ from airan_market.scenarios.fault import Fault, KeyPath, ScenarioError, key_text
 from airan_market.scenarios.schema.consistency import Finding, Settings
 
 BYTES_OF_A_TASK: Final = 500
-"""Memory that a task of a round takes while it is played; measured at 480 to 630."""
+"""Memory that a task of a round takes while it is played; measured at 480 to 630. An upper limit
+of rounds played in parts (`agents.rounds.model.TASKS_AT_A_TIME`): 184 at ten million tasks."""
 
 MOST_USERS: Final = 1_000_000
 """Users of a run at the most: each is an agent that answers every menu, some ms and 1 KB."""
