@@ -14,6 +14,7 @@ import matplotlib as mpl
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
@@ -169,11 +170,50 @@ def png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
+def svg(figure: Figure) -> bytes:
+    """Figure as SVG, equal bytes for equal figures; letters are drawn, so no font is needed."""
+    buffer = io.BytesIO()
+    with warnings.catch_warnings(), mpl.rc_context({"svg.hashsalt": "airan-market"}):
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        canvas = figure.canvas
+        try:
+            FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None, "Creator": None})
+        finally:
+            figure.set_canvas(canvas)
+    return buffer.getvalue()
+
+
 def save(figures: Mapping[str, Figure], directory: Path) -> None:
-    """Write each figure as `NAME.png` into a directory, which is made if it is missing."""
+    """Write each figure as `NAME.png` and `NAME.svg` into a directory, made if it is missing."""
     directory.mkdir(exist_ok=True)
     for name, figure in figures.items():
         write_bytes(directory / f"{name}.png", png(figure))
+        write_bytes(directory / f"{name}.svg", svg(figure))
+
+
+def in_words(figure: Figure) -> str:
+    """What stands in a figure, for who cannot see it: its message, its panels, what is on the axes.
+
+    Examples
+    --------
+    >>> figure, (axis,) = panels(1, 1)
+    >>> _ = axis.set(title="all rise", xlabel="round", ylabel="welfare (USD/s)")
+    >>> in_words(figure)
+    'Panels: all rise. Axes: welfare (USD/s) over round.'
+    """
+    message = figure.get_suptitle()
+    titles = dict.fromkeys(
+        title for axis in figure.axes for place in ("left", "center", "right")
+        if (title := axis.get_title(place))
+    )  # fmt: skip
+    axes = dict.fromkeys(
+        " over ".join(filter(None, (axis.get_ylabel(), axis.get_xlabel()))) for axis in figure.axes
+    )
+    parts = (
+        ("", [message]), ("Panels: ", list(titles)), ("Axes: ", [name for name in axes if name]),
+    )  # fmt: skip
+    told = [f"{lead}{'; '.join(names)}." for lead, names in parts if any(names)]
+    return " ".join(" ".join(told).replace(r"\$", "$").split())
 
 
 def panels(

@@ -273,6 +273,22 @@ def _study_row(part: str, own: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def answer(tables: Mapping[str, pd.DataFrame]) -> list[str]:
+    """What was asked and what came out, for whoever has not read the papers."""
+    outcomes = tables["outcomes"].set_index("who")
+    kind = FREE if FREE in outcomes.index else TIED
+    starts = tables["starts"][tables["starts"]["who"] == kind]
+    own, published = outcomes.loc[kind], outcomes.loc[PUBLISHED]
+    free = " and may leave them something" if kind == FREE else ""
+    return [
+        f"Where does competition end when operators keep answering one another{free}?",
+        f"{int(starts['settled'].sum())} of {len(starts)} plays come to rest; operators then earn "
+        f"{own['operator_utility_usd_per_s']:.3g} USD a second together (the published algorithm: "
+        f"{published['operator_utility_usd_per_s']:.3g}) and everybody together gains "
+        f"{own['social_welfare_usd_per_s']:.3g} ({published['social_welfare_usd_per_s']:.3g}).",
+    ]
+
+
 def findings(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     """What the tables say, a sentence or two each, numbers computed."""
     outcomes = tables["outcomes"].set_index("who")
@@ -385,7 +401,7 @@ def draw(directory: Path) -> dict[str, Any]:
         "starts": "Where plays arrive", "menus": "Menus",
     }  # fmt: skip
     write_page(
-        directory, manifest, "equilibrium/page.html.j2", drawn, told, place=".",
+        directory, manifest, "equilibrium/page.html.j2", drawn, answer(tables), told, place=".",
         sections=[Section.of(title, tables[name], f"{name}.csv")
                   for name, title in sections.items()],
     )  # fmt: skip

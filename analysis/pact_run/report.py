@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from airan_market.analysis.pact_run import figures
-from airan_market.analysis.pact_run.headline import headline
+from airan_market.analysis.pact_run.headline import answer, headline
 from airan_market.analysis.pact_run.summary import WORDS, services_in_order, type_table
 from airan_market.analysis.page import write_page
 from airan_market.analysis.store.reader import PactRun
@@ -28,8 +28,9 @@ def write_report(run: PactRun, summary: dict[str, Any]) -> Path:
         drawn["capacity"] = figures.capacity(
             run.capacity, run.capacity_curve, names, scenario.traffic.users, level
         )
+    short = summary["verdicts"].get(WORDS[Verdict.BELOW], 0)
     return write_page(
-        run.path, run.manifest, "pact_run/report.html.j2", drawn, headline(summary),
-        notes=summary["notes"], summary=summary, horizon_s=scenario.simulation.horizon_s,
-        names=names, short=summary["verdicts"].get(WORDS[Verdict.BELOW], 0),
+        run.path, run.manifest, "pact_run/report.html.j2", drawn, answer(summary),
+        headline(summary), notes=summary["notes"], summary=summary, names=names, short=short,
+        horizon_s=scenario.simulation.horizon_s,
     )  # fmt: skip

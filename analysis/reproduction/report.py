@@ -20,7 +20,16 @@ from airan_market.analysis.reproduction.cells import (
     reproduce,
     totals,
 )
-from airan_market.analysis.reproduction.claim import Row, counts, markdown, section, table
+from airan_market.analysis.reproduction.claim import (
+    DIRECTION,
+    HOLDS,
+    MISSING,
+    Row,
+    counts,
+    markdown,
+    section,
+    table,
+)
 from airan_market.analysis.reproduction.claim_draws import (
     Outcomes,
     draws_of,
@@ -149,7 +158,7 @@ def draw(directory: Path) -> dict[str, list[Row]]:
     manifest = opened(directory, "reproduction")
     asked = [as_reading(plain) for plain in manifest.settings["readings"]]
     wanted = cells(manifest.settings["only"], manifest.settings["draws"], asked)
-    frame = totals([answer for cell in wanted if (answer := stored(directory, cell))])
+    frame = totals([kept for cell in wanted if (kept := stored(directory, cell))])
     rows, alone = judged(frame, asked), len(asked) == 1
     figures = {
         name if alone else f"{reading.name}_{name}": figure
@@ -159,7 +168,7 @@ def draw(directory: Path) -> dict[str, list[Row]]:
     sections = [] if alone else [compared(rows)]
     sections += [section(f"Claims under the reading {name}", found) for name, found in rows.items()]
     write_page(
-        directory, manifest, "reproduction/page.html.j2", figures, headline(rows),
+        directory, manifest, "reproduction/page.html.j2", figures, answer(rows), headline(rows),
         place=".", notes=[ASSUMED], sections=sections,
     )  # fmt: skip
     return rows
@@ -205,6 +214,28 @@ def wins_of(frame: pd.DataFrame) -> pd.DataFrame:
                 }
             )  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def answer(rows: Judged) -> list[str]:
+    """What a reproduction asks and what came out, for whoever has not read the papers."""
+    asked = "Does what the paper claims come out when its market is computed again?"
+    told = {reading: _held(own) for reading, own in rows.items()}
+    best = max(told, key=lambda reading: told[reading][0])
+    holds, partly, judged = told[best]
+    if not judged:
+        return [asked, "Nothing was computed that could tell."]
+    where = f" under the reading {best}, which brings out most" if len(told) > 1 else ""
+    return [
+        asked,
+        f"Of {judged} claims that the market was not fitted to, {holds} hold{where}, {partly} have "
+        f"the right direction but another size, and {judged - holds - partly} do not come out.",
+    ]
+
+
+def _held(rows: Sequence[Row]) -> tuple[int, int, int]:
+    """How many claims out of sample hold, hold in their direction, were judged."""
+    found = counts(rows)["out"]
+    return found[HOLDS], found[DIRECTION], sum(found.values()) - found[MISSING]
 
 
 def headline(rows: Judged) -> list[str]:

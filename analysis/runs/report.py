@@ -29,7 +29,7 @@ def write_report(run: Run, summary: dict[str, Any]) -> Path:
         drawn = {"over_time": Story(run).figure(), **drawn}
     return write_page(
         run.path, run.manifest, "runs/report.html.j2", drawn,
-        answer(summary) + headline(summary),
+        answer(summary), headline(summary),
         notes=summary["notes"], summary=summary, cells=cells, last=last.to_dict("records"),
         out=out.tolist(), horizon_s=run.scenario.simulation.horizon_s,
     )  # fmt: skip

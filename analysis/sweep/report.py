@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from airan_market.analysis.sweep.sensitivity import (
     sensitivity_findings,
 )
 from airan_market.analysis.validation.verdicts import VIOLATED
-from airan_market.analysis.wording import Section
+from airan_market.analysis.wording import Section, capital
 from airan_market.scenarios.sweep import Sweep
 from airan_market.sim.estimation.intervals import mean_interval
 
@@ -140,11 +139,11 @@ def draw(directory: Path) -> dict[str, Any]:
         drawn["sensitivity"] = figures.sensitivities(sensitive)
         sections.append(Section.of(f"Sensitivity, {METHODS[sweep.random.kind]}", sensitive))
     totals = _totals(cells, numeric if sweep.random is None else [], measures)
-    sections += [Section.of("Means over seeds", totals), _stress(manifest, sweep, cells)]
+    sections.append(Section.of("Means over seeds", totals))
     told = _findings(sweep, cells, pairs, measures, manifest) + sensitivity_findings(sensitive)
     write_page(
-        directory, manifest, "sweep/page.html.j2", drawn, told, place=".",
-        notes=manifest.notes[:20], sections=sections,
+        directory, manifest, "sweep/page.html.j2", drawn, answer(sweep, cells, measures), told,
+        place=".", notes=manifest.notes[:20], sections=sections, experiments=_design(sweep, cells),
     )  # fmt: skip
     return {"findings": told, "means": plain(totals.to_dict("records")),
             "differences": plain(pairs.to_dict("records")),
@@ -170,6 +169,22 @@ def _totals(cells: pd.DataFrame, keys: list[str], measures: list[str]) -> pd.Dat
     return pd.DataFrame(rows)
 
 
+def answer(sweep: Sweep, cells: pd.DataFrame, measures: list[str]) -> list[str]:
+    """What the sweep asks and what came out, for whoever has not read the papers."""
+    asked = sweep.description.rstrip(".") or f"What do the settings of {sweep.name} change"
+    asked += "" if asked.endswith("?") else ": what comes out?"
+    if not measures:
+        return [asked, "Nothing that was measured differs between its cells."]
+    measure = measures[0]
+    means = cells.groupby("group")[measure].mean()
+    said = f"{figures.label(measure)} lies between {cells[measure].min():.3g} and "
+    said += f"{cells[measure].max():.3g} over {len(cells)} markets"
+    if len(means) > 1:
+        said += f"; on average it is highest with {means.idxmax()} ({means.max():.3g}) and lowest "
+        said += f"with {means.idxmin()} ({means.min():.3g})"
+    return [asked, f"{capital(said)}."]
+
+
 def _findings(
     sweep: Sweep, cells: pd.DataFrame, pairs: pd.DataFrame, measures: list[str],
     manifest: Manifest,
@@ -188,23 +203,13 @@ def _findings(
     return told
 
 
-def _stress(manifest: Manifest, sweep: Sweep, cells: pd.DataFrame) -> Section:
-    """What STRESS (Monks et al. 2019) asks of a simulation study, from the manifest."""
-    versions = ", ".join(f"{name} {version}" for name, version in manifest.versions.items())
+def _design(sweep: Sweep, cells: pd.DataFrame) -> str:
+    """What was varied, in a line."""
     design = {"grid": dict(sweep.grid), "list": sweep.listed,
               "random": sweep.random.model_dump() if sweep.random else None}  # fmt: skip
     kind, what = next(((k, v) for k, v in design.items() if v), ("one point", ""))
-    facts: Mapping[str, object] = {
-        "Purpose": sweep.description,
-        "Model": f"scenario.toml: {manifest.scenario}, hash {manifest.scenario_hash[:12]}",
-        "Command": sweep.command,
-        "Inputs varied": f"{kind}: {what}",
-        "Inputs set": dict(sweep.settings) or "none",
-        "Warm-up": "that of the scenario (simulation.warmup_s)",
-        "Replications": f"{cells['seed'].nunique()} seeds, the same at every point",
-        "Streams": "one root a seed (Philox by name); points share draws that they have in common",
-        "Versions": versions,
-        "Begun": manifest.started,
-    }
-    rows = [[name, str(value)] for name, value in facts.items()]
-    return Section("How it was made (STRESS)", ("item", "answer"), rows)
+    held = f"; set: {dict(sweep.settings)}" if sweep.settings else ""
+    return (
+        f"{sweep.command} over {kind} {what}{held}; {cells['seed'].nunique()} seeds, the same at "
+        "every point"
+    )

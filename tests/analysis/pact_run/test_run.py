@@ -35,7 +35,8 @@ SETTINGS = [word for setting in SHORT for word in ("--set", setting)]
 def _less_effort(sketch) -> Iterator[None]:
     """Capacity from fewer requests, figures as sketches: here they only have to be there."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("airan_market.analysis.figure_style.png", sketch)
+        for kind in ("png", "svg"):
+            patch.setattr(f"airan_market.analysis.figure_style.{kind}", sketch)
         patch.setattr(capacity, "REQUESTS", 400)
         patch.setattr(capacity, "SETTLING", 100)
         yield
