@@ -251,15 +251,7 @@ def identify_into(
 def draw(directory: Path) -> dict[str, Any]:
     """Draw figures and page from the cells it was last asked for; what `--json` prints."""
     manifest = opened(directory, "identification")
-    asked = manifest.settings
-    wanted = cells(asked["only"], asked["readings"], draws=asked["draws"], live=asked["live"])
-    sampled = [cell for cell in wanted if isinstance(cell, Sampled)]
-    answers: dict[Cell, Any] = {
-        cell: kept for cell in sampled if (kept := stored(directory, cell)) is not None
-    }
-    found = tables(answers)
-    if (directory / "rules.csv").is_file():  # counted for minutes, so not once more
-        found["rules"] = pd.read_csv(directory / "rules.csv")
+    answers, found = computed_in(directory)
     told = findings(found)
     write_page(
         directory, manifest, "identification/page.html.j2", drawable(answers, found),
@@ -270,6 +262,20 @@ def draw(directory: Path) -> dict[str, Any]:
         **{name: own.to_dict(orient="records") for name, own in found.items() if name != "rules"},
         "rules": _of_rules(found),
     }
+
+
+def computed_in(directory: Path) -> tuple[dict[Cell, Any], dict[str, pd.DataFrame]]:
+    """Posteriors of a directory by their cells, and its tables."""
+    asked = opened(directory, "identification").settings
+    wanted = cells(asked["only"], asked["readings"], draws=asked["draws"], live=asked["live"])
+    sampled = [cell for cell in wanted if isinstance(cell, Sampled)]
+    answers: dict[Cell, Any] = {
+        cell: kept for cell in sampled if (kept := stored(directory, cell)) is not None
+    }
+    found = tables(answers)
+    if (directory / "rules.csv").is_file():  # counted for minutes, so not once more
+        found["rules"] = pd.read_csv(directory / "rules.csv")
+    return answers, found
 
 
 def _of_rules(found: Mapping[str, pd.DataFrame]) -> dict[str, Any] | None:

@@ -32,14 +32,12 @@ def places(directory: Path, outcome: PactOutcome) -> list[tuple[SolvedMarket, Pa
 
 def write_report(directory: Path, manifest: Manifest, outcome: PactOutcome) -> Path:
     """Write the figures and `report.html` of a directory whose tables are there."""
-    drawn: dict[str, Figure] = {}
     sections, tasks = [], []
     sentences = [f"{capital(break_even_sentence(outcome))}."]
     for solved, place in places(directory, outcome):
         task = f"{solved.market.name}: " if solved.market.name else ""
         under = f"{place.name}/" if task else ""
         tasks.append((under, task))
-        drawn |= {under + name: figure for name, figure in _drawn(solved, place).items()}
         told = [curve_sentence(solved), *certificate_sentences(solved)]
         sentences += [f"{capital(task + sentence)}." for sentence in told]
         for name, title in (("services", "Services"), ("menus", "Menus"), ("claims", "Claims")):
@@ -47,9 +45,18 @@ def write_report(directory: Path, manifest: Manifest, outcome: PactOutcome) -> P
                 frame = pd.read_csv(place / f"{name}.csv", keep_default_na=False)
                 sections.append(Section.of(task + title, frame, f"{under}{name}.csv"))
     return write_page(
-        directory, manifest, "pact/page.html.j2", drawn, answer(outcome), sentences, place=".",
-        tasks=tasks, notes=outcome.notes(), sections=sections,
+        directory, manifest, "pact/page.html.j2", drawable(directory, outcome), answer(outcome),
+        sentences, place=".", tasks=tasks, notes=outcome.notes(), sections=sections,
     )  # fmt: skip
+
+
+def drawable(directory: Path, outcome: PactOutcome) -> dict[str, Figure]:
+    """All figures of a menu by name, those of a task led by its folder."""
+    return {
+        f"{place.name}/{name}" if solved.market.name else name: figure
+        for solved, place in places(directory, outcome)
+        for name, figure in _drawn(solved, place).items()
+    }
 
 
 def _drawn(solved: SolvedMarket, place: Path) -> dict[str, Figure]:

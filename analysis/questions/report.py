@@ -288,13 +288,17 @@ def write(directory: Path, answers: Answers) -> list[str]:
     return sentences
 
 
+def tables_in(directory: Path) -> dict[str, pd.DataFrame]:
+    """All tables of a directory, from its cells."""
+    manifest = opened(directory, "questions")
+    wanted = cells(Stored(directory, manifest).scenario, **manifest.settings)
+    kept = {cell: stored(directory, cell) for cell in wanted}
+    return tables({cell: one for cell, one in kept.items() if one is not None})
+
+
 def draw(directory: Path) -> dict[str, Any]:
     """Draw figures and page of a set of answers; what `answer_into` returns."""
-    manifest = opened(directory, "questions")
-    market = Stored(directory, manifest).scenario
-    wanted = cells(market, **manifest.settings)
-    kept = {cell: stored(directory, cell) for cell in wanted}
-    found = tables({cell: answer for cell, answer in kept.items() if answer is not None})
+    manifest, found = opened(directory, "questions"), tables_in(directory)
     sentences = findings(found)
     shown = [name for name in ("rent_best", "rent_own", "anarchy") if name in found]
     write_page(

@@ -112,6 +112,31 @@ def paired(frame: pd.DataFrame, keys: list[str], measure: str) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def numeric_of(cells: pd.DataFrame, keys: list[str]) -> list[str]:
+    """Keys whose values are numbers, which have an axis."""
+    return [key for key in keys if pd.api.types.is_numeric_dtype(cells[key])]
+
+
+def pictures(directory: Path) -> dict[str, Figure]:
+    """All figures of a sweep by name, from its tables."""
+    manifest = opened(directory, "sweep")
+    sweep, frame = Sweep.model_validate(manifest.settings), drawable(load_sweep(directory))
+    keys = _keys(frame, sweep)
+    cells = by_cell(frame, keys)
+    measures, numeric = measures_of(cells, keys), numeric_of(cells, keys)
+    groups = list(cells["group"].unique())
+    drawn: dict[str, Figure] = {}
+    if measures and len(numeric) == 1:
+        drawn["sweep"] = figures.over_one_key(cells, numeric[0], measures, groups)
+    elif measures and len(numeric) == 2 and sweep.grid:
+        drawn["sweep"] = figures.over_two_keys(cells, numeric, measures[0], groups)
+    elif measures and numeric:
+        drawn["sweep"] = figures.over_many_keys(cells, numeric, measures[0], groups)
+    if sweep.random is not None and sweep.random.kind in METHODS and measures:
+        drawn["sensitivity"] = figures.sensitivities(sensitivity(sweep, cells, measures))
+    return drawn
+
+
 def draw(directory: Path) -> dict[str, Any]:
     """Draw figures and page of a sweep; what `report --json` prints."""
     manifest = opened(directory, "sweep")
@@ -120,14 +145,7 @@ def draw(directory: Path) -> dict[str, Any]:
     cells = by_cell(frame, keys)
     measures = measures_of(cells, keys)
     groups = list(cells["group"].unique())
-    drawn: dict[str, Figure] = {}
-    numeric = [key for key in keys if pd.api.types.is_numeric_dtype(cells[key])]
-    if measures and len(numeric) == 1:
-        drawn["sweep"] = figures.over_one_key(cells, numeric[0], measures, groups)
-    elif measures and len(numeric) == 2 and sweep.grid:
-        drawn["sweep"] = figures.over_two_keys(cells, numeric, measures[0], groups)
-    elif measures and numeric:
-        drawn["sweep"] = figures.over_many_keys(cells, numeric, measures[0], groups)
+    numeric = numeric_of(cells, keys)
     sections = []
     pairs = pd.DataFrame()
     if measures and len(groups) > 1:
@@ -136,14 +154,14 @@ def draw(directory: Path) -> dict[str, Any]:
     sensitive = pd.DataFrame()
     if sweep.random is not None and sweep.random.kind in METHODS and measures:
         sensitive = sensitivity(sweep, cells, measures)
-        drawn["sensitivity"] = figures.sensitivities(sensitive)
         sections.append(Section.of(f"Sensitivity, {METHODS[sweep.random.kind]}", sensitive))
     totals = _totals(cells, numeric if sweep.random is None else [], measures)
     sections.append(Section.of("Means over seeds", totals))
     told = _findings(sweep, cells, pairs, measures, manifest) + sensitivity_findings(sensitive)
     write_page(
-        directory, manifest, "sweep/page.html.j2", drawn, answer(sweep, cells, measures), told,
-        place=".", notes=manifest.notes[:20], sections=sections, experiments=_design(sweep, cells),
+        directory, manifest, "sweep/page.html.j2", pictures(directory),
+        answer(sweep, cells, measures), told, place=".", notes=manifest.notes[:20],
+        sections=sections, experiments=_design(sweep, cells),
     )  # fmt: skip
     return {"findings": told, "means": plain(totals.to_dict("records")),
             "differences": plain(pairs.to_dict("records")),

@@ -99,9 +99,10 @@ def api() -> str:
     import airan_market
 
     names = "\n".join(f"   {name}" for name in airan_market.__all__ if name != "figures")
+    pictures = "\n".join(f"   {name}" for name in airan_market.figures.__all__)
     return f"""# Public API
 
-What `from airan_market import …` offers. Pictures of a run are functions of `airan_market.figures`.
+What `from airan_market import …` offers. `airan_market.figures` has every picture of every directory.
 
 ```{{eval-rst}}
 .. currentmodule:: airan_market
@@ -111,16 +112,12 @@ What `from airan_market import …` offers. Pictures of a run are functions of `
 
 {names}
 
-.. currentmodule:: airan_market.analysis.runs.figures
+.. currentmodule:: airan_market.figures
 
 .. autosummary::
    :toctree: api
 
-   menus
-   matching
-   violations
-   utilities
-   over_time
+{pictures}
 ```
 """
 

@@ -19,9 +19,11 @@ from airan_market.agents.primitives.primitives import Primitives
 from airan_market.analysis.figure_style import (
     MARKERS,
     colours,
+    headed,
     legend_below,
     operator_labels,
     panels,
+    ring,
     style,
     whole_ticks,
 )
@@ -112,8 +114,26 @@ def tails(approximations: pd.DataFrame, names: Sequence[str] | None = None) -> F
             if place % 4 == 0:
                 axis.set_ylabel("probability to take longer")
         axes[0].set_ylim(_LEAST_SHOWN, _ROOM)
+        too_low = _too_low(approximations)
+        for axis, type_ in zip(axes, types, strict=True):
+            own = too_low[too_low["type"] == type_]
+            ring(axis, own["latency_s"], own["probability"])
+        circled = " (circled)" if len(too_low) else ""
+        headed(
+            figure,
+            f"{label}: the paper's belief is below what is simulated, beyond doubt, at "
+            f"the agreed latency of {len(too_low)} of {len(types)} types{circled}",
+        )
         legend_below(figure, axes, 3.3)
     return figure
+
+
+def _too_low(approximations: pd.DataFrame) -> pd.DataFrame:
+    """The belief at agreed latencies where it lies below the whole interval of the simulation."""
+    agreed = approximations[approximations["agreed"]]
+    seen = agreed[agreed["method"] == SIMULATED].set_index("type")["ci_low"]
+    belief = agreed[agreed["method"] == CHERNOFF]
+    return belief[belief["probability"] < belief["type"].map(seen)]
 
 
 def _tail_panel(axis: Axes, rows: pd.DataFrame) -> None:
@@ -177,8 +197,22 @@ def decomposition(verdicts: pd.DataFrame, names: Sequence[str] | None = None) ->
         axes[0].yaxis.set_major_locator(FixedLocator([*(-tick for tick in ticks), 0, *ticks]))
         axes[0].yaxis.set_minor_locator(NullLocator())
         axes[0].yaxis.set_major_formatter(FuncFormatter(lambda decades, _: _factor(decades)))
+        for axis, number in zip(axes, numbers, strict=True):
+            low = ours[(ours["operator"] == number) & (ours["decades"] < 0)]
+            ring(axis, low["type"], low["decades"])
+        headed(figure, _decomposition_says(ours))
         legend_below(figure, axes, 3.3)
     return figure
+
+
+def _decomposition_says(ours: pd.DataFrame) -> str:
+    low = int((ours["decades"] < 0).sum())
+    largest = ours[list(_STACKED)].abs().median().idxmax()
+    circled = " (circled)" if low else ""
+    return (
+        f"The belief is too low for {low} of {len(ours)} promises{circled}; the largest part of "
+        f"its error is mostly: {largest}"
+    )
 
 
 def other_laws(beyond: pd.DataFrame, names: Sequence[str] | None = None) -> Figure:
@@ -218,8 +252,19 @@ def other_laws(beyond: pd.DataFrame, names: Sequence[str] | None = None) -> Figu
             markerfacecolor="white",
             label="hollow: none seen, upper limit",
         )
+        headed(figure, _laws_say(beyond))
         legend_below(figure, axes, 3.3)
     return figure
+
+
+def _laws_say(beyond: pd.DataFrame) -> str:
+    late = beyond[beyond["ci_low"] > beyond["belief"]]
+    if late.empty:
+        return "Under no law is a promise broken more often than believed, beyond doubt"
+    counts = late["law"].value_counts()
+    pairs = len(beyond.drop_duplicates(["operator", "type"]))
+    told = ", ".join(f"{law} in {count}" for law, count in counts.items())
+    return f"Broken more often than believed, beyond doubt, of {pairs} promises: {told}"
 
 
 def _law_points(axis: Axes, rows: pd.DataFrame, law: str, turn: int, laws: int) -> None:
