@@ -40,6 +40,7 @@ from airan_market.analysis.validation.ladder import (
 )
 from airan_market.analysis.validation.stored import Validation
 from airan_market.analysis.validation.verdicts import IDLE, SATURATED
+from airan_market.analysis.wording import capital
 
 #: How a method is called in a legend.
 SAID = {
@@ -105,7 +106,10 @@ def tails(approximations: pd.DataFrame, names: Sequence[str] | None = None) -> F
     label = operator_labels(int(number), names[:number] if names else None)[-1]
     types = sorted(approximations["type"].unique())
     with style():
-        figure, axes = panels(len(types), min(4, len(types)), 3.6, 2.9, share_y=True)
+        columns = min(4, len(types))
+        # a single row leaves its height to message and legend, too
+        high_in = 2.9 if len(types) > columns else 4.4
+        figure, axes = panels(len(types), columns, 3.6, high_in, share_y=True)
         for place, (axis, type_) in enumerate(zip(axes, types, strict=True)):
             rows = approximations[approximations["type"] == type_]
             _tail_panel(axis, rows)
@@ -121,7 +125,7 @@ def tails(approximations: pd.DataFrame, names: Sequence[str] | None = None) -> F
         circled = " (circled)" if len(too_low) else ""
         headed(
             figure,
-            f"{label}: the paper's belief is below what is simulated, beyond doubt, at "
+            f"{capital(label)}: the paper's belief is below what is simulated, beyond doubt, at "
             f"the agreed latency of {len(too_low)} of {len(types)} types{circled}",
         )
         legend_below(figure, axes, 3.3)
