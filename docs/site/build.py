@@ -33,6 +33,7 @@ def assemble() -> None:
         for path in sorted((ROOT / folder).rglob("*")):
             if path.suffix in kinds and path != ROOT / "docs" / "trust.md":
                 copy(path, SOURCE / path.relative_to(ROOT))
+    shutil.rmtree(SOURCE / "docs" / "site" / "api", ignore_errors=True)  # names that are gone
     written = {"site/commands": commands(), "site/api": api(), "trust": trust()}
     for name, text in written.items():
         path = SOURCE / "docs" / f"{name}.md"
