@@ -1,4 +1,4 @@
-from .runs import figures as figures
+from . import figures as figures
 from .runs.summary import summarise as summarise
 from .store.manifest import RunError as RunError
 from .store.reader import Run as Run

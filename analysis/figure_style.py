@@ -14,6 +14,7 @@ import matplotlib as mpl
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
@@ -26,6 +27,7 @@ HATCHES = ["", "///", "...", "xxx", "\\\\\\", "ooo", "+++", "---"]
 LOG_SPAN = 8.0  # beyond this ratio of largest to smallest a linear axis flattens the small values
 LEFT_IN, BOTTOM_IN, SPACE_IN, LINE_IN = 0.85, 0.52, 0.12, 0.21  # margins, a line of text
 LABEL_WIDTH = 22  # characters of a legend line
+MESSAGE_PER_IN = 10.5  # bold characters of an inch
 #: How what was believed, promised or expected is drawn beside what came of it.
 BELIEVED: dict[str, Any] = {
     "color": "0.35",
@@ -169,11 +171,50 @@ def png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
+def svg(figure: Figure) -> bytes:
+    """Figure as SVG, equal bytes for equal figures; letters are drawn, so no font is needed."""
+    buffer = io.BytesIO()
+    with warnings.catch_warnings(), mpl.rc_context({"svg.hashsalt": "airan-market"}):
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        canvas = figure.canvas
+        try:
+            FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None, "Creator": None})
+        finally:
+            figure.set_canvas(canvas)
+    return buffer.getvalue()
+
+
 def save(figures: Mapping[str, Figure], directory: Path) -> None:
-    """Write each figure as `NAME.png` into a directory, which is made if it is missing."""
+    """Write each figure as `NAME.png` and `NAME.svg` into a directory, made if it is missing."""
     directory.mkdir(exist_ok=True)
     for name, figure in figures.items():
         write_bytes(directory / f"{name}.png", png(figure))
+        write_bytes(directory / f"{name}.svg", svg(figure))
+
+
+def in_words(figure: Figure) -> str:
+    """What stands in a figure, for who cannot see it: its message, its panels, what is on the axes.
+
+    Examples
+    --------
+    >>> figure, (axis,) = panels(1, 1)
+    >>> _ = axis.set(title="all rise", xlabel="round", ylabel="welfare (USD/s)")
+    >>> in_words(figure)
+    'Panels: all rise. Axes: welfare (USD/s) over round.'
+    """
+    message = figure.get_suptitle()
+    titles = dict.fromkeys(
+        title for axis in figure.axes for place in ("left", "center", "right")
+        if (title := axis.get_title(place))
+    )  # fmt: skip
+    axes = dict.fromkeys(
+        " over ".join(filter(None, (axis.get_ylabel(), axis.get_xlabel()))) for axis in figure.axes
+    )
+    parts = (
+        ("", [message]), ("Panels: ", list(titles)), ("Axes: ", [name for name in axes if name]),
+    )  # fmt: skip
+    told = [f"{lead}{'; '.join(names)}." for lead, names in parts if any(names)]
+    return " ".join(" ".join(told).replace(r"\$", "$").split())
 
 
 def panels(
@@ -200,8 +241,45 @@ def panels(
     return figure, list(axes[:count])
 
 
+def headed(figure: Figure, message: str) -> float:
+    """Put what a figure says above its panels.
+
+    Parameters
+    ----------
+    figure
+    message : str
+        A short sentence; it is broken into as many lines as it needs.
+
+    Returns
+    -------
+    float
+        Its height, inches, for `lay_out`.
+    """
+    wide_in, high_in = figure.get_size_inches()
+    lines = textwrap.wrap(message.replace("$", r"\$"), int(wide_in * MESSAGE_PER_IN))
+    figure.suptitle(
+        "\n".join(lines), x=SPACE_IN / wide_in, ha="left", fontweight="bold", fontsize=10.2,
+        **({} if figure.get_layout_engine() else {"y": 1 - 0.07 / high_in, "va": "top"}),
+    )  # fmt: skip
+    return SPACE_IN + LINE_IN * len(lines)
+
+
+def ring(axis: Axes, x: Any, y: Any) -> None:
+    """Circle points that the message speaks of; values that no axis has are left out."""
+    axis.plot(
+        x, y, linestyle="none", marker="o", markersize=15, markerfacecolor="none",
+        markeredgecolor="black", markeredgewidth=1.3, zorder=8, scalex=False, scaley=False,
+        label="_ring",
+    )  # fmt: skip
+
+
 def lay_out(
-    figure: Figure, axes: Sequence[Axes], *, below_in: float = 0, right_in: float = 0
+    figure: Figure,
+    axes: Sequence[Axes],
+    *,
+    below_in: float = 0,
+    right_in: float = 0,
+    above_in: float = 0,
 ) -> None:
     """Place panels by fixed margins: room for labels of ticks of nine characters, and for titles.
 
@@ -209,8 +287,8 @@ def lay_out(
     ----------
     figure, axes
         As `panels` gives them, complete: titles and labels are counted.
-    below_in, right_in : float
-        Room for a legend, inches.
+    below_in, right_in, above_in : float
+        Room for a legend, and for a message (`headed`), inches.
     """
     width_in, height_in = figure.get_size_inches()
     grid = axes[0].get_gridspec()
@@ -223,6 +301,7 @@ def lay_out(
     rows = [axes[first : first + grid.ncols] for first in range(0, len(axes), grid.ncols)]
     tops_in = [SPACE_IN + LINE_IN * max(map(_title_lines, row)) for row in rows]
     bottoms_in = [BOTTOM_IN if any(map(_has_numbers, row)) else 0.0 for row in rows]
+    tops_in[0] += above_in
     high_in = (height_in - below_in - sum(tops_in) - sum(bottoms_in)) / grid.nrows
     for place, axis in enumerate(axes):
         row, column = divmod(place, grid.ncols)

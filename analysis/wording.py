@@ -70,6 +70,17 @@ def in_brackets(
     return "" if entry["low"] is None else f" ({lead}{interval(entry, write)})"
 
 
+def capital(sentence: str) -> str:
+    """A sentence with a capital at its beginning; the rest stays.
+
+    Examples
+    --------
+    >>> capital("the GPU is busy")
+    'The GPU is busy'
+    """
+    return sentence[:1].upper() + sentence[1:]
+
+
 @dataclass(frozen=True)
 class Section:
     """A table with its title and what it needs to be understood, for a page or for Markdown."""
@@ -83,6 +94,17 @@ class Section:
     def of(cls, title: str, frame: pd.DataFrame, about: str = "") -> Section:
         """A frame as it is, numbers cut to four digits."""
         return cls(title, list(frame.columns), frame.to_numpy(dtype=object).tolist(), about)
+
+    def columns(self, title: str, names: Sequence[str], about: str) -> Section:
+        """Some of the columns as a table of their own.
+
+        Examples
+        --------
+        >>> Section("t", ["a", "b", "c"], [[1, 2, 3]]).columns("u", ["c", "a"], "").rows
+        [[3, 1]]
+        """
+        places = [list(self.head).index(name) for name in names]
+        return Section(title, names, [[row[k] for k in places] for row in self.rows], about)
 
     def cells(self) -> list[list[str]]:
         """The rows as text."""

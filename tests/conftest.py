@@ -157,4 +157,5 @@ def sketch() -> Callable[[Any], bytes]:
 @pytest.fixture
 def sketched(monkeypatch: pytest.MonkeyPatch, sketch: Callable[[Any], bytes]) -> None:
     """Figures as sketches, for tests of what stands around them."""
-    monkeypatch.setattr("airan_market.analysis.figure_style.png", sketch)
+    for kind in ("png", "svg"):
+        monkeypatch.setattr(f"airan_market.analysis.figure_style.{kind}", sketch)

@@ -56,8 +56,9 @@ def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr(menu_search, "BUDGET", 3)  # deviations of a certificate, in seconds
+    names = {"__name__": "__main__"}  # later blocks go on from earlier ones
     for number, code in enumerate(blocks(page, "python")):
-        exec(compile(code, f"{page}, block {number + 1}", "exec"), {"__name__": "__main__"})
+        exec(compile(code, f"{page}, block {number + 1}", "exec"), names)
         said = "; ".join(re.findall(r"^ *print\(.*\)  # (.*)$", code, re.MULTILINE)).split("; ")
         shown = capsys.readouterr().out
         assert [text for text in said if text not in shown] == []

@@ -23,8 +23,9 @@ ROOMS = {
     "planner equilibrium world rounds market learning pact",
     "agents.pact": "contract service market policy outcome run",
     "analysis": "process exits ended verdict wording progress store expectation "
-    "figure_style page dynamics runs pact_run play resume pact reproduction calibration "
-    "identification questions equilibrium validation sweep redraw solve_text dashboard cli",
+    "figure_style page dynamics runs pact_run play resume pact reproduction "
+    "calibration identification questions equilibrium validation sweep figures redraw solve_text "
+    "dashboard cli",
     "analysis.validation": "offered ladder verdicts truth tables beyond bound findings stored "
     "report validating session",
 }

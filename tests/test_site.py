@@ -1,6 +1,7 @@
 """What the documentation site is made of; `make docs` builds it, and is part of CI."""
 
 import importlib.util
+import re
 from pathlib import Path
 from types import ModuleType
 
@@ -54,12 +55,17 @@ def test_the_page_of_commands_has_every_command_and_option(build) -> None:
     assert "`--force`" in page
 
 
-def test_the_page_of_trust_has_every_equation(build) -> None:
+def test_the_page_of_trust_has_every_equation_and_every_statistical_test(build) -> None:
     page = build.trust()
     for entry in entries():
-        assert f"| {entry.paper} ({entry.number}) | `{entry.name}`" in page
-    assert "false" in page  # some test states its rate of false alarms
-    assert "control" in page
+        assert f"| {entry.paper} ({entry.number}) | [`{entry.name}`](../{entry.path})" in page
+    rows = page.partition("## Every test that meets chance")[2].splitlines()[6:]
+    assert len(rows) > 60
+    assert all(row.count("](../tests/") == 1 for row in rows)
+    assert sum("false alarm" in row.lower() for row in rows) > 40
+    assert "FALSE_ALARM" not in page  # the number stands in its place
+    linked = set(re.findall(r"\]\(\.\./(\S+?)\)", page))
+    assert [name for name in linked if not (ROOT / name).is_file()] == []
 
 
 def test_every_example_of_the_gallery_is_short_and_draws() -> None:

@@ -22,6 +22,13 @@ from airan_market.analysis.store.tables import write_frame
 from airan_market.analysis.wording import Section
 from airan_market.scenarios import Scenario
 
+_TITLES = {
+    "fits": "Fits",
+    "ranges": "What the printed numbers leave of every quantity",
+    "valley": "Along the GPU rate",
+    "proposal": "The market that ships",
+}
+
 
 def account_text(account: Account) -> str:
     """The account in words and columns."""
@@ -114,9 +121,25 @@ def keep(directory: Path, scenario: Scenario, account: Account, *, force: bool =
 def write_report(directory: Path, manifest: Manifest) -> dict[str, Any]:
     """Write the page of a calibration from its tables; what `calibrate --json` prints."""
     fields = json.loads((directory / "account.json").read_text(encoding="utf-8"))
-    sections = [Section.of(name, pd.DataFrame(rows)) for name, rows in fields.items()]
-    write_page(directory, manifest, "calibration/page.html.j2", {}, place=".", sections=sections)
+    sections = [Section.of(_TITLES[name], pd.DataFrame(rows), f"{name}.csv")
+                for name, rows in fields.items()]  # fmt: skip
+    write_page(
+        directory, manifest, "calibration/page.html.j2", {}, answer(fields), place=".",
+        sections=sections,
+    )  # fmt: skip
     return fields
+
+
+def answer(fields: dict[str, Any]) -> list[str]:
+    """What a calibration asks and what came out, for whoever has not read the papers."""
+    best, ranges = fields["fits"][0], fields["ranges"]
+    both = sum(row["low"] is not None and row["high"] is not None for row in ranges)
+    return [
+        "Which numbers must the paper have left out for those that it prints to come out?",
+        f"The best that we found meet every printed share to {best['largest_table_error']:.3f}; "
+        f"{both} of {len(ranges)} quantities are limited from both sides, the others from one or "
+        "from none.",
+    ]
 
 
 def _valley_lines(valley: tuple[Held, ...]) -> list[str]:

@@ -13,8 +13,10 @@ from airan_market.analysis.figure_style import (
     DASHES,
     HATCHES,
     colours,
+    headed,
     line_look,
     panels,
+    ring,
     style,
 )
 
@@ -51,7 +53,19 @@ def outcomes(
             ylabel="latency (s)", yscale="log", xticks=sorted(menus["type"].unique()),
         )  # fmt: skip
         axes[2].legend(fontsize=8)
+        headed(figure, _outcomes_say(table.set_index("who")))
     return figure
+
+
+def _outcomes_say(table: pd.DataFrame) -> str:
+    own = table.loc["free" if "free" in table.index else "tied"]
+    published = table.loc["published"]
+    part = own["social_welfare_usd_per_s"] / published["social_welfare_usd_per_s"]
+    profit = own["operator_utility_usd_per_s"] / published["operator_utility_usd_per_s"]
+    return (
+        f"Where competition ends, everybody together has {part:.0%} and operators {profit:.0%} of "
+        "what the published outcome gives"
+    )
 
 
 def _bars(axis: Axes, table: pd.DataFrame, names: Mapping[str, str]) -> None:
@@ -102,6 +116,13 @@ def ways(
         for axis, study in zip(axes[1:], shown, strict=True):
             assert studies is not None
             _study(axis, study, studies[studies["study"] == study], names)
+        left, last = path["largest_gain_usd_per_s"].iloc[-1], path["iteration"].iloc[-1]
+        ring(axes[0], [last], [left])
+        headed(
+            figure,
+            f"Algorithm 1 leaves an operator {left:.2g} USD/s to gain (circled); answers "
+            "leave next to nothing",
+        )
     return figure
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from airan_market.agents.contract.menu import Menu
 from airan_market.agents.primitives.primitives import Primitives
@@ -273,6 +274,22 @@ def _study_row(part: str, own: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def answer(tables: Mapping[str, pd.DataFrame]) -> list[str]:
+    """What was asked and what came out, for whoever has not read the papers."""
+    outcomes = tables["outcomes"].set_index("who")
+    kind = FREE if FREE in outcomes.index else TIED
+    starts = tables["starts"][tables["starts"]["who"] == kind]
+    own, published = outcomes.loc[kind], outcomes.loc[PUBLISHED]
+    free = " and may leave them something" if kind == FREE else ""
+    return [
+        f"Where does competition end when operators keep answering one another{free}?",
+        f"{int(starts['settled'].sum())} of {len(starts)} plays come to rest; operators then earn "
+        f"{own['operator_utility_usd_per_s']:.3g} USD a second together (the published algorithm: "
+        f"{published['operator_utility_usd_per_s']:.3g}) and everybody together gains "
+        f"{own['social_welfare_usd_per_s']:.3g} ({published['social_welfare_usd_per_s']:.3g}).",
+    ]
+
+
 def findings(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     """What the tables say, a sentence or two each, numbers computed."""
     outcomes = tables["outcomes"].set_index("who")
@@ -365,8 +382,8 @@ def _study_findings(studies: pd.DataFrame) -> list[str]:
     return sentences
 
 
-def draw(directory: Path) -> dict[str, Any]:
-    """Draw figures and page of a directory; what `equilibrium --json` prints."""
+def tables_in(directory: Path) -> dict[str, pd.DataFrame]:
+    """All tables of a directory, from its cells."""
     manifest = opened(directory, "equilibrium")
     market, asked = Stored(directory, manifest).scenario, dict(manifest.settings)
     seed, replications = asked.pop("seed"), asked.pop("replications")
@@ -374,18 +391,28 @@ def draw(directory: Path) -> dict[str, Any]:
     answers |= _kept(
         directory, closer(market, chosen(answers), seed=seed, replications=replications)
     )
-    tables = tables_of(market, answers, seed)
-    told = findings(tables)
-    drawn = {
+    return tables_of(market, answers, seed)
+
+
+def drawable(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
+    """All figures of a search for equilibria by name."""
+    return {
         "outcomes": figures.outcomes(tables["outcomes"], tables["users"], tables["menus"], NAMES),
         "ways": figures.ways(tables["rounds"], tables["path"], tables.get("studies"), NAMES),
     }
+
+
+def draw(directory: Path) -> dict[str, Any]:
+    """Draw figures and page of a directory; what `equilibrium --json` prints."""
+    manifest, tables = opened(directory, "equilibrium"), tables_in(directory)
+    told = findings(tables)
     sections = {
         "outcomes": "Outcomes side by side", "certificates": "What an operator could still gain",
         "starts": "Where plays arrive", "menus": "Menus",
     }  # fmt: skip
     write_page(
-        directory, manifest, "equilibrium/page.html.j2", drawn, told, place=".",
+        directory, manifest, "equilibrium/page.html.j2", drawable(tables), answer(tables), told,
+        place=".",
         sections=[Section.of(title, tables[name], f"{name}.csv")
                   for name, title in sections.items()],
     )  # fmt: skip

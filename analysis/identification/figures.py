@@ -9,7 +9,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from airan_market.analysis.figure_style import colours, legend_below, panels, style, whole_ticks
+from airan_market.analysis.figure_style import (
+    colours,
+    headed,
+    legend_below,
+    panels,
+    style,
+    whole_ticks,
+)
 from airan_market.analysis.identification.posterior import Posterior
 from airan_market.analysis.identification.prior import RANGES
 
@@ -39,6 +46,13 @@ def identified(found: Mapping[str, Posterior], users: pd.DataFrame) -> Figure:
         _users(axes[4], users)
         _evidence(axes[5], found)
         legend_below(figure, axes[:1], 1.5)
+        best = max(found, key=lambda name: found[name].log_evidence)
+        headed(
+            figure,
+            f"Of {len(found)} readings {best} explains the printed numbers best"
+            if len(found) > 1
+            else f"What the printed numbers leave possible, reading {best}",
+        )
     return figure
 
 
@@ -57,11 +71,7 @@ def _density(axis: Axes, found: Mapping[str, Posterior], name: str) -> None:
         )  # fmt: skip
     axis.axhline(1 / (len(edges) - 1), color="0.4", linestyle=":", label="before looking")
     axis.set_xscale("log")
-    ticks = [
-        tick
-        for tick in (1, 2, 3, 5, 7, 10, 20, 30, 40, 50, 60, 80)
-        if low * unit <= tick <= high * unit
-    ]
+    ticks = [tick for tick in (1, 2, 3, 5, 10, 20, 30, 50, 80) if low * unit <= tick <= high * unit]
     axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axis.minorticks_off()
     axis.set(xlabel=label, ylabel="probability")
@@ -125,5 +135,9 @@ def rules(held: pd.DataFrame, named: Mapping[str, int], tried: float) -> Figure:
         )
         axis.legend(loc="center left")
         share = float((held["holds"] > tried).mean())
-        figure.suptitle(f"Counting claims singles out no reading: {share:.0%} beat the best of 19")
+        headed(
+            figure,
+            f"Of all readings {share:.0%} bring out more claims than the best of 19 "
+            "taken at random",
+        )
     return figure

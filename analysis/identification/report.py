@@ -33,7 +33,7 @@ from airan_market.analysis.store.directory import amended
 from airan_market.analysis.store.durable import write_text
 from airan_market.analysis.store.reader import opened
 from airan_market.analysis.store.tables import write_frame
-from airan_market.analysis.wording import Section
+from airan_market.analysis.wording import Section, capital
 from airan_market.scenarios import Reading, load_reading, load_scenario
 from airan_market.sim.processors import processors
 
@@ -41,6 +41,7 @@ Answers = Mapping[Cell, Any]
 
 TRIED = 19  # readings that were tabulated to find `as_published`
 ENDS = (0.05, 0.5, 0.95)
+NARROW = 0.1  # of the prior's range: a quantity of which less is left is called known
 #: Readings with a name that are among those of the rules.
 NAMED = ("ours", "whole_types", "exact", "as_published")
 NOTES = (
@@ -147,6 +148,29 @@ def named_in(rules: pd.DataFrame) -> dict[str, int]:
     return answer
 
 
+def answer(found: Mapping[str, pd.DataFrame]) -> list[str]:
+    """What was asked and what came out, for whoever has not read the papers."""
+    asked = "Which market could stand behind the numbers that the paper prints?"
+    told = []
+    if "evidence" in found:
+        best = found["evidence"].sort_values("probability").iloc[-1]
+        own = found["parameters"][found["parameters"]["reading"] == best["reading"]]
+        told.append(
+            f"of {len(found['evidence'])} readings the likeliest is {best['reading']} "
+            f"({best['probability']:.0%} of these), and {int((own['left'] < NARROW).sum())} of "
+            f"{len(own)} quantities are then known to less than a tenth of what they could have "
+            "been"
+        )
+    if "rules" in found:
+        holds = found["rules"]["holds"]
+        told.append(
+            f"of {len(holds)} readings by rules the best brings out {holds.max()} of 60 claims, "
+            f"the middle one {holds.median():g}"
+        )
+    said = "; ".join(told) or "nothing was computed that could tell"
+    return [asked, f"{capital(said)}."]
+
+
 def findings(found: Mapping[str, pd.DataFrame]) -> list[str]:
     """What the tables say, a sentence each."""
     sentences = []
@@ -227,25 +251,31 @@ def identify_into(
 def draw(directory: Path) -> dict[str, Any]:
     """Draw figures and page from the cells it was last asked for; what `--json` prints."""
     manifest = opened(directory, "identification")
-    asked = manifest.settings
-    wanted = cells(asked["only"], asked["readings"], draws=asked["draws"], live=asked["live"])
-    sampled = [cell for cell in wanted if isinstance(cell, Sampled)]
-    answers: dict[Cell, Any] = {
-        cell: answer for cell in sampled if (answer := stored(directory, cell)) is not None
-    }
-    found = tables(answers)
-    if (directory / "rules.csv").is_file():  # counted for minutes, so not once more
-        found["rules"] = pd.read_csv(directory / "rules.csv")
+    answers, found = computed_in(directory)
     told = findings(found)
     write_page(
-        directory, manifest, "identification/page.html.j2", drawable(answers, found), told,
-        place=".", notes=NOTES, sections=_sections(found),
+        directory, manifest, "identification/page.html.j2", drawable(answers, found),
+        answer(found), told, place=".", notes=NOTES, sections=_sections(found),
     )  # fmt: skip
     return {
         "findings": told,
         **{name: own.to_dict(orient="records") for name, own in found.items() if name != "rules"},
         "rules": _of_rules(found),
     }
+
+
+def computed_in(directory: Path) -> tuple[dict[Cell, Any], dict[str, pd.DataFrame]]:
+    """Posteriors of a directory by their cells, and its tables."""
+    asked = opened(directory, "identification").settings
+    wanted = cells(asked["only"], asked["readings"], draws=asked["draws"], live=asked["live"])
+    sampled = [cell for cell in wanted if isinstance(cell, Sampled)]
+    answers: dict[Cell, Any] = {
+        cell: kept for cell in sampled if (kept := stored(directory, cell)) is not None
+    }
+    found = tables(answers)
+    if (directory / "rules.csv").is_file():  # counted for minutes, so not once more
+        found["rules"] = pd.read_csv(directory / "rules.csv")
+    return answers, found
 
 
 def _of_rules(found: Mapping[str, pd.DataFrame]) -> dict[str, Any] | None:

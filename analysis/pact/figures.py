@@ -17,6 +17,7 @@ from airan_market.agents.pact.contract.contract import Contract
 from airan_market.agents.pact.outcome import SolvedMarket
 from airan_market.analysis.figure_style import (
     HATCHES,
+    headed,
     legend_below,
     line_look,
     panels,
@@ -69,7 +70,17 @@ def services(solved: SolvedMarket) -> Figure:
             bottom.legend(loc="best")
         else:
             bottom.set_title("a discrete menu has no curve")
+        headed(figure, _services_say(solved))
     return figure
+
+
+def _services_say(solved: SolvedMarket) -> str:
+    market, cost = solved.market, solved.market.services.cost_usd(0.0)
+    told = f"Services cost {cost.min():.2g} to {cost.max():.2g} USD a request"
+    if market.menu != "continuous":
+        return told
+    worst = float(np.abs(market.curve(0.0).residual_usd).max())
+    return f"{told}; the fitted curve is off by {worst:.2g} at most"
 
 
 def own_items(solved: SolvedMarket) -> Figure:
@@ -95,6 +106,16 @@ def own_items(solved: SolvedMarket) -> Figure:
             axis.set_ylim(max(float(gain.min()), -1.5 * top) - 0.05 * top, 1.08 * top + 1e-12)
             axis.set(title=title, xlabel="item chosen", ylabel="utility, USD per request")
             whole_ticks(axis)
+        best = all(
+            np.allclose(gain.max(axis=1), np.diag(gain), atol=1e-9)
+            for gain in (menu.choice_utility_usd() for menu in menus.values())
+        )
+        headed(
+            figure,
+            "Every type's own item (star) is its best"
+            if best
+            else "Some types would rather take another item than their own (star)",
+        )
         legend_below(figure, axes, title="star: own item")
     return figure
 
@@ -114,8 +135,20 @@ def menus(solved: SolvedMarket) -> Figure:
             whole_ticks(axis)
         best = float(solved.market.services.quality.max())
         axes[0].axhline(best, color="0.4", linewidth=1.0, linestyle=":", label="best service")
+        headed(figure, _menus_say(solved.contract))
         legend_below(figure, axes)
     return figure
+
+
+def _menus_say(menu: Contract) -> str:
+    bought = menu.served & (menu.quality > 0)
+    if not bought.any():
+        return "Nothing is sold"
+    quality, first = menu.quality[bought], int(np.flatnonzero(bought)[0]) + 1
+    return (
+        f"Without liability, quality {quality.min():.2f} to {quality.max():.2f} is sold to "
+        f"{int(bought.sum())} of {menu.quality.size} types, from type {first} on"
+    )
 
 
 def utilities(solved: SolvedMarket) -> Figure:
@@ -137,6 +170,13 @@ def utilities(solved: SolvedMarket) -> Figure:
             axis.set(xlabel="user type", ylabel=f"{label},\nUSD per request")
             whole_ticks(axis)
         _expected(axes[3], four)
+        menu = solved.contract
+        part = menu.provider_utility_usd / menu.social_welfare_usd if menu.social_welfare_usd else 0
+        headed(
+            figure,
+            f"Without liability {part:.0%} of what a request is worth goes to the "
+            f"provider, {1 - part:.0%} to users",
+        )
         legend_below(figure, axes)
     return figure
 
@@ -167,8 +207,19 @@ def liability(points: pd.DataFrame, break_even: dict[str, float | None]) -> Figu
             _changes(axes[column], rows, break_even.get(kind))
             axes[column].set_title(f"{kind} menu")
             _welcome(axes[len(kinds) + column], rows)
+        headed(figure, _liability_says(points, kinds))
         legend_below(figure, axes)
     return figure
+
+
+def _liability_says(points: pd.DataFrame, kinds: Sequence[str]) -> str:
+    told = []
+    for kind in kinds:
+        rows = points[points["menu"] == kind]
+        won = [party for party, column in PARTIES.items()
+               if rows[column].max() > rows[column].iloc[0] + 1e-9]  # fmt: skip
+        told.append(f"{kind} menu: {', '.join(won) or 'nobody'}")
+    return f"Who gains by some level of liability. {'. '.join(told)}".replace("$", "")
 
 
 def _changes(axis: Axes, rows: pd.DataFrame, zero: float | None) -> None:
@@ -251,6 +302,13 @@ def audits(table: pd.DataFrame) -> Figure:
                 xscale="log", xlabel="cost of an audit, USD",
                 ylabel="welfare, harm and audits counted,\nUSD per request",
             )  # fmt: skip
+        audited = table[table["rate"] > 0]["cost_usd"]
+        headed(
+            figure,
+            f"Audits are worth while up to a cost of {audited.max():.2g} USD each"
+            if len(audited)
+            else "No audit is worth its cost",
+        )
         legend_below(figure, axes)
     return figure
 
@@ -271,6 +329,10 @@ def break_even_over_scale(frame: pd.DataFrame) -> Figure:
             "configured)", ylabel="liability level at which\nthe provider breaks even",
         )  # fmt: skip
         axis.legend(loc="upper left")
+        here = frame.loc[(frame["scale"] - 1).abs().idxmin()]
+        told = f"at {here['level']:.2g} times the liability" if np.isfinite(here["level"]) else (
+            "at no liability")  # fmt: skip
+        headed(figure, f"Near what is configured the provider breaks even {told}")
     return figure
 
 
@@ -296,6 +358,11 @@ def claims(shares: dict[str, dict[str, dict[str, float]]]) -> Figure:
                       ha="center", va="bottom", fontsize=8)  # fmt: skip
             start += len(found)
         axis.set_xlabel("assumption; numbers: per cent of readings in which the claim holds")
+        headed(
+            figure,
+            f"{int((table > 0.5).all(axis=1).sum())} of {len(names)} claims hold in "
+            "most readings whatever is assumed",
+        )
     return figure
 
 

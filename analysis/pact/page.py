@@ -12,13 +12,14 @@ from airan_market.analysis.pact import claims as pact_claims
 from airan_market.analysis.pact import figures
 from airan_market.analysis.pact.tables import break_evens
 from airan_market.analysis.pact.text import (
+    answer,
     break_even_sentence,
     certificate_sentences,
     curve_sentence,
 )
 from airan_market.analysis.page import write_page
 from airan_market.analysis.store.manifest import Manifest
-from airan_market.analysis.wording import Section
+from airan_market.analysis.wording import Section, capital
 
 
 def places(directory: Path, outcome: PactOutcome) -> list[tuple[SolvedMarket, Path]]:
@@ -31,24 +32,31 @@ def places(directory: Path, outcome: PactOutcome) -> list[tuple[SolvedMarket, Pa
 
 def write_report(directory: Path, manifest: Manifest, outcome: PactOutcome) -> Path:
     """Write the figures and `report.html` of a directory whose tables are there."""
-    drawn: dict[str, Figure] = {}
     sections, tasks = [], []
-    sentences = [f"{break_even_sentence(outcome)}."]
+    sentences = [f"{capital(break_even_sentence(outcome))}."]
     for solved, place in places(directory, outcome):
         task = f"{solved.market.name}: " if solved.market.name else ""
         under = f"{place.name}/" if task else ""
         tasks.append((under, task))
-        drawn |= {under + name: figure for name, figure in _drawn(solved, place).items()}
         told = [curve_sentence(solved), *certificate_sentences(solved)]
-        sentences += [f"{task}{sentence}." for sentence in told]
+        sentences += [f"{capital(task + sentence)}." for sentence in told]
         for name, title in (("services", "Services"), ("menus", "Menus"), ("claims", "Claims")):
             if (place / f"{name}.csv").is_file():
                 frame = pd.read_csv(place / f"{name}.csv", keep_default_na=False)
                 sections.append(Section.of(task + title, frame, f"{under}{name}.csv"))
     return write_page(
-        directory, manifest, "pact/page.html.j2", drawn, sentences, place=".", tasks=tasks,
-        notes=outcome.notes(), sections=sections,
+        directory, manifest, "pact/page.html.j2", drawable(directory, outcome), answer(outcome),
+        sentences, place=".", tasks=tasks, notes=outcome.notes(), sections=sections,
     )  # fmt: skip
+
+
+def drawable(directory: Path, outcome: PactOutcome) -> dict[str, Figure]:
+    """All figures of a menu by name, those of a task led by its folder."""
+    return {
+        f"{place.name}/{name}" if solved.market.name else name: figure
+        for solved, place in places(directory, outcome)
+        for name, figure in _drawn(solved, place).items()
+    }
 
 
 def _drawn(solved: SolvedMarket, place: Path) -> dict[str, Figure]:

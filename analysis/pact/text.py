@@ -66,6 +66,23 @@ def break_even_sentence(outcome: PactOutcome) -> str:
     )
 
 
+def answer(outcome: PactOutcome) -> list[str]:
+    """What the menu asks and what came out, for whoever has not read the papers."""
+    told = outcome.to_json()
+    liable = told["with_liability"]
+    users, liable_users = (
+        one["social_welfare"] - one["provider_utility"] for one in (told, liable)
+    )
+    return [
+        "What should AI services of different quality cost, and who pays when the provider answers "
+        "for harm?",
+        f"By the menu that earns most the provider gains {number(told['provider_utility'], 3)} USD "
+        f"a request and its user {number(users, 3)}; when it answers for harm (liability level "
+        f"{number(liable['level'], 3)}) the two gain {number(liable['provider_utility'], 3)} and "
+        f"{number(liable_users, 3)}.",
+    ]
+
+
 def _services(solved: SolvedMarket) -> Table:
     services, market = solved.market.services, solved.market
     estimated = bool((services.quality_low < services.quality_high).any())

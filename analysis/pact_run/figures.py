@@ -18,12 +18,17 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from airan_market.analysis.figure_style import (
     BELIEVED,
     colours,
+    headed,
     legend_below,
     operator_labels,
     panels,
+    ring,
     style,
     whole_ticks,
 )
+from airan_market.analysis.pact_run.summary import WORDS
+from airan_market.analysis.verdict import Verdict
+from airan_market.analysis.wording import number
 from airan_market.sim.estimation.intervals import mean_interval
 
 _APART = 0.14  # promised and measured stand this far left and right of their type
@@ -44,10 +49,25 @@ def promises(
             _beside(pair[1], own, "latency_s", 1e3, level)
             pair[0].set_ylabel("quality of a type's requests")
             pair[1].set_ylabel("mean response time (ms)")
+            below = own[own["quality_verdict"] == WORDS[Verdict.BELOW]]
+            late = own[own["latency_s_verdict"] == WORDS[Verdict.ABOVE]]
+            ring(pair[0], below["type"] + _APART, below["quality_measured"])
+            ring(pair[1], late["type"] + _APART, 1e3 * late["latency_s_measured"])
             for axis in pair:
                 _by_type(axis, own, tasks)
+        headed(figure, _promises_say(types))
         legend_below(figure, axes)
     return figure
+
+
+def _promises_say(types: pd.DataFrame) -> str:
+    below = int((types["quality_verdict"] == WORDS[Verdict.BELOW]).sum())
+    late = int((types["latency_s_verdict"] == WORDS[Verdict.ABOVE]).sum())
+    circled = " (circled)" if below + late else ""
+    return (
+        f"Of {len(types)} types {below} get less quality than promised and {late} wait longer, "
+        f"beyond doubt{circled}"
+    )
 
 
 def profit(
@@ -69,8 +89,20 @@ def profit(
             ):
                 axis.set_ylabel(f"{label} (USD/request)")
                 _by_type(axis, own, tasks)
+            lost = own[own["provider_utility_usd_high"] < 0]
+            ring(trio[0], lost["type"] + _APART, lost["provider_utility_usd_measured"])
+        headed(figure, _profit_says(types))
         legend_below(figure, axes)
     return figure
+
+
+def _profit_says(types: pd.DataFrame) -> str:
+    lost = int((types["provider_utility_usd_high"] < 0).sum())
+    best = types.loc[types["provider_utility_usd_measured"].idxmax()]
+    where = f"type {best['type']} brings most"
+    if not lost:
+        return f"The provider loses on no type beyond doubt; {where}"
+    return f"The provider loses on {lost} of {len(types)} types beyond doubt (circled); {where}"
 
 
 def totals(market: pd.DataFrame, level: float = 0.95, columns: int = 3) -> Figure:
@@ -95,8 +127,18 @@ def totals(market: pd.DataFrame, level: float = 0.95, columns: int = 3) -> Figur
             axis.set(title=title, xlabel="round", ylabel="utility (USD a round)")
             axis.ticklabel_format(axis="y", useOffset=False)
             whole_ticks(axis)
+        headed(figure, _totals_say(market))
         legend_below(figure, axes)
     return figure
+
+
+def _totals_say(market: pd.DataFrame) -> str:
+    gaps = []
+    for side, name in (("provider", "the provider"), ("user", "users")):
+        gap = market[f"{side}_utility_realised_usd"].mean()
+        gap -= market[f"{side}_utility_promised_usd"].mean()
+        gaps.append(f"{name} {number(abs(gap), 3)} USD {'more' if gap >= 0 else 'less'}")
+    return f"A round left {' and '.join(gaps)} than the menu promised"
 
 
 def capacity(
@@ -121,6 +163,12 @@ def capacity(
             axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
             axis.xaxis.set_minor_locator(NullLocator())
             axis.yaxis.get_major_formatter().set_useOffset(False)  # type: ignore[attr-defined]
+        first = bounded.loc[bounded["users"].astype(float).idxmin()]
+        headed(
+            figure,
+            f"All promises hold up to {int(first['users'])} users of the market; then "
+            f"{names[int(first['service']) - 1]} falls short (this run: {users})",
+        )
         legend_below(figure, axes)
     return figure
 

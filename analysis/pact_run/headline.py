@@ -36,6 +36,24 @@ def headline(summary: dict[str, Any]) -> list[str]:
     return sentences + _slowest(summary["items"]) + _capacity(summary["capacity"])
 
 
+def answer(summary: dict[str, Any]) -> list[str]:
+    """What the run asks and what came out, for whoever has not read the papers."""
+    asked = "Do users of AI services get the quality that the menu promised, and who gains?"
+    if not summary["requests"]:
+        return [asked, "Nobody made a request."]
+    below, types = summary["verdicts"][WORDS[Verdict.BELOW]], len(summary["types"])
+    sides = ("provider_utility_usd", "user_utility_usd")
+    provider, users = (summary[side]["realised"]["mean"] for side in sides)
+    kept = "No group of users" if not below else f"{below} of {types} groups of users"
+    return [
+        asked,
+        f"{kept} got less than promised beyond doubt; of 1,000 answers "
+        f"{number(1000 * summary['liability_events'] / summary['requests'], 2)} were not what was "
+        f"expected; a round left providers {number(provider, 3)} USD and users "
+        f"{number(users, 3)} USD.",
+    ]
+
+
 def _side(who: str, entry: dict[str, Any]) -> str:
     gap = entry["difference"]
     return (

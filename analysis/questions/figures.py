@@ -19,6 +19,7 @@ from airan_market.analysis.figure_style import (
     MARKERS,
     colours,
     cycle,
+    headed,
     legend_below,
     line_look,
     panels,
@@ -48,6 +49,14 @@ def rent(curve: pd.DataFrame, best: pd.DataFrame, play: pd.DataFrame, planner: f
         axes[0].legend(fontsize=8, loc="upper right", bbox_to_anchor=(1.0, 0.93))
         axes[1].legend(fontsize=8, loc="upper right")
         axes[2].legend(fontsize=8, loc="center right")
+        gain = best["with_usd_per_s"] - best["without_usd_per_s"]
+        all_, own = gain[best["who"] == 0].max(), gain[best["who"] > 0].max()
+        left = play[play["round"] == play["round"].max()]["utility_usd_per_s"].sum()
+        headed(
+            figure,
+            f"A margin brings all operators {all_:.2g} USD/s, one alone up to {own:.2g}; "
+            f"when all compete with margins they keep {left:.2g} together",
+        )
     return figure
 
 
@@ -134,6 +143,10 @@ def anarchy(table: pd.DataFrame, draws: pd.DataFrame, split: pd.DataFrame) -> Fi
         _latencies(axes[3], split)
         for axis in (axes[0], axes[2], axes[3]):
             axis.legend(fontsize=8)
+        part = table["social_welfare_usd_per_s"] / table["planner_usd_per_s"]
+        told = ", ".join(f"{NAMES[name]} {share:.0%}"
+                         for name, share in zip(table["mechanism"], part, strict=True))  # fmt: skip
+        headed(figure, f"Of a central planner's welfare the mechanisms reach: {told}")
     return figure
 
 
@@ -223,11 +236,18 @@ def beliefs(table: pd.DataFrame) -> Figure:
             axis.set_title(title)
         late = table[(table["scope"] == TYPE) & (table["quantity"] == "violation probability")]
         kept = table[(table["scope"] == TYPE) & (table["quantity"] == "user utility per task")]
-        axes[0].legend(fontsize=8, loc="best")
         _ratio(axes[3], late, names)
         _by_type(axes[4], late, names, "realised", 1.0, "violations, simulated", log=True)
         _by_type(axes[5], kept, names, "realised", _MICRO, "user utility (10⁻⁶ USD per task)")
-        legend_below(figure, axes[5:])
+        legend_below(figure, [axes[0], *axes[5:]])
+        whole = table[(table["scope"] == MARKET) & (table["quantity"] == "social welfare")]
+        best = whole.loc[whole["realised"].idxmax()]
+        more = best["realised"] - whole["realised"].iloc[0]
+        headed(
+            figure,
+            f"Realised welfare is highest under the belief {best['belief']}: "
+            f"{more:.2g} USD/s above {names[0]}",
+        )
     return figure
 
 

@@ -34,7 +34,7 @@ from airan_market.analysis.store.directory import amended
 from airan_market.analysis.store.durable import write_text
 from airan_market.analysis.store.reader import Stored, opened
 from airan_market.analysis.store.tables import write_frame
-from airan_market.analysis.wording import Section
+from airan_market.analysis.wording import Section, capital
 from airan_market.scenarios import Scenario, load_scenario
 
 Answers = Mapping[Cell, Any]
@@ -113,6 +113,35 @@ def drawable(found: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
 
 def _planner(found: Mapping[str, pd.DataFrame]) -> float:
     return float(found["anarchy"]["planner_usd_per_s"].iloc[0]) if "anarchy" in found else np.nan
+
+
+def answer(found: Mapping[str, pd.DataFrame]) -> list[str]:
+    """What was asked and what came out, for whoever has not read the papers."""
+    parts, told = [], []
+    if "rent_best" in found:
+        parts.append("should operators leave their users something")
+        best = found["rent_best"]
+        gain = best[best["who"] == 0].eval("with_usd_per_s - without_usd_per_s").max()
+        told.append(f"all operators together gain at most {gain:.2g} USD a second by it")
+    if "anarchy" in found:
+        parts.append("would a central planner do better")
+        here = found["anarchy"].iloc[0]
+        share = here["social_welfare_usd_per_s"] / here["planner_usd_per_s"]
+        told.append(f"the market reaches {share:.1%} of what a planner could")
+    if "beliefs" in found:
+        parts.append("is a better forecast of delays worth money")
+        whole = found["beliefs"]
+        own = whole[(whole["scope"] == beliefs.MARKET) & (whole["quantity"] == "social welfare")]
+        best = own.loc[own["realised"].idxmax()]
+        more = best["realised"] - own["realised"].iloc[0]
+        told.append(
+            f"the best forecast ({best['belief']}) is worth {more:.2g} USD a second more to all "
+            f"than that of {own['belief'].iloc[0]}"
+        )
+    if not parts:
+        return ["What does the paper not ask?", "Nothing was computed that could tell."]
+    asked, said = ", ".join(parts), "; ".join(told)
+    return [f"{capital(asked)}?", f"{capital(said)}."]
 
 
 def findings(found: Mapping[str, pd.DataFrame]) -> list[str]:
@@ -259,17 +288,22 @@ def write(directory: Path, answers: Answers) -> list[str]:
     return sentences
 
 
+def tables_in(directory: Path) -> dict[str, pd.DataFrame]:
+    """All tables of a directory, from its cells."""
+    manifest = opened(directory, "questions")
+    wanted = cells(Stored(directory, manifest).scenario, **manifest.settings)
+    kept = {cell: stored(directory, cell) for cell in wanted}
+    return tables({cell: one for cell, one in kept.items() if one is not None})
+
+
 def draw(directory: Path) -> dict[str, Any]:
     """Draw figures and page of a set of answers; what `answer_into` returns."""
-    manifest = opened(directory, "questions")
-    market = Stored(directory, manifest).scenario
-    wanted = cells(market, **manifest.settings)
-    kept = {cell: stored(directory, cell) for cell in wanted}
-    found = tables({cell: answer for cell, answer in kept.items() if answer is not None})
+    manifest, found = opened(directory, "questions"), tables_in(directory)
     sentences = findings(found)
     shown = [name for name in ("rent_best", "rent_own", "anarchy") if name in found]
     write_page(
-        directory, manifest, "questions/page.html.j2", drawable(found), sentences, place=".",
+        directory, manifest, "questions/page.html.j2", drawable(found), answer(found), sentences,
+        place=".",
         sections=[Section.of(name, found[name], f"{name}.csv") for name in shown],
     )  # fmt: skip
     rows = {name: frame.to_dict("records") for name, frame in found.items()}

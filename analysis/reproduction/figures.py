@@ -16,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from airan_market.analysis.figure_style import (
+    headed,
     legend_below,
     nested_look,
     panels,
@@ -87,7 +88,16 @@ def menus(fitted: pd.DataFrame) -> Figure:
             whole_ticks(axis)
         agreed_ms = 1e3 * np.concatenate([np.ravel(menu) for menu in fitted["latency_s"]])
         spread_ticks(axes[0], agreed_ms)  # the panels share their axis
-        axes[0].set_ylabel("agreed latency, ms")
+        axes[0].set_ylabel("agreed latency (ms)")
+        longest = {
+            name: 1e3 * np.max(fitted.loc[name, "latency_s"]) for name in _there(fitted.index)
+        }
+        most = max(longest, key=lambda name: longest[name])
+        headed(
+            figure,
+            f"{NAMES[most]} agrees to the longest latency, {longest[most]:.0f} ms; the "
+            f"proposed menus end at {longest.get(PROPOSED, np.nan):.0f} ms",
+        )
         legend_below(figure, axes, 1.5)
     return figure
 
@@ -99,8 +109,23 @@ def totals_over(frame: pd.DataFrame, sweeps: Sequence[str]) -> Figure:
         for place, axis in enumerate(axes):
             sweep, total = sweeps[place // 2], TOTALS[place % 2]
             _panel(axis, frame[frame["sweep"] == sweep], sweep, total)
+        headed(figure, _published_says(frame, sweeps))
         legend_below(figure, axes, 1.5)
     return figure
+
+
+def _published_says(frame: pd.DataFrame, sweeps: Sequence[str]) -> str:
+    """How many published numbers lie within our range."""
+    inside, of = 0, 0
+    for sweep in sweeps:
+        for total in TOTALS:
+            for setting, value, mechanism in _published(sweep, total):
+                own = frame[(frame["sweep"] == sweep) & (frame["mechanism"] == mechanism)
+                            & np.isclose(frame["setting"], setting)][total]  # fmt: skip
+                if len(own):
+                    low, high = own.quantile(QUANTILES[0]), own.quantile(QUANTILES[2])
+                    inside, of = inside + bool(low <= value <= high), of + 1
+    return f"Of {of} published numbers (stars) {inside} lie within the 90 % range of our draws"
 
 
 def _panel(axis: Axes, cells: pd.DataFrame, sweep: str, total: str) -> None:
@@ -130,7 +155,7 @@ def _panel(axis: Axes, cells: pd.DataFrame, sweep: str, total: str) -> None:
         axis.set_xscale("log")
     axis.set_xticks(settings, [f"{setting:g}" for setting in settings])
     axis.minorticks_off()
-    axis.set(xlabel=X_LABELS[sweep], ylabel=f"{total}, USD/s")
+    axis.set(xlabel=X_LABELS[sweep], ylabel=f"{total} (USD/s)")
 
 
 def _published(sweep: str, total: str) -> list[tuple[float, float, str]]:

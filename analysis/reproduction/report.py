@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from airan_market.analysis.page import write_page
 from airan_market.analysis.reproduction.cells import (
@@ -20,7 +21,16 @@ from airan_market.analysis.reproduction.cells import (
     reproduce,
     totals,
 )
-from airan_market.analysis.reproduction.claim import Row, counts, markdown, section, table
+from airan_market.analysis.reproduction.claim import (
+    DIRECTION,
+    HOLDS,
+    MISSING,
+    Row,
+    counts,
+    markdown,
+    section,
+    table,
+)
 from airan_market.analysis.reproduction.claim_draws import (
     Outcomes,
     draws_of,
@@ -144,23 +154,33 @@ def as_markdown(asked: Sequence[Reading], rows: Judged) -> str:
     return "\n\n".join(parts)
 
 
-def draw(directory: Path) -> dict[str, list[Row]]:
-    """Draw figures and page of a reproduction from the cells it was last asked for; the claims."""
-    manifest = opened(directory, "reproduction")
-    asked = [as_reading(plain) for plain in manifest.settings["readings"]]
-    wanted = cells(manifest.settings["only"], manifest.settings["draws"], asked)
-    frame = totals([answer for cell in wanted if (answer := stored(directory, cell))])
-    rows, alone = judged(frame, asked), len(asked) == 1
-    figures = {
-        name if alone else f"{reading.name}_{name}": figure
+def computed_in(directory: Path) -> tuple[list[Reading], pd.DataFrame]:
+    """Readings that a directory was last asked for, and the totals of their cells."""
+    settings = opened(directory, "reproduction").settings
+    asked = [as_reading(plain) for plain in settings["readings"]]
+    wanted = cells(settings["only"], settings["draws"], asked)
+    return asked, totals([kept for cell in wanted if (kept := stored(directory, cell))])
+
+
+def pictures(asked: Sequence[Reading], frame: pd.DataFrame) -> dict[str, Figure]:
+    """All figures by name, led by that of the reading where there are several."""
+    return {
+        name if len(asked) == 1 else f"{reading.name}_{name}": figure
         for reading in asked
         for name, figure in drawable(frame[frame["reading"] == reading.name]).items()
     }
+
+
+def draw(directory: Path) -> dict[str, list[Row]]:
+    """Draw figures and page of a reproduction from the cells it was last asked for; the claims."""
+    manifest = opened(directory, "reproduction")
+    asked, frame = computed_in(directory)
+    rows, alone = judged(frame, asked), len(asked) == 1
     sections = [] if alone else [compared(rows)]
     sections += [section(f"Claims under the reading {name}", found) for name, found in rows.items()]
     write_page(
-        directory, manifest, "reproduction/page.html.j2", figures, headline(rows),
-        place=".", notes=[ASSUMED], sections=sections,
+        directory, manifest, "reproduction/page.html.j2", pictures(asked, frame), answer(rows),
+        headline(rows), place=".", notes=[ASSUMED], sections=sections,
     )  # fmt: skip
     return rows
 
@@ -205,6 +225,28 @@ def wins_of(frame: pd.DataFrame) -> pd.DataFrame:
                 }
             )  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def answer(rows: Judged) -> list[str]:
+    """What a reproduction asks and what came out, for whoever has not read the papers."""
+    asked = "Does what the paper claims come out when its market is computed again?"
+    told = {reading: _held(own) for reading, own in rows.items()}
+    best = max(told, key=lambda reading: told[reading][0])
+    holds, partly, judged = told[best]
+    if not judged:
+        return [asked, "Nothing was computed that could tell."]
+    where = f" under the reading {best}, which brings out most" if len(told) > 1 else ""
+    return [
+        asked,
+        f"Of {judged} claims that the market was not fitted to, {holds} hold{where}, {partly} have "
+        f"the right direction but another size, and {judged - holds - partly} do not come out.",
+    ]
+
+
+def _held(rows: Sequence[Row]) -> tuple[int, int, int]:
+    """How many claims out of sample hold, hold in their direction, were judged."""
+    found = counts(rows)["out"]
+    return found[HOLDS], found[DIRECTION], sum(found.values()) - found[MISSING]
 
 
 def headline(rows: Judged) -> list[str]:

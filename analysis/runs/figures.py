@@ -26,16 +26,21 @@ from airan_market.analysis.figure_style import (
     MARKERS,
     colours,
     cycle,
+    headed,
     lay_out,
     legend_below,
     operator_labels,
     panels,
+    ring,
     spread_ticks,
     style,
     whole_ticks,
 )
-from airan_market.analysis.runs.violations import violation_table
+from airan_market.analysis.runs.violations import WORDS, violation_table
 from airan_market.analysis.store.reader import Run
+from airan_market.analysis.verdict import Verdict
+from airan_market.analysis.wording import number as digits
+from airan_market.analysis.wording import probability
 from airan_market.sim.estimation.intervals import mean_interval
 
 __all__ = ["matching", "menus", "over_time", "utilities", "violations"]
@@ -65,8 +70,27 @@ def menus(rounds: pd.DataFrame, names: Sequence[str] | None = None) -> Figure:
             axis.set(xlabel="user type (1 = most latency-sensitive)", ylabel=label)
             spread_ticks(axis, frame["value"])
             whole_ticks(axis)
-        lay_out(figure, axes, below_in=legend_below(figure, axes))
+            _ring_end(axis, frame[frame["round"] == last], longest=column == "latency_s")
+        above_in = headed(figure, _menus_say(rounds[rounds["round"] == last]))
+        lay_out(figure, axes, below_in=legend_below(figure, axes), above_in=above_in)
     return figure
+
+
+def _menus_say(menus: pd.DataFrame) -> str:
+    longer = menus["latency_s"].max() / menus["latency_s"].min()
+    cheaper = 1 - menus["price_usd"].min() / menus["price_usd"].max()
+    slowest = menus.loc[menus["latency_s"].idxmax()]
+    return (
+        f"The longest latency, operator {slowest['operator']:.0f}'s for type "
+        f"{slowest['type']:.0f}, is {digits(longer, 3)} times the shortest; prices differ by "
+        f"{probability(cheaper)}"
+    )
+
+
+def _ring_end(axis: Axes, frame: pd.DataFrame, *, longest: bool) -> None:
+    """Circle the longest latency, or the lowest price."""
+    place = frame["value"].idxmax() if longest else frame["value"].idxmin()
+    ring(axis, [frame.loc[place, "type"]], [frame.loc[place, "value"]])
 
 
 def matching(rounds: pd.DataFrame, names: Sequence[str] | None = None) -> Figure:
@@ -100,9 +124,23 @@ def matching(rounds: pd.DataFrame, names: Sequence[str] | None = None) -> Figure
         handles, texts = axis.get_legend_handles_labels()
         right_in = 2.1
         place = (1 - right_in / figure.get_figwidth(), 1.0)
+        out = 1.0 - shares.sum(axis=1)
+        above_in = headed(figure, _matching_says(shares, out))
+        most = shares.stack().idxmax()
+        largest = axis.containers[list(shares.columns).index(most[1])]
+        largest[list(shares.index).index(most[0])].set_linewidth(2.5)
+        place = (place[0], 1 - above_in / figure.get_figheight())
         figure.legend(handles[::-1], texts[::-1], loc="upper left", bbox_to_anchor=place)
-        lay_out(figure, [axis], right_in=right_in)
+        lay_out(figure, [axis], right_in=right_in, above_in=above_in)
     return figure
+
+
+def _matching_says(shares: pd.DataFrame, out: pd.Series) -> str:
+    type_, operator = shares.stack().idxmax()
+    return (
+        f"Operator {operator} draws most of a type: {probability(shares.loc[type_, operator])} of "
+        f"type {type_}; of type {out.idxmax()}, {probability(max(out.max(), 0.0))} stay out"
+    )
 
 
 def violations(
@@ -135,8 +173,22 @@ def violations(
         marks = table[["believed", "simulated", "high"]].to_numpy()
         if (marks > 0).any():
             axes[0].set_ylim(bottom=marks[marks > 0].min() / DECADE_BELOW)
-        lay_out(figure, axes, below_in=legend_below(figure, axes))
+        short = table[table["verdict"] == WORDS[Verdict.FAILS]]
+        for axis, number_ in zip(axes, numbers, strict=True):
+            own = short[short["operator"] == number_]
+            ring(axis, own["type"] + _APART, own["simulated"])
+        above_in = headed(figure, _violations_say(table, short))
+        lay_out(figure, axes, below_in=legend_below(figure, axes), above_in=above_in)
     return figure
+
+
+def _violations_say(table: pd.DataFrame, short: pd.DataFrame) -> str:
+    covered = int((table["verdict"] == WORDS[Verdict.HOLDS]).sum())
+    circled = " (circled)" if len(short) else ""
+    return (
+        f"Of {len(table)} promises {covered} are broken no more often than believed, {len(short)} "
+        f"more often{circled}; of the others too little was simulated to tell"
+    )
 
 
 def utilities(
@@ -166,8 +218,16 @@ def utilities(
             axis.set(title=title, xlabel="round")
             axis.set_ylabel("utility (USD/s)")
             whole_ticks(axis)
-        lay_out(figure, axes, below_in=legend_below(figure, axes))
+        above_in = headed(figure, _utilities_say(market))
+        lay_out(figure, axes, below_in=legend_below(figure, axes), above_in=above_in)
     return figure
+
+
+def _utilities_say(market: pd.DataFrame) -> str:
+    gap = market["operator_utility_realised_usd_per_s"].mean()
+    gap -= market["operator_utility_expected_usd_per_s"].mean()
+    than = "more" if gap >= 0 else "less"
+    return f"All operators together earn {digits(abs(gap), 3)} USD/s {than} than they expected"
 
 
 def over_time(run: Run) -> Figure:

@@ -32,7 +32,7 @@ def over_one_key(
             last = frame[frame[key] == frame[key].max()].groupby("group")[measure].mean()
             if len(groups) > 1:
                 best = f"{last.idxmax()} is highest at {frame[key].max():g}: "
-            axis.set(title=f"{best}{_plain(measure)}", xlabel=key, ylabel=_label(measure))
+            axis.set(title=f"{best}{_plain(measure)}", xlabel=key, ylabel=label(measure))
             if len(groups) > 1:
                 axis.legend(fontsize=8, title="mean, 90 % of seeds", title_fontsize=8)
     return figure
@@ -83,7 +83,7 @@ def _points(axis: Axes, frame: pd.DataFrame, key: str, measure: str, groups: Seq
         look = line_look(place) | {"linestyle": "none", "markersize": 4}
         axis.plot(own[key], own[measure], label=group or None, alpha=0.8, **look)
     correlation = frame[[key, measure]].corr(method="spearman").iloc[0, 1]
-    axis.set(title=f"rank correlation {correlation:+.2f}", xlabel=key, ylabel=_label(measure))
+    axis.set(title=f"rank correlation {correlation:+.2f}", xlabel=key, ylabel=label(measure))
     if len(groups) > 1:
         axis.legend(fontsize=8)
 
@@ -114,7 +114,14 @@ def _plain(measure: str) -> str:
     return measure.replace("_", " ")
 
 
-def _label(measure: str) -> str:
+def label(measure: str) -> str:
+    """A measure by its column, with its unit.
+
+    Examples
+    --------
+    >>> label("social_welfare_usd_per_s"), label("violation_rate")
+    ('social welfare (USD/s)', 'violation rate')
+    """
     for ending, unit in (("_usd_per_s", "USD/s"), ("_usd", "USD"), ("_s", "s")):
         if measure.endswith(ending):
             return f"{_plain(measure)} ({unit})"

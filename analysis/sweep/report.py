@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from airan_market.analysis.sweep.sensitivity import (
     sensitivity_findings,
 )
 from airan_market.analysis.validation.verdicts import VIOLATED
-from airan_market.analysis.wording import Section
+from airan_market.analysis.wording import Section, capital
 from airan_market.scenarios.sweep import Sweep
 from airan_market.sim.estimation.intervals import mean_interval
 
@@ -113,6 +112,31 @@ def paired(frame: pd.DataFrame, keys: list[str], measure: str) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def numeric_of(cells: pd.DataFrame, keys: list[str]) -> list[str]:
+    """Keys whose values are numbers, which have an axis."""
+    return [key for key in keys if pd.api.types.is_numeric_dtype(cells[key])]
+
+
+def pictures(directory: Path) -> dict[str, Figure]:
+    """All figures of a sweep by name, from its tables."""
+    manifest = opened(directory, "sweep")
+    sweep, frame = Sweep.model_validate(manifest.settings), drawable(load_sweep(directory))
+    keys = _keys(frame, sweep)
+    cells = by_cell(frame, keys)
+    measures, numeric = measures_of(cells, keys), numeric_of(cells, keys)
+    groups = list(cells["group"].unique())
+    drawn: dict[str, Figure] = {}
+    if measures and len(numeric) == 1:
+        drawn["sweep"] = figures.over_one_key(cells, numeric[0], measures, groups)
+    elif measures and len(numeric) == 2 and sweep.grid:
+        drawn["sweep"] = figures.over_two_keys(cells, numeric, measures[0], groups)
+    elif measures and numeric:
+        drawn["sweep"] = figures.over_many_keys(cells, numeric, measures[0], groups)
+    if sweep.random is not None and sweep.random.kind in METHODS and measures:
+        drawn["sensitivity"] = figures.sensitivities(sensitivity(sweep, cells, measures))
+    return drawn
+
+
 def draw(directory: Path) -> dict[str, Any]:
     """Draw figures and page of a sweep; what `report --json` prints."""
     manifest = opened(directory, "sweep")
@@ -121,14 +145,7 @@ def draw(directory: Path) -> dict[str, Any]:
     cells = by_cell(frame, keys)
     measures = measures_of(cells, keys)
     groups = list(cells["group"].unique())
-    drawn: dict[str, Figure] = {}
-    numeric = [key for key in keys if pd.api.types.is_numeric_dtype(cells[key])]
-    if measures and len(numeric) == 1:
-        drawn["sweep"] = figures.over_one_key(cells, numeric[0], measures, groups)
-    elif measures and len(numeric) == 2 and sweep.grid:
-        drawn["sweep"] = figures.over_two_keys(cells, numeric, measures[0], groups)
-    elif measures and numeric:
-        drawn["sweep"] = figures.over_many_keys(cells, numeric, measures[0], groups)
+    numeric = numeric_of(cells, keys)
     sections = []
     pairs = pd.DataFrame()
     if measures and len(groups) > 1:
@@ -137,14 +154,14 @@ def draw(directory: Path) -> dict[str, Any]:
     sensitive = pd.DataFrame()
     if sweep.random is not None and sweep.random.kind in METHODS and measures:
         sensitive = sensitivity(sweep, cells, measures)
-        drawn["sensitivity"] = figures.sensitivities(sensitive)
         sections.append(Section.of(f"Sensitivity, {METHODS[sweep.random.kind]}", sensitive))
     totals = _totals(cells, numeric if sweep.random is None else [], measures)
-    sections += [Section.of("Means over seeds", totals), _stress(manifest, sweep, cells)]
+    sections.append(Section.of("Means over seeds", totals))
     told = _findings(sweep, cells, pairs, measures, manifest) + sensitivity_findings(sensitive)
     write_page(
-        directory, manifest, "sweep/page.html.j2", drawn, told, place=".",
-        notes=manifest.notes[:20], sections=sections,
+        directory, manifest, "sweep/page.html.j2", pictures(directory),
+        answer(sweep, cells, measures), told, place=".", notes=manifest.notes[:20],
+        sections=sections, experiments=_design(sweep, cells),
     )  # fmt: skip
     return {"findings": told, "means": plain(totals.to_dict("records")),
             "differences": plain(pairs.to_dict("records")),
@@ -170,6 +187,22 @@ def _totals(cells: pd.DataFrame, keys: list[str], measures: list[str]) -> pd.Dat
     return pd.DataFrame(rows)
 
 
+def answer(sweep: Sweep, cells: pd.DataFrame, measures: list[str]) -> list[str]:
+    """What the sweep asks and what came out, for whoever has not read the papers."""
+    asked = sweep.description.rstrip(".") or f"What do the settings of {sweep.name} change"
+    asked += "" if asked.endswith("?") else ": what comes out?"
+    if not measures:
+        return [asked, "Nothing that was measured differs between its cells."]
+    measure = measures[0]
+    means = cells.groupby("group")[measure].mean()
+    said = f"{figures.label(measure)} lies between {cells[measure].min():.3g} and "
+    said += f"{cells[measure].max():.3g} over {len(cells)} markets"
+    if len(means) > 1:
+        said += f"; on average it is highest with {means.idxmax()} ({means.max():.3g}) and lowest "
+        said += f"with {means.idxmin()} ({means.min():.3g})"
+    return [asked, f"{capital(said)}."]
+
+
 def _findings(
     sweep: Sweep, cells: pd.DataFrame, pairs: pd.DataFrame, measures: list[str],
     manifest: Manifest,
@@ -188,23 +221,13 @@ def _findings(
     return told
 
 
-def _stress(manifest: Manifest, sweep: Sweep, cells: pd.DataFrame) -> Section:
-    """What STRESS (Monks et al. 2019) asks of a simulation study, from the manifest."""
-    versions = ", ".join(f"{name} {version}" for name, version in manifest.versions.items())
+def _design(sweep: Sweep, cells: pd.DataFrame) -> str:
+    """What was varied, in a line."""
     design = {"grid": dict(sweep.grid), "list": sweep.listed,
               "random": sweep.random.model_dump() if sweep.random else None}  # fmt: skip
     kind, what = next(((k, v) for k, v in design.items() if v), ("one point", ""))
-    facts: Mapping[str, object] = {
-        "Purpose": sweep.description,
-        "Model": f"scenario.toml: {manifest.scenario}, hash {manifest.scenario_hash[:12]}",
-        "Command": sweep.command,
-        "Inputs varied": f"{kind}: {what}",
-        "Inputs set": dict(sweep.settings) or "none",
-        "Warm-up": "that of the scenario (simulation.warmup_s)",
-        "Replications": f"{cells['seed'].nunique()} seeds, the same at every point",
-        "Streams": "one root a seed (Philox by name); points share draws that they have in common",
-        "Versions": versions,
-        "Begun": manifest.started,
-    }
-    rows = [[name, str(value)] for name, value in facts.items()]
-    return Section("How it was made (STRESS)", ("item", "answer"), rows)
+    held = f"; set: {dict(sweep.settings)}" if sweep.settings else ""
+    return (
+        f"{sweep.command} over {kind} {what}{held}; {cells['seed'].nunique()} seeds, the same at "
+        "every point"
+    )

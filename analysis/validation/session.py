@@ -15,7 +15,7 @@ from airan_market.analysis.store.durable import write_json, write_text
 from airan_market.analysis.store.manifest import Manifest
 from airan_market.analysis.store.tables import write_frame
 from airan_market.analysis.validation.findings import COMPLETE, Findings
-from airan_market.analysis.validation.report.summary import sentences
+from airan_market.analysis.validation.report.summary import answer, sentences
 from airan_market.analysis.validation.stored import (
     APPROXIMATIONS,
     BEYOND,
@@ -118,11 +118,12 @@ def draw(directory: Path) -> dict[str, Any]:
     """Write figures and report of a validation directory; its summary."""
     from airan_market.analysis.page import write_page
     from airan_market.analysis.validation.report.figures import drawable
-    from airan_market.analysis.validation.report.text import sections
+    from airan_market.analysis.validation.report.text import page_sections
 
     found = load_validation(directory)
     write_page(
         directory, found.manifest, "validation/report/page.html.j2", drawable(found),
-        sentences(found.summary), notes=found.summary["notes"], sections=sections(found),
+        answer(found.summary), sentences(found.summary), notes=found.summary["notes"],
+        sections=page_sections(found),
     )  # fmt: skip
     return found.summary

@@ -6,6 +6,7 @@ in the same places, beside pages written from the code, and Sphinx makes `build/
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import shutil
 import subprocess
@@ -19,12 +20,6 @@ from typer.main import get_command
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE, SITE = ROOT / "build" / "site-source", ROOT / "build" / "site"
 PAGES = ("README.md", "DESIGN.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
-#: Words of a test that is a negative control, and of one that states its error.
-CONTROL = re.compile(r"control|would_be|wrong|sharp|told_apart|no_bound|is_seen|notice|caught")
-ERROR = re.compile(
-    r"[^.]*(?:false alarm|standard error|case in|cases in|confidence|by chance|interval)[^.]*\.",
-    re.I,
-)
 
 
 def assemble() -> None:
@@ -36,8 +31,14 @@ def assemble() -> None:
         ("notebooks", (".md", ".ipynb")),
     ):
         for path in sorted((ROOT / folder).rglob("*")):
-            if path.suffix in kinds:
+            if path.suffix in kinds and path != ROOT / "docs" / "trust.md":
                 copy(path, SOURCE / path.relative_to(ROOT))
+    shutil.rmtree(SOURCE / "docs" / "site" / "api", ignore_errors=True)  # names that are gone
+    written = {"site/commands": commands(), "site/api": api(), "trust": trust()}
+    for name, text in written.items():
+        path = SOURCE / "docs" / f"{name}.md"
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
     for page in sorted(SOURCE.rglob("*.md")):  # files of the repository that pages point to
         for target in re.findall(r"\]\(([^)#:]+)", page.read_text(encoding="utf-8")):
             path = (page.parent / target).resolve()
@@ -46,11 +47,6 @@ def assemble() -> None:
                 copy(own, path)
     copy(ROOT / "docs/site/index.md", SOURCE / "index.md")
     (SOURCE / "docs/site/index.md").unlink()
-    written = {"commands": commands(), "api": api(), "trust": trust()}
-    for name, text in written.items():
-        path = SOURCE / "docs" / "site" / f"{name}.md"
-        if not path.exists() or path.read_text(encoding="utf-8") != text:
-            path.write_text(text, encoding="utf-8")
 
 
 def copy(source: Path, target: Path) -> None:
@@ -99,9 +95,10 @@ def api() -> str:
     import airan_market
 
     names = "\n".join(f"   {name}" for name in airan_market.__all__ if name != "figures")
+    pictures = "\n".join(f"   {name}" for name in airan_market.figures.__all__)
     return f"""# Public API
 
-What `from airan_market import …` offers. Pictures of a run are functions of `airan_market.figures`.
+What `from airan_market import …` offers; `airan_market.figures` has every picture there is.
 
 ```{{eval-rst}}
 .. currentmodule:: airan_market
@@ -111,60 +108,25 @@ What `from airan_market import …` offers. Pictures of a run are functions of `
 
 {names}
 
-.. currentmodule:: airan_market.analysis.runs.figures
+.. currentmodule:: airan_market.analysis.figures
 
 .. autosummary::
    :toctree: api
 
-   menus
-   matching
-   violations
-   utilities
-   over_time
+{pictures}
 ```
 """
 
 
 def trust() -> str:
     """Page of every equation with its tests, what they say of their error, and their controls."""
-    sys.path.insert(0, str(ROOT / "tests"))
-    import ast
-
-    from equations import ROOT as root
-    from equations import entries, tests_of, users_of_names
-
-    lines = [
-        "# How far to trust it",
-        "",
-        "Each equation of the papers, the tests that use the function that computes it, what they",
-        "say of their own error, and those that must fail where something is wrong. Written from",
-        "the code and the docstrings of the tests at every build; a blank means that no test says",
-        "so. Without chance there is no such error: most of these tests compare with another way",
-        "to the same number.",
-        "",
-        "| equation | code | tests | stated error | negative controls |",
-        "| --- | --- | --- | --- | --- |",
-    ]
-    used = users_of_names()
-    for entry in sorted(entries(), key=lambda e: e.order):
-        modules = tests_of(entry, used)
-        said: list[str] = []
-        controls: list[str] = []
-        count = 0
-        for module in modules:
-            tree = ast.parse((root / module).read_text(encoding="utf-8"))
-            for node in ast.walk(tree):
-                if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
-                    count += 1
-                    text = ast.get_docstring(node) or ""
-                    said += [re.sub(r"\s+", " ", m[0]).strip() for m in ERROR.finditer(text)]
-                    if CONTROL.search(node.name) or "control" in text:
-                        controls.append(node.name.removeprefix("test_").replace("_", " "))
-        lines.append(
-            f"| {entry.paper} ({entry.number}) | `{entry.name}` | {count} in {len(modules)} files "
-            f"| {plain(' '.join(dict.fromkeys(said[:3])))} | {plain('; '.join(controls[:4]))} |"
-        )
-    return "\n".join(lines) + "\n"
+    spec = importlib.util.spec_from_file_location("trust_page", ROOT / "docs" / "site" / "trust.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    tables: str = module.page()
+    return (ROOT / "docs" / "trust.md").read_text(encoding="utf-8") + tables
 
 
 class References(HTMLParser):

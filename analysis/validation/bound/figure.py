@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from airan_market.analysis.figure_style import panels, style
+from airan_market.analysis.figure_style import headed, panels, style
 from airan_market.analysis.validation.bound.map import failing_level, far_tail_fails
 
 #: Belief over truth, in decades, that separates the classes of the map, from worst to slackest.
@@ -56,6 +56,13 @@ def bound_map_figure(
             axis.set_xlabel("load of the types it feels, Λ / (cμ)")
             if place % 3 == 0:
                 axis.set_ylabel("servers c")
+        cells = rows[np.isclose(rows["belief"], REFERENCE) & (rows["position"] > 1)]
+        fails = int((cells["decades"] < 0).sum())
+        headed(
+            figure,
+            f"For promises believed to be broken 1 in 100 times the bound fails in "
+            f"{fails} of {len(cells)} cells (dark): much load, few servers",
+        )
         _legend(figure, markets is not None)
     return figure
 

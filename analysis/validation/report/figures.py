@@ -19,9 +19,11 @@ from airan_market.agents.primitives.primitives import Primitives
 from airan_market.analysis.figure_style import (
     MARKERS,
     colours,
+    headed,
     legend_below,
     operator_labels,
     panels,
+    ring,
     style,
     whole_ticks,
 )
@@ -38,6 +40,7 @@ from airan_market.analysis.validation.ladder import (
 )
 from airan_market.analysis.validation.stored import Validation
 from airan_market.analysis.validation.verdicts import IDLE, SATURATED
+from airan_market.analysis.wording import capital
 
 #: How a method is called in a legend.
 SAID = {
@@ -103,7 +106,10 @@ def tails(approximations: pd.DataFrame, names: Sequence[str] | None = None) -> F
     label = operator_labels(int(number), names[:number] if names else None)[-1]
     types = sorted(approximations["type"].unique())
     with style():
-        figure, axes = panels(len(types), min(4, len(types)), 3.6, 2.9, share_y=True)
+        columns = min(4, len(types))
+        # a single row leaves its height to message and legend, too
+        high_in = 2.9 if len(types) > columns else 4.4
+        figure, axes = panels(len(types), columns, 3.6, high_in, share_y=True)
         for place, (axis, type_) in enumerate(zip(axes, types, strict=True)):
             rows = approximations[approximations["type"] == type_]
             _tail_panel(axis, rows)
@@ -112,8 +118,26 @@ def tails(approximations: pd.DataFrame, names: Sequence[str] | None = None) -> F
             if place % 4 == 0:
                 axis.set_ylabel("probability to take longer")
         axes[0].set_ylim(_LEAST_SHOWN, _ROOM)
+        too_low = _too_low(approximations)
+        for axis, type_ in zip(axes, types, strict=True):
+            own = too_low[too_low["type"] == type_]
+            ring(axis, own["latency_s"], own["probability"])
+        circled = " (circled)" if len(too_low) else ""
+        headed(
+            figure,
+            f"{capital(label)}: the paper's belief is below what is simulated, beyond doubt, at "
+            f"the agreed latency of {len(too_low)} of {len(types)} types{circled}",
+        )
         legend_below(figure, axes, 3.3)
     return figure
+
+
+def _too_low(approximations: pd.DataFrame) -> pd.DataFrame:
+    """The belief at agreed latencies where it lies below the whole interval of the simulation."""
+    agreed = approximations[approximations["agreed"]]
+    seen = agreed[agreed["method"] == SIMULATED].set_index("type")["ci_low"]
+    belief = agreed[agreed["method"] == CHERNOFF]
+    return belief[belief["probability"] < belief["type"].map(seen)]
 
 
 def _tail_panel(axis: Axes, rows: pd.DataFrame) -> None:
@@ -177,8 +201,22 @@ def decomposition(verdicts: pd.DataFrame, names: Sequence[str] | None = None) ->
         axes[0].yaxis.set_major_locator(FixedLocator([*(-tick for tick in ticks), 0, *ticks]))
         axes[0].yaxis.set_minor_locator(NullLocator())
         axes[0].yaxis.set_major_formatter(FuncFormatter(lambda decades, _: _factor(decades)))
+        for axis, number in zip(axes, numbers, strict=True):
+            low = ours[(ours["operator"] == number) & (ours["decades"] < 0)]
+            ring(axis, low["type"], low["decades"])
+        headed(figure, _decomposition_says(ours))
         legend_below(figure, axes, 3.3)
     return figure
+
+
+def _decomposition_says(ours: pd.DataFrame) -> str:
+    low = int((ours["decades"] < 0).sum())
+    largest = ours[list(_STACKED)].abs().median().idxmax()
+    circled = " (circled)" if low else ""
+    return (
+        f"The belief is too low for {low} of {len(ours)} promises{circled}; the largest part of "
+        f"its error is mostly: {largest}"
+    )
 
 
 def other_laws(beyond: pd.DataFrame, names: Sequence[str] | None = None) -> Figure:
@@ -218,8 +256,19 @@ def other_laws(beyond: pd.DataFrame, names: Sequence[str] | None = None) -> Figu
             markerfacecolor="white",
             label="hollow: none seen, upper limit",
         )
+        headed(figure, _laws_say(beyond))
         legend_below(figure, axes, 3.3)
     return figure
+
+
+def _laws_say(beyond: pd.DataFrame) -> str:
+    late = beyond[beyond["ci_low"] > beyond["belief"]]
+    if late.empty:
+        return "Under no law is a promise broken more often than believed, beyond doubt"
+    counts = late["law"].value_counts()
+    pairs = len(beyond.drop_duplicates(["operator", "type"]))
+    told = ", ".join(f"{law} in {count}" for law, count in counts.items())
+    return f"Broken more often than believed, beyond doubt, of {pairs} promises: {told}"
 
 
 def _law_points(axis: Axes, rows: pd.DataFrame, law: str, turn: int, laws: int) -> None:

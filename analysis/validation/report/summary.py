@@ -96,31 +96,52 @@ def summarise_validation(found: Findings, level: float) -> dict[str, Any]:
     )
 
 
+def answer(summary: dict[str, Any]) -> list[str]:
+    """What a validation asks and what came out, for whoever has not read the papers."""
+    counts = summary["verdicts"][CHERNOFF]
+    judged, broken = sum(counts[state] for state in JUDGED), counts[VIOLATED]
+    asked = "May operators trust the formula by which they promise how fast they are?"
+    if not judged:
+        return [asked, "Nothing was simulated that could tell."]
+    told = f"It is on the safe side for {counts[HOLDS]} of {judged} promises"
+    if broken:
+        worst = summary["bound_violated"][0]
+        told += (
+            f" and too low for {broken}: of 1,000 tasks of operator {worst['operator']}, type "
+            f"{worst['type']}, {number(1000 * worst['belief'], 2)} were to be late and "
+            f"{number(1000 * worst['truth'], 2)} are"
+        )
+    else:
+        told += " and too low for none"
+    undecided = f"; for {counts[UNDECIDED]} {TOO_LITTLE}" if counts[UNDECIDED] else ""
+    return [asked, f"{told}{undecided}."]
+
+
 def sentences(summary: dict[str, Any]) -> list[str]:
     """The findings in a few sentences, each read off the summary."""
     counts = summary["verdicts"][CHERNOFF]
     judged = sum(counts[state] for state in JUDGED)
     too_little = f", where {TOO_LITTLE}" if counts[UNDECIDED] else ""
-    answer = [
+    told = [
         f"The paper's bound at the agreed latencies, of {judged} pairs of operator and type: holds "
         f"in {counts[HOLDS]}, violated beyond doubt in {counts[VIOLATED]}, undecided in "
         f"{counts[UNDECIDED]}{too_little} (all verdicts together right with "
         f"{summary['level']:.0%})."
     ]
     for place in summary["bound_violated"][:3]:
-        answer.append(f"Violated: {_place(place)}, {number(1 / place['ratio'], 3)} times as often.")
+        told.append(f"Violated: {_place(place)}, {number(1 / place['ratio'], 3)} times as often.")
     slackest = summary["bound_slackest"]
     if slackest and slackest["ratio"] is not None and slackest["ratio"] > 1:
-        answer.append(f"Slackest: {_place(slackest)}, 1/{number(slackest['ratio'], 3)} of it.")
+        told.append(f"Slackest: {_place(slackest)}, 1/{number(slackest['ratio'], 3)} of it.")
     if summary["bound_fails_in_far_tail"]:
-        answer.append(
+        told.append(
             "At every latency that is long enough the bound fails (its exponent is larger than the "
             "exact decay rate), operator.type: "
             f"{_listed(summary['bound_fails_in_far_tail'])}."
         )
     independent = summary["independent_stages"]
     if independent:
-        answer.append(
+        told.append(
             "Preemptive law with independent stages: "
             f"{independent['median_percent']:.1f} % off the simulated estimate in the median pair, "
             f"{independent['greatest_percent']:.1f} % at most, told apart from it beyond doubt in "
@@ -129,7 +150,7 @@ def sentences(summary: dict[str, Any]) -> list[str]:
             f"latencies and too high at {independent['tail_too_high']}."
         )
         bound = summary["tails"][PRIORITY_BOUND]
-        answer.append(
+        told.append(
             "The bound of that law (belief chernoff-priority): below the simulation beyond doubt "
             f"at the agreed latency in {summary['verdicts'][PRIORITY_BOUND][VIOLATED]} of "
             f"{independent['pairs']} pairs, along the tails at {bound['violated']} of "
@@ -137,14 +158,14 @@ def sentences(summary: dict[str, Any]) -> list[str]:
         )
     for law in summary["beyond"]:
         if law["violated"] and law["law"] != USUAL:
-            answer.append(
+            told.append(
                 f"{law['law']}: belief too low beyond doubt in {law['violated']} of {law['pairs']} "
                 f"pairs; furthest off operator {law['operator']}, type {law['type']}, believed "
                 f"{probability(law['belief'])}, simulated {probability(law['probability'])}."
             )
     for market in summary["markets"]:
         if market["pairs_that_fail"]:
-            answer.append(
+            told.append(
                 f"Variant {market['family']} {market['setting']}: the bound is below the exact law "
                 f"in {market['pairs_that_fail']} of {market['pairs']} pairs, at most "
                 f"{number(market['worst_ratio'], 3)} times (operator {market['worst_operator']}, "
@@ -152,8 +173,8 @@ def sentences(summary: dict[str, Any]) -> list[str]:
             )
     if summary["saturated"]:
         named = _listed(summary["saturated"])
-        answer.append(f"Saturated, no stationary law (operator.type): {named}.")
-    return answer
+        told.append(f"Saturated, no stationary law (operator.type): {named}.")
+    return told
 
 
 def _listed(places: list[dict[str, int]]) -> str:

@@ -55,6 +55,25 @@ def sections(found: Findings | Validation) -> list[Section]:
     return answer
 
 
+def page_sections(found: Findings | Validation) -> list[Section]:
+    """`sections` for a page, which is narrower than Markdown: verdicts, then what explains them."""
+    whole, *others = sections(found)
+    about, _, causes = whole.about.partition("\n\n")
+    return [
+        whole.columns("Verdicts", _JUDGED, about),
+        whole.columns("Other methods, and what the error is made of", _EXPLAINED, causes),
+        *others,
+    ]
+
+
+_JUDGED = (
+    "operator", "type", "agreed, s", "load", "believed", "simulated", "believed / simulated",
+    "verdict",
+)  # fmt: skip
+_EXPLAINED = (
+    "operator", "type", "best η", "first come", "priority", "decades", *CAUSES, "tail violated",
+    "far tail", "simulated by",
+)  # fmt: skip
 _HEAD = (
     "operator", "type", "agreed, s", "load", "believed", "best η", "first come", "priority",
     "simulated", "verdict", "believed / simulated", "decades", *CAUSES, "tail violated",

@@ -71,7 +71,7 @@ def test_it_leaves_tables_and_figures_and_never_overwrites_another_result(capsys
     directory = Path(captured.out.splitlines()[-1])
     assert directory.parent == Path("runs")
     assert "Menu without liability, USD per request" in captured.out
-    assert {file.name for file in directory.iterdir()} == {
+    assert {file.name for file in directory.iterdir() if file.suffix != ".svg"} == {
         "scenario.toml", "pact.json", "services.csv", "menus.csv", "liability.csv",
         "break_even.csv", "services.png", "figure2.png", "figure3.png", "figure4.png",
         "liability.png", "break_even.png", "audits.csv", "audits.png", "manifest.json",
@@ -87,7 +87,9 @@ def test_it_leaves_tables_and_figures_and_never_overwrites_another_result(capsys
     assert invoke(["report", str(directory)]) == 0
     assert capsys.readouterr().out == f"{directory}/report.html\n"
     assert (directory / "report.html").read_text(encoding="utf-8") == page
-    assert page.count("<figure") == len(list(directory.glob("*.png"))) == 7
+    drawings = {path.stem for path in directory.glob("*.png")}
+    assert page.count("<figure") == len(drawings) == 7
+    assert drawings == {path.stem for path in directory.glob("*.svg")}
     other = ["pact", "mine.toml", "--set", "pact.types=[1, 2]", "--out", str(directory), "-q"]
     assert invoke(other) == 2
     assert "allowed with --force" in capsys.readouterr().err

@@ -35,7 +35,8 @@ SETTINGS = [word for setting in SHORT for word in ("--set", setting)]
 def _less_effort(sketch) -> Iterator[None]:
     """Capacity from fewer requests, figures as sketches: here they only have to be there."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("airan_market.analysis.figure_style.png", sketch)
+        for kind in ("png", "svg"):
+            patch.setattr(f"airan_market.analysis.figure_style.{kind}", sketch)
         patch.setattr(capacity, "REQUESTS", 400)
         patch.setattr(capacity, "SETTLING", 100)
         yield
@@ -59,8 +60,10 @@ def test_the_directory_holds_what_a_reader_expects(played: Path, run: PactRun) -
     tables = ["rounds", "market", "items", "capacity", "capacity_curve", "tasks"]
     assert list(run.manifest.tables) == [f"{name}.parquet" for name in tables]
     assert {path.name for path in (played / "figures").iterdir()} == {
-        "promises.png", "profit.png", "totals.png", "capacity.png",
-    }  # fmt: skip
+        f"{name}.{kind}"
+        for name in ("promises", "profit", "totals", "capacity")
+        for kind in ("png", "svg")
+    }
     page = (played / "report.html").read_text(encoding="utf-8")
     assert "How many users the promises bear" in page
     assert "Gemma 7B, 100+20 KB" in page
@@ -199,7 +202,7 @@ def test_a_run_in_which_nobody_takes_part_is_told(tmp_path, capsys) -> None:
     )
     assert invoke(["run", str(file), "--out", str(tmp_path / "none")]) == 0
     assert "Nobody made a request." in capsys.readouterr().err
-    assert {path.name for path in (tmp_path / "none" / "figures").iterdir()} == {"totals.png"}
+    assert {path.stem for path in (tmp_path / "none" / "figures").iterdir()} == {"totals"}
 
 
 TWO_TASKS = """

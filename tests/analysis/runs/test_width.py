@@ -1,11 +1,14 @@
-"""Reports in a browser: no page is wider than the screen, and no table of a run is cut off."""
+"""Reports in a browser: no page is wider than the screen, and no table is cut off on a desk."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 
+from airan_market.agents.pact import solve_pact
+from airan_market.analysis.pact.publish import publish
 from airan_market.analysis.play import play
-from airan_market.scenarios import load_scenario
+from airan_market.scenarios import load_pact, load_scenario
 
 webdriver = pytest.importorskip("selenium.webdriver")
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -25,10 +28,20 @@ return found;
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory) -> str:
+def run(tmp_path_factory) -> Path:
     short = ["simulation.rounds=2", "simulation.horizon_s=1"]
-    out = tmp_path_factory.mktemp("width") / "run"
-    return (play(load_scenario("ran_takes_gpus", short), 1, out).path / "report.html").as_uri()
+    return play(load_scenario("ran_takes_gpus", short), 1, tmp_path_factory.mktemp("w") / "r").path
+
+
+@pytest.fixture(scope="module")
+def menu(tmp_path_factory) -> Path:
+    scenario = load_pact("pact")
+    return publish(scenario, solve_pact(scenario), tmp_path_factory.mktemp("w") / "menu")
+
+
+@pytest.fixture(params=["run", "menu"])
+def page(request) -> str:
+    return (request.getfixturevalue(request.param) / "report.html").as_uri()
 
 
 @pytest.fixture(scope="module")
@@ -69,4 +82,12 @@ def test_the_first_two_sentences_are_the_question_and_the_answer(browser, page) 
     looked_at(browser, page, 1280)
     told = [p.text for p in browser.find_elements("css selector", ".headline p")]
     assert told[0].endswith("?")
-    assert told[1].startswith("Of 1,000 tasks ")
+    assert told[1].startswith(("Of 1,000 tasks ", "By the menu "))
+
+
+def test_every_picture_says_what_it_shows(browser, page) -> None:
+    """Alternative texts name the axes that are drawn, and no two are the same."""
+    looked_at(browser, page, 1280)
+    told = [img.get_attribute("alt") for img in browser.find_elements("tag name", "img")]
+    assert len(told) == len(set(told)) > 4
+    assert [text for text in told if "Axes: " not in text or " over " not in text] == []

@@ -33,8 +33,8 @@ def test_it_leaves_a_directory_and_names_it_last(capsys):
     assert (done.manifest.seed, done.manifest.status) == (3, "complete")
     assert (done.path / "report.html").is_file()
     assert {path.name for path in (done.path / "figures").iterdir()} == {
-        "tails-1.png", "decomposition.png",
-    }  # fmt: skip
+        f"{name}.{kind}" for name in ("tails-1", "decomposition") for kind in ("png", "svg")
+    }
     assert done.manifest.settings["effort"]["paths"] == 64
     assert "1 of 3: edge site" in err
     assert "violated beyond doubt in 1" in err
