@@ -9,14 +9,15 @@ transform of `sim.theory.preemptive` at one station):
 
 *Proof.* Look at types 1 to n alone, the others are not seen. At a departure of type n from station
 1 it was in service, so no higher type was there, and what it leaves behind are J tasks of its own
-type, which came during T_1. They change neither T_1 nor the number N_2 at station 2, so J is Poisson
-with mean λ_n T_1 given both, and E[exp(ηT_1); N_2 = k] = E[s^J; N_2 = k] with s = 1 + η/λ_n. Such
-departures come at rate μ_1 while type n is served, so their law is at most μ_1/λ_n times that of a
-moment in time: P(J = j, N_2 = k) ≤ (μ_1/λ_n) P(N_1 = j + 1) P(N_2 = k), for the numbers of all types
-up to n are those of a first-come tandem, which are independent (Burke 1956). From then on higher
-types come to station 2 no earlier than they came to station 1, where there were none; so T_2 is at
-most the time in which a station with their Poisson arrivals serves k + 1 tasks, of transform
-φ(η)^(k+1). Sum over j and k. For type 1 every step is an equality: the bound is the transform.
+type, which came during T_1. They change neither T_1 nor the number N_2 at station 2, so J is
+Poisson with mean λ_n T_1 given both, and E[exp(ηT_1); N_2 = k] = E[s^J; N_2 = k] with
+s = 1 + η/λ_n. Such departures come at rate μ_1 while type n is served, so their law is at most
+μ_1/λ_n times that of a moment in time: P(J = j, N_2 = k) ≤ (μ_1/λ_n) P(N_1 = j + 1) P(N_2 = k), for
+the numbers of all types up to n are those of a first-come tandem, which are independent (Burke
+1956). From then on higher types come to station 2 no earlier than they came to station 1, where
+there were none; so T_2 is at most the time in which a station with their Poisson arrivals serves
+k + 1 tasks, of transform φ(η)^(k+1). Sum over j and k. For type 1 every step is an equality: the
+bound is the transform.
 
 **Hölder.** E exp(η(T_1 + T_2)) ≤ M_n^1(pη)^(1/p) ((Λ_n/λ_n) M_n^2(qη))^(1/q) for 1/p + 1/q = 1,
 whatever the dependence; the second factor is the first bound with T_1 left out, for T_2 as type n

@@ -69,7 +69,8 @@ def test_the_transform_is_infinite_from_its_singularity_on() -> None:
     for rates in ([0.8, 0.1], [0.1, 0.8]):
         theta = -SojournLaws.of_types([1.0], [1.0], rates).slowest_per_s[1]
         near = single_server_transform(rates[0], sum(rates), 1.0, [theta * 0.999, theta * 1.001])
-        assert np.isfinite(near[0]) and np.isinf(near[1])
+        assert np.isfinite(near[0])
+        assert np.isinf(near[1])
 
 
 def test_for_the_first_type_it_is_the_exact_transform() -> None:
@@ -86,8 +87,10 @@ def test_for_the_first_type_it_is_the_exact_transform() -> None:
 def test_it_falls_is_at_most_one_and_says_where_nothing_holds() -> None:
     t = np.linspace(0.0, 300.0, 61)
     bound = tandem_tail_bound([0.5, 0.3, 0.3], [1.0, 2.0], t)
-    assert (bound <= 1).all() and (np.diff(bound, axis=1) <= 0).all()
-    assert (bound[:, 0] == 1).all() and bound[1, -1] < 1e-6
+    assert (bound <= 1).all()
+    assert (np.diff(bound, axis=1) <= 0).all()
+    assert (bound[:, 0] == 1).all()
+    assert bound[1, -1] < 1e-6
     assert (bound[2] == 1).all()  # it saturates the first station
 
 
