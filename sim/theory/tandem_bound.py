@@ -104,8 +104,8 @@ def _of_type(above_per_s: float, load_per_s: float, mu: FloatArray, t: FloatArra
             for each, power in zip(mu, (p, q), strict=True)
         ]
         terms.append((eta, sum(logs) - np.log(share) / q))
-    logs = np.concatenate([gain[:, np.newaxis] - np.outer(eta, t) for eta, gain in terms])
-    return np.exp(np.minimum(0.0, logs.min(axis=0)))
+    exponents = np.concatenate([gain[:, np.newaxis] - np.outer(eta, t) for eta, gain in terms])
+    return np.exp(np.minimum(0.0, exponents.min(axis=0)))
 
 
 def single_server_transform(
