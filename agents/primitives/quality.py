@@ -97,6 +97,22 @@ def quality_shares(users: Users, users_by_type: FloatArray) -> FloatArray | None
     return result
 
 
+def quality_of_users(users: Users, users_by_type: IntArray) -> IntArray:
+    """Quality type of every user, (U,), users numbered latency type after latency type; 0-based.
+
+    Examples
+    --------
+    >>> from airan_market.scenarios import load_scenario
+    >>> two = ["users.quality_sensitivity_usd=[4e-4, 6e-4]", "users.quality_shares=[[0.6, 0.4]]"]
+    >>> quality_of_users(load_scenario("teleoperation", two).users, np.array([3, 2])).tolist()
+    [0, 1, 0, 0, 1]
+    """
+    if len(users.quality_sensitivity_usd or ()) < 2:
+        return np.zeros(users_by_type.sum(), dtype=np.int64)
+    rows = zip(shares_by_type(users, users_by_type.size), users_by_type, strict=True)
+    return np.concatenate([qualities_in_turn(row, int(count)) for row, count in rows])
+
+
 def shares_by_type(users: Users, types: int) -> FloatArray:
     """Shares of the quality types as asked for, a row for each latency type, (N, X)."""
     rows = np.array(users.quality_shares if users.quality_shares is not None else [[1.0]])

@@ -33,6 +33,10 @@ def qualities(settings: Settings) -> Iterator[Finding]:
     if count > 1 and settings.reliable("mechanism", "name") == "gsmc":
         rule = "must be one that takes several quality sensitivities: mixed, ct or mc"
         yield Finding(("mechanism", "name"), rule)
+    for place in range(settings.count("operators") or 0):
+        path = ("operators", place, "strategy", "margins")
+        if count > 1 and settings.reliable(*path):
+            yield Finding(path, "must be false with several quality sensitivities")
 
 
 def _shares(settings: Settings) -> Iterator[Finding]:
