@@ -2,7 +2,8 @@
 
 A menu is any set of items. By eq. (21) α_x cancels when a user compares two of them, so all users of
 latency type n who take part take the same item, or are indifferent: no set of items does better than
-one item a latency type, which is the reduction (17) to (23). What the reduction also decides is
+one item a latency type, which is the reduction (17) to (23); an item is delayed as the type it is
+meant for. What the reduction also decides is
 (22): type 1 of α_1 is left nothing, and everybody takes part. Here the operator may leave every
 latency type n what it likes, U_n = −β_n L_n − R_n + R̄ p_n, and a user takes part where
 α_x q + U_n ≥ u_0. It earns Σ_n D_n (S_n(L_n) − U_n) with D_n the tasks of those who take part and
@@ -185,14 +186,23 @@ def best_offer(own: Primitives, reckon: Reckoning | None = None) -> Offer:
     own, reckon = own.serving_from(0), reckon or at_loads(own)
     found = [uniform_offer(own, x, reckon) for x in range(own.qualities)]
     for lowest in combinations_with_replacement(range(own.qualities, -1, -1), own.types):
-        offer = _best_for(own, reckon, np.array(lowest))
+        offer = best_for(own, reckon, np.array(lowest))
         if offer is not None:
             found.append(offer)
     return max(found, key=lambda offer: offer.profit_usd_per_s)
 
 
-def _best_for(own: Primitives, reckon: Reckoning, lowest: IntArray) -> Offer | None:
-    """Best menu that exactly these take; None where no menu brings that about."""
+def best_for(own: Primitives, reckon: Reckoning, lowest: IntArray) -> Offer | None:
+    """Best menu that exactly these take part in; None where no menu brings that about.
+
+    Parameters
+    ----------
+    own : Primitives
+        Of one operator, whose prices leave quality type 1 taking part (`serving_from(0)`).
+    reckon : callable
+    lowest : array (N,) of int
+        Lowest quality type of each latency type that takes part, X where none does.
+    """
     from scipy.optimize import minimize  # here: SciPy takes long to import
 
     settings, types = own.mechanism, own.types

@@ -59,7 +59,7 @@ def qualities_in_turn(shares: FloatArray, users: int) -> IntArray:
     most = np.minimum(np.ceil(shares[types] * users).astype(np.int64) + types.size, users)
     type_ = np.repeat(types, most)
     place = np.arange(most.sum()) - np.repeat(np.cumsum(most) - most, most)
-    return type_[np.lexsort((type_, (2 * place + 1) / shares[type_]))[:users]]
+    return type_[np.lexsort((type_, -shares[type_] / (2 * place + 1)))[:users]]
 
 
 def quality_shares(users: Users, users_by_type: FloatArray) -> FloatArray | None:
