@@ -26,7 +26,10 @@ def outcome_text(
         What was checked and found, a sentence each.
     """
     told = [f"- {sentence}" for sentence in certificates]
-    return as_text([_totals(outcome), _contracts(outcome, names), _matching(outcome, names), *told])
+    tables = [_contracts(outcome, names), _matching(outcome, names)]
+    if "match_probability_by_quality" in outcome:
+        tables.append(_qualities(outcome, names))
+    return as_text([_totals(outcome), *tables, *told])
 
 
 def _totals(outcome: dict[str, Any]) -> str:
@@ -58,6 +61,19 @@ def _contracts(outcome: dict[str, Any], names: Sequence[str]) -> Table:
                 number(outcome["match_probability"][place][n], 3),
                 end_section=n == types[-1],
             )
+    return table
+
+
+def _qualities(outcome: dict[str, Any], names: Sequence[str]) -> Table:
+    """Where users of every quality type are, a row for each latency type."""
+    headings = ("quality type", "type", "stays out with probability", *names)
+    table = columns("Users by what quality is worth to them", headings, left=[])
+    matching = outcome["match_probability_by_quality"]
+    for x, row in enumerate(outcome["opt_out_probability_by_quality"]):
+        for n, out in enumerate(row):
+            taken = (number(matching[m][x][n], 3) for m in range(len(names)))
+            first = str(x + 1) if n == 0 else ""
+            table.add_row(first, str(n + 1), number(out, 3), *taken, end_section=n == len(row) - 1)
     return table
 
 

@@ -14,11 +14,12 @@ from airan_market.agents.certificate.pure_deviation import best_pure_deviations
 from airan_market.agents.contract.design import design_loss, load_and_weight
 from airan_market.agents.contract.feasibility import Feasibility, check_menu
 from airan_market.agents.contract.menu import Menu
-from airan_market.agents.contract.utility import tie_usd
+from airan_market.agents.contract.utility import quality_utility, tie_usd
 from airan_market.agents.matching.assignment import OUT
+from airan_market.agents.matching.quality import over_qualities
 from airan_market.agents.matching.response import TIE, opt_out_probability, project
 from airan_market.agents.mechanism.agreement import Agreement
-from airan_market.agents.mechanism.pure import in_force, indicator
+from airan_market.agents.mechanism.pure import classes, in_force, indicator
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.sim.arrays import FloatArray, IntArray
 
@@ -37,6 +38,8 @@ class Blocking:
         out.
     equilibrium : bool
         Whether the gain is not positive, up to rounding.
+    quality : int or None
+        0-based quality type, where users value quality differently.
     """
 
     gain_usd: float
@@ -44,6 +47,7 @@ class Blocking:
     operator: int
     better: int
     equilibrium: bool
+    quality: int | None = None
 
 
 def check_selection(
@@ -67,7 +71,8 @@ def check_selection(
     menu : Menu
         Arrays (M, N).
     matching : array (N,) of int, or (M, N)
-        0-based operator of each type, −1 for out; or the part of each type at each operator.
+        0-based operator of each type, −1 for out; or the part of each type at each operator. Where
+        users value quality differently it is of classes: (X, N), or (M, X, N).
 
     Returns
     -------
@@ -84,12 +89,9 @@ def check_selection(
     >>> witness.gain_usd > 0, witness.equilibrium
     (True, False)
     """
-    match_probability = matching.astype(float)
-    if matching.ndim == 1:
-        match_probability = indicator(matching.astype(np.int64), primitives.operators)
-    utility = posted_utility(primitives, menu, match_probability)
+    utility, match_probability, users = _of_classes(primitives, menu, matching)
     # opting out as the last row, so that index −1 is OUT
-    utility = np.vstack([utility, np.full(primitives.types, primitives.opt_out_utility_usd)])
+    utility = np.vstack([utility, np.full(users.size, primitives.opt_out_utility_usd)])
     occupied = np.vstack([match_probability, opt_out_probability(match_probability)]) > TIE
     places = np.arange(primitives.operators + 1)
     gain, better = np.full(utility.shape, -np.inf), np.zeros(utility.shape, dtype=int)
@@ -98,17 +100,38 @@ def check_selection(
         better[place] = others.argmax(axis=0)
         gain[place] = others.max(axis=0) - utility[place]
     gain[~occupied] = -np.inf
-    gain[:, primitives.users == 0] = -np.inf
-    type_ = int(gain.max(axis=0).argmax())
-    place = int(gain[:, type_].argmax())
+    gain[:, users == 0] = -np.inf
+    class_ = int(gain.max(axis=0).argmax())
+    place = int(gain[:, class_].argmax())
+    quality, type_ = divmod(class_, primitives.types)
     out = primitives.operators
     return Blocking(
-        gain_usd=float(gain[place, type_]),
+        gain_usd=float(gain[place, class_]),
         type=type_,
         operator=OUT if place == out else place,
-        better=OUT if better[place, type_] == out else int(better[place, type_]),
-        equilibrium=bool(gain[place, type_] <= tie_usd(primitives, utility)),
+        better=OUT if better[place, class_] == out else int(better[place, class_]),
+        equilibrium=bool(gain[place, class_] <= tie_usd(primitives, utility)),
+        quality=None if primitives.quality_share is None else quality,
     )
+
+
+def _of_classes(
+    primitives: Primitives, menu: Menu, matching: IntArray | FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Utilities and parts at each operator, (M, C), and users, (C,): classes are C = X N types."""
+    chosen = matching.dtype.kind == "i"
+    if primitives.quality_share is None:
+        whole = indicator(matching.astype(np.int64), primitives.operators) if chosen else matching
+        match_probability = whole.astype(float)
+        return posted_utility(primitives, menu, match_probability), match_probability, (
+            primitives.users
+        )
+    by_quality = classes(matching.astype(np.int64), primitives.operators) if chosen else matching
+    mean = over_qualities(by_quality, primitives.quality_share)
+    utility = quality_utility(primitives, posted_utility(primitives, menu, mean))
+    users = primitives.quality_share * primitives.users
+    flat = (primitives.operators, users.size)
+    return utility.reshape(flat), by_quality.reshape(flat), users.ravel()
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,7 +220,7 @@ def certify(primitives: Primitives, agreement: Agreement) -> Certificates:
     the feasibility certificate is that of the menus at their design, where a user was promised
     what it lists, and the deviations are those of `pure_deviation`.
     """
-    menu, matching = agreement.menu, agreement.match_probability
+    menu, matching = agreement.menu, matching_of(primitives, agreement)
     feasibility, loss = check_menu(primitives, menu), None
     if agreement.design_probability is not None:
         design = load_and_weight(primitives, agreement.design_probability)
@@ -208,7 +231,8 @@ def certify(primitives: Primitives, agreement: Agreement) -> Certificates:
         selection = check_selection(primitives, menu, matching)
         deviations = best_pure_deviations(primitives, menu)
         return Certificates(feasibility, selection, deviations, False, loss, broken)
-    projected = project(matching, primitives.effective_capacity_per_s)
+    flat = matching.reshape(primitives.operators, -1)
+    projected = project(flat, primitives.effective_capacity_per_s).reshape(matching.shape[1:])
     return Certificates(
         feasibility,
         check_selection(primitives, menu, projected),
@@ -217,6 +241,16 @@ def certify(primitives: Primitives, agreement: Agreement) -> Certificates:
         loss,
         broken,
     )
+
+
+def matching_of(primitives: Primitives, agreement: Agreement) -> FloatArray:
+    """Matching as `check_selection` takes it, (M, N) or (M, X, N)."""
+    if primitives.quality_share is None:
+        return agreement.match_probability
+    if agreement.by_quality is not None:
+        return agreement.by_quality
+    alike = agreement.match_probability[:, np.newaxis]
+    return np.broadcast_to(alike, (primitives.operators, *primitives.quality_share.shape))
 
 
 def _numbers(types: NDArray[np.bool_]) -> list[int]:
@@ -259,7 +293,10 @@ def _selection_sentence(blocking: Blocking, matching: str) -> str:
         for m in (blocking.operator, blocking.better)
     )
     verdict = "is" if blocking.equilibrium else "is not"
+    who = f"type {blocking.type + 1}"
+    if blocking.quality is not None:
+        who += f" of quality type {blocking.quality + 1}"
     return (
-        f"{matching} {verdict} a selection equilibrium: type {blocking.type + 1} at "
+        f"{matching} {verdict} a selection equilibrium: {who} at "
         f"{where} gains {blocking.gain_usd:.3g} USD per task with {better}"
     )

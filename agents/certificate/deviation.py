@@ -31,7 +31,8 @@ from scipy.special import expit, logsumexp
 from airan_market.agents.certificate.menu_search import Deviation, Share, search_menu
 from airan_market.agents.contract.menu import Menu
 from airan_market.agents.contract.price import binding_utility
-from airan_market.agents.contract.utility import user_utility
+from airan_market.agents.contract.utility import quality_utility, user_utility
+from airan_market.agents.matching.quality import over_qualities
 from airan_market.agents.matching.response import adjusted_utility, damp, mixed_response
 from airan_market.agents.mechanism.agreement import Agreement
 from airan_market.agents.mechanism.pure import at_induced_load
@@ -85,13 +86,20 @@ def best_deviation(
 
 
 def _penalised(primitives: Primitives, agreement: Agreement, utility_usd: FloatArray) -> FloatArray:
-    """û of all operators, (..., M, N)."""
-    return adjusted_utility(
+    """û of all operators, (..., M, N); (..., M, X, N) where users value quality differently."""
+    adjusted = adjusted_utility(
         utility_usd,
         agreement.response[1],
         primitives.demand_per_s,
         primitives.effective_capacity_per_s,
     )
+    return adjusted if primitives.quality_share is None else quality_utility(primitives, adjusted)
+
+
+def _mean(primitives: Primitives, response: FloatArray) -> FloatArray:
+    """Response of types, (..., N), to that of classes where there are any."""
+    share = primitives.quality_share
+    return response if share is None else over_qualities(response, share)
 
 
 def repriced(primitives: Primitives, agreement: Agreement, operator: int) -> Share:
@@ -99,14 +107,16 @@ def repriced(primitives: Primitives, agreement: Agreement, operator: int) -> Sha
     own = primitives.of_operator(operator)
     rent = binding_utility(primitives, agreement.menu.latency_s)
     others = np.delete(_penalised(primitives, agreement, rent), operator, axis=0)
-    out = np.full((1, primitives.types), primitives.opt_out_utility_usd)
+    out = np.full((1, *others.shape[1:]), primitives.opt_out_utility_usd)
     tau, _ = agreement.response
     elsewhere = logsumexp(np.vstack([out, others]) / tau, axis=0)
     penalty = _penalised(primitives, agreement, np.zeros_like(rent))[operator]
 
     def share(latency_s: FloatArray) -> FloatArray:
-        utility = binding_utility(own, latency_s) + penalty
-        return expit(utility / tau - elsewhere)
+        utility = binding_utility(own, latency_s)
+        if primitives.quality_share is not None:
+            utility = utility[..., np.newaxis, :]  # the penalty brings what qualities gain
+        return _mean(primitives, expit((utility + penalty) / tau - elsewhere))
 
     return share
 
@@ -132,6 +142,7 @@ def posted(primitives: Primitives, agreement: Agreement, operator: int) -> Share
                 0,
                 1,
             )
+            response = _mean(primitives, response)
             residual = np.abs(response - matching[active]).max(axis=(1, 2))
             matching[active] = damp(matching[active], response, primitives.mechanism.damping)
             done = active[residual <= SETTLED]

@@ -23,11 +23,12 @@ from airan_market.agents.certificate.menu_search import (
 from airan_market.agents.contract.menu import Menu
 from airan_market.agents.contract.price import binding_utility
 from airan_market.agents.contract.utility import Accounts, tie_usd
-from airan_market.agents.matching.assignment import OUT
 from airan_market.agents.mechanism.pure import (
     at_induced_load,
     choose,
-    indicator,
+    in_turn,
+    nobody,
+    parts,
     reselect,
     tie_order,
     type_utility,
@@ -69,7 +70,7 @@ def best_pure_deviations(
     selection = reselect(primitives, menu)
     if not selection.settled:
         return (None,) * primitives.operators
-    matching = indicator(selection.matching, primitives.operators)
+    matching = parts(primitives, selection.matching)
     found = Accounts(primitives, at_induced_load(primitives, menu, matching), matching)
     return tuple(
         search_menu(
@@ -109,7 +110,7 @@ def reselected_share(primitives: Primitives, menu: Menu, operator: int) -> Share
 
     def posted_utility(matching: IntArray, n: int) -> FloatArray:
         # thousands of menus bring about a few matchings, and tails can be dear
-        felt = np.ascontiguousarray(matching[:, : n + 1])
+        felt = np.ascontiguousarray(matching[..., : n + 1])
         keys = [row.tobytes() for row in felt]
         new = {key: row for key, row in zip(keys, felt, strict=True) if key not in known}
         if new:
@@ -120,18 +121,21 @@ def reselected_share(primitives: Primitives, menu: Menu, operator: int) -> Share
     def share(latency_s: FloatArray) -> FloatArray:
         # `pure.reselect` for many menus of one operator at a time
         rent = binding_utility(own, latency_s)
-        matching = np.full(latency_s.shape, OUT)
+        matching = np.repeat(nobody(primitives)[np.newaxis], len(latency_s), axis=0)
         settled = np.zeros(len(latency_s), dtype=bool)
         for _ in range(PATIENCE):
             before = matching.copy()
-            for n in range(primitives.types):
+            for n, place, gain_usd in in_turn(primitives):
                 value = posted_utility(matching, n)
                 value[:, operator] = rent[:, n]
+                value += gain_usd
                 tie = tie_usd(primitives, value)
-                matching[:, n] = choose(value, out, order, tie, matching[:, n])
-            settled = (matching == before).all(axis=-1)
+                here = (slice(None), *place)
+                matching[here] = choose(value, out, order, tie, matching[here])
+            settled = (matching == before).reshape(len(matching), -1).all(axis=-1)
             if settled.all():
                 break
-        return np.where(settled[:, np.newaxis], (matching == operator).astype(float), np.nan)
+        taken = parts(primitives, matching)[:, operator]
+        return np.where(settled[:, np.newaxis], taken, np.nan)
 
     return share

@@ -9,6 +9,7 @@ from .price import binding_utility as binding_utility
 from .price import information_rent as information_rent
 from .price import priced_menu as priced_menu
 from .utility import Accounts as Accounts
+from .utility import quality_utility as quality_utility
 from .utility import task_profit as task_profit
 from .utility import task_utility as task_utility
 from .utility import user_utility as user_utility

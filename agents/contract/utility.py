@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from airan_market.agents.contract.menu import Menu
+from airan_market.agents.matching.quality import mean_gain
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.sim.arrays import FloatArray
 
@@ -92,6 +93,31 @@ def user_utility(primitives: Primitives, menu: Menu) -> FloatArray:
     )
 
 
+def quality_utility(primitives: Primitives, utility_usd: FloatArray) -> FloatArray:
+    """Utility of a task to every class, (..., M, X, N): that of the type and the quality's gain.
+
+    Equation: AI-RAN (18), (21)
+
+    u_{m,n} + (α_x − α_x̲) q_m: which item is best does not depend on α_x, whether it is worth
+    taking does.
+
+    Parameters
+    ----------
+    primitives : Primitives
+    utility_usd : array (..., M, N)
+        `user_utility`, or any other of the lowest quality type served.
+
+    Examples
+    --------
+    >>> from airan_market.scenarios import load_scenario
+    >>> two = ["users.quality_sensitivity_usd=[4e-4, 6e-4]", "users.quality_shares=[[0.5, 0.5]]"]
+    >>> market = Primitives.from_scenario(load_scenario("teleoperation", two))
+    >>> quality_utility(market, np.zeros((3, 8)))[0, :, 0].round(7).tolist()
+    [0.0, 0.0003575]
+    """
+    return utility_usd[..., np.newaxis, :] + primitives.quality_gain_usd[..., np.newaxis]
+
+
 def tie_usd(primitives: Primitives, utility_usd: FloatArray) -> float:
     """Differences of these utilities up to this are rounding; see `ROUNDING`."""
     value = float(np.abs(primitives.service_value_usd).max())
@@ -110,6 +136,8 @@ class Accounts:
         Its violation probabilities are what is expected.
     match_probability : array like those of the menu
         z_{m,n}.
+    by_quality : array (..., M, X, N), optional
+        z of every class; without it users of all quality types are taken to choose alike.
 
     Examples
     --------
@@ -124,6 +152,7 @@ class Accounts:
     primitives: Primitives
     menu: Menu
     match_probability: FloatArray
+    by_quality: FloatArray | None = None
 
     @cached_property
     def tasks_per_s(self) -> FloatArray:
@@ -132,8 +161,14 @@ class Accounts:
 
     @cached_property
     def user_utility_usd(self) -> FloatArray:
-        """`user_utility`, of a task."""
-        return user_utility(self.primitives, self.menu)
+        """`user_utility` of a task, the mean over those who take it where qualities differ."""
+        utility, market = user_utility(self.primitives, self.menu), self.primitives
+        if market.quality_share is None:
+            return utility
+        taken = self.by_quality
+        if taken is None:
+            taken = np.repeat(self.match_probability[..., np.newaxis, :], market.qualities, axis=-2)
+        return utility + mean_gain(taken, market.quality_share, market.quality_gain_usd)
 
     @cached_property
     def operator_profit_usd(self) -> FloatArray:

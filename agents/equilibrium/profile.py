@@ -18,7 +18,7 @@ from airan_market.agents.contract.utility import Accounts
 from airan_market.agents.matching.load import cumulative_load
 from airan_market.agents.matching.response import mixed_response
 from airan_market.agents.mechanism.agreement import Agreement
-from airan_market.agents.primitives.primitives import Primitives
+from airan_market.agents.primitives.primitives import Primitives, require_one_quality
 from airan_market.sim.arrays import FloatArray
 
 
@@ -82,6 +82,7 @@ def settle_users(primitives: Primitives, profile: Profile) -> Agreement:
     >>> bool(np.allclose(found.match_probability[:, 0], 1 / 4))  # type 1: nothing, everywhere
     True
     """
+    require_one_quality(primitives, "a profile of menus")
     own = with_margins(primitives, profile)
     tau = primitives.mechanism.temperature_end_usd
     utility = binding_utility(own, profile.latency_s)

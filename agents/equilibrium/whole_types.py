@@ -20,7 +20,7 @@ from airan_market.agents.contract.utility import Accounts, tie_usd
 from airan_market.agents.matching.assignment import OUT
 from airan_market.agents.matching.load import cumulative_load
 from airan_market.agents.mechanism.pure import choose, indicator, tie_order
-from airan_market.agents.primitives.primitives import Primitives
+from airan_market.agents.primitives.primitives import Primitives, require_one_quality
 from airan_market.sim.arrays import FloatArray, IntArray
 
 MOST = 100_000  # profiles; more would take too long
@@ -68,6 +68,7 @@ def enumerate_profiles(primitives: Primitives, latencies_s: Sequence[float]) -> 
     >>> found.utility_usd_per_s.shape
     (3, 3, 3, 3)
     """
+    require_one_quality(primitives, "looking at every profile")
     menus = np.array(
         list(combinations_with_replacement(sorted(latencies_s), primitives.types)), dtype=float
     )

@@ -97,6 +97,8 @@ class Terms:
         Under which.
     item_of_user : array (U,) of int, optional
         Item that each user takes where it takes an operator; without it, that of its type.
+    by_quality : array (M, X, N), optional
+        Z of every class, where users value quality differently.
     """
 
     board: Board
@@ -105,3 +107,4 @@ class Terms:
     users: IntArray
     conditions: Conditions
     item_of_user: IntArray | None = None
+    by_quality: FloatArray | None = None

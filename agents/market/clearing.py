@@ -64,8 +64,9 @@ class ClearingHouse:
     latency_sum_s, ended : array (rounds + 1, M, N)
         Latencies of those that ended, added up, and their number.
     misfit_usd : array (rounds + 1, M, N)
-        (β of the type that an item is meant for − β of the user) × agreed latency, added up over
-        tasks: what an item is worth more to those who take it than to those it is meant for.
+        (β of the type that an item is meant for − β of the user) × agreed latency + (α_x − α_x̲) q_m,
+        added up over tasks: what an item is worth more to those who take it than to those it is
+        meant for, of the lowest quality type that prices leave taking part.
     fresh : list of Trace
         Tasks that ended since it was last emptied, kept where `keep_fresh` says so.
     """
@@ -101,7 +102,11 @@ class ClearingHouse:
         self._price_usd[round_] = board.menu.price_usd
 
     def admit(
-        self, round_: int, workload: Workload, lost_usd_per_s: FloatArray | None = None
+        self,
+        round_: int,
+        workload: Workload,
+        lost_usd_per_s: FloatArray | None = None,
+        gain_usd: FloatArray | None = None,
     ) -> None:
         """Charge the tasks that arrive in a round: price to the operator, running cost to it.
 
@@ -112,6 +117,8 @@ class ClearingHouse:
             Its types are the items taken.
         lost_usd_per_s : array (U,), optional
             β of the type that each user's item is meant for less its own, where they differ.
+        gain_usd : array (M, U), optional
+            What a task is worth to each user beyond the service value of an operator.
         """
         if round_ == 0 or not len(workload):
             return
@@ -124,6 +131,8 @@ class ClearingHouse:
         if lost_usd_per_s is not None:
             misfit = lost_usd_per_s[workload.user] * self._latency_s[where]
             add_at(self.misfit_usd, where, misfit)
+        if gain_usd is not None:
+            add_at(self.misfit_usd, where, gain_usd[workload.operator, workload.user])
 
     def settle(self, trace: Trace) -> pd.DataFrame:
         """Settle tasks that ended; returns their rows of `tasks.parquet`."""

@@ -25,6 +25,7 @@ from airan_market.agents.matching.assignment import (
     split_proportionally,
 )
 from airan_market.agents.matching.response import project
+from airan_market.agents.primitives.quality import quality_of_users
 from airan_market.agents.primitives.stations import (
     measured_rates,
     rate_notes,
@@ -124,6 +125,7 @@ class Market(RoundModel):
         self._state = State.start(self.timeline.first_servers)
         self._users_by_type = self.timeline.pool
         self._user_type = np.repeat(np.arange(primitives.types), self._users_by_type)
+        self._user_quality = quality_of_users(scenario.users, self._users_by_type)
         self._traffic = traffic_of(scenario, self.seed, self._users_by_type)
         self._rates = rates_of(scenario.operators)
         self._measured_rates: dict[tuple[int, int], RateTrace | RateSteps] = {
@@ -140,7 +142,8 @@ class Market(RoundModel):
             user_class = USERS[scenario.users.strategy.kind]
         self.met = Met.nothing(primitives.operators, primitives.types)
         (user_class,) = classes_of(user_class, ["user"], UserAgent)
-        self.users = self._in_order(self._user(user_class, int(n)) for n in self._user_type)
+        types = zip(self._user_type, self._user_quality, strict=True)
+        self.users = self._in_order(self._user(user_class, int(n), int(x)) for n, x in types)
         nobody = np.flatnonzero(self._users_by_type == 0)
         absent = {int(n): self._user(UserAgent, int(n)) for n in nobody}
         for user in absent.values():
@@ -154,8 +157,9 @@ class Market(RoundModel):
         )
         self.notes += () if agreed is None else agreed.notes
         self.negotiation = Negotiation(
-            self.operators, self.users, self._users_by_type, absent, scenario.mechanism, agreed
-        )
+            self.operators, self.users, self._users_by_type, absent, scenario.mechanism, agreed,
+            None if primitives.quality_share is None else self._user_quality,
+        )  # fmt: skip
         self._faced = conditions
         if not (conditions.open.all() and (conditions.users == self._users_by_type).all()):
             self.negotiation.face(conditions, self._users_by_type)
@@ -197,9 +201,9 @@ class Market(RoundModel):
             tasks=self._task_table(),
         )
 
-    def _user(self, user_class: type[UserAgent], type_: int) -> UserAgent:
+    def _user(self, user_class: type[UserAgent], type_: int, quality: int = 0) -> UserAgent:
         primitives = self.primitives
-        return user_class(
+        user = user_class(
             self,
             type_,
             float(primitives.latency_sensitivity_usd_per_s[type_]),
@@ -208,6 +212,9 @@ class Market(RoundModel):
             primitives.opt_out_utility_usd,
             primitives.operators,
         )
+        if primitives.quality_share is not None:
+            user.quality, user.quality_gain_usd = quality, primitives.quality_gain_usd[:, quality]
+        return user
 
     @property
     def opted_out_users(self) -> int:
@@ -233,7 +240,8 @@ class Market(RoundModel):
         users = np.zeros(matching.shape, dtype=np.int64)
         taken_items = (self._user_type if items is None else items)[taken]
         np.add.at(users, (chosen[taken], taken_items), 1)
-        self.agreed.append(Terms(board, matching, chosen, users, conditions, items))
+        by_quality = self.negotiation.by_quality
+        self.agreed.append(Terms(board, matching, chosen, users, conditions, items, by_quality))
 
     def _items(self, chosen: IntArray) -> IntArray:
         """Item that every user takes at the operator of its choice; of its type where it has none.
@@ -265,6 +273,8 @@ class Market(RoundModel):
             user.demand_of_type_per_s = float(market.demand_per_s[user.type])
             user.refund_usd = market.refund_usd
             user.opt_out_utility_usd = market.opt_out_utility_usd
+            if market.quality_share is not None:
+                user.quality_gain_usd = market.quality_gain_usd[:, user.quality]
         self.negotiation.face(conditions, self._users_by_type)
         if self.scenario.mechanism.name != "mixed":
             self.negotiation.settle(arrive_among(conditions.primitives, conditions.open))
@@ -282,14 +292,13 @@ class Market(RoundModel):
         reading, conditions = self.scenario.simulation.assignment, self.timeline.conditions(round_)
         present = self.negotiation.present
         if reading != "sampled":
-            if reading == "proportional":
-                dealt = split_proportionally(matching, conditions.users)
-            else:
-                capacity_per_s = conditions.primitives.effective_capacity_per_s
-                dealt = follow_projection(project(matching, capacity_per_s), conditions.users)
-            everybody = np.full(len(self.users), OUT)
-            everybody[present] = dealt
-            return everybody
+            capacity_per_s = conditions.primitives.effective_capacity_per_s
+
+            def projected(matching: FloatArray, users: IntArray) -> IntArray:
+                return follow_projection(project(matching, capacity_per_s), users)
+
+            rule = split_proportionally if reading == "proportional" else projected
+            return self.negotiation.deal(rule, matching, self.negotiation.by_quality)
         uniforms = stream(self.seed, "choice", round_).random(len(self.users))
         users = list(self.users)
         if all(type(user).choose is UserAgent.choose for user in users):  # alike: all at once
@@ -308,12 +317,14 @@ class Market(RoundModel):
         return replace(workload, type=terms.item_of_user[workload.user])  # an item has a priority
 
     def _admit(self, round_: int, workload: Workload) -> None:
-        items = self.terms.item_of_user
-        if items is None:
-            super()._admit(round_, workload)
-            return
-        beta = self.primitives.latency_sensitivity_usd_per_s
-        self.clearing.admit(round_, workload, beta[items] - beta[self._user_type])
+        items, market = self.terms.item_of_user, self.terms.conditions.primitives
+        lost, beta = None, self.primitives.latency_sensitivity_usd_per_s
+        if items is not None:
+            lost = beta[items] - beta[self._user_type]
+        gain = None
+        if market.quality_share is not None:
+            gain = market.quality_gain_usd[:, self._user_quality]
+        self.clearing.admit(round_, workload, lost, gain)
 
     def _settle_rest(self) -> pd.DataFrame:
         """What is under way and late already has broken its agreement."""
@@ -341,4 +352,5 @@ class Market(RoundModel):
     def expected(self) -> Accounts:
         """What this round's terms are worth to everybody."""
         terms = self.terms
-        return Accounts(terms.conditions.primitives, terms.board.menu, terms.match_probability)
+        market, menu = terms.conditions.primitives, terms.board.menu
+        return Accounts(market, menu, terms.match_probability, terms.by_quality)

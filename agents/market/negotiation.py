@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -13,7 +13,7 @@ from airan_market.agents.market.announcement import Announcement, Board
 from airan_market.agents.market.operator import OperatorAgent
 from airan_market.agents.market.strategies import Strategies, shared, without
 from airan_market.agents.market.user import UserAgent
-from airan_market.agents.matching.assignment import OUT, split_proportionally
+from airan_market.agents.matching.assignment import deal, split_proportionally
 from airan_market.agents.matching.response import temperature
 from airan_market.agents.mechanism.agreement import Agreement
 from airan_market.agents.rounds.agents import require
@@ -43,6 +43,8 @@ class Negotiation:
         as users do, and trades nothing.
     settings : scenarios.Mechanism
     agreed : Agreement, optional
+    quality_of_user : array (U,) of int, optional
+        Quality type of every user, where they value quality differently.
 
     Attributes
     ----------
@@ -67,11 +69,14 @@ class Negotiation:
         absent: Mapping[int, UserAgent],
         settings: Mechanism,
         agreed: Agreement | None = None,
+        quality_of_user: IntArray | None = None,
     ) -> None:
         self._operators = operators
         self._users = users
         self._ends = np.cumsum(users_by_type)
         self._absent = absent
+        self._type_of = np.repeat(np.arange(users_by_type.size), users_by_type)
+        self._quality_of = quality_of_user
         self._settings = settings
         self.iteration = 0
         self.present: BoolArray = np.ones(len(users), dtype=bool)
@@ -104,9 +109,7 @@ class Negotiation:
         Open operators commit to its menus, and present users are dealt out by its matching.
         """
         self.temperature_usd = self.residual = np.nan
-        here = [self.present[start:end].sum() for start, end in pairwise([0, *self._ends])]
-        dealt = np.full(len(self._users), OUT)
-        dealt[self.present] = split_proportionally(agreed.match_probability, np.array(here))
+        dealt = self.deal(split_proportionally, agreed.match_probability, agreed.by_quality)
         for user, operator in zip(self._users, dealt, strict=True):
             user.take(int(operator))
         for type_, user in self._absent.items():
@@ -114,6 +117,35 @@ class Negotiation:
         for operator, opened in zip(self._operators, self.open, strict=True):
             operator.commit(agreed.menu[operator.number] if opened else None)
         self.match_probability = self._mean_strategies()
+
+    def deal(
+        self,
+        rule: Callable[[FloatArray, IntArray], IntArray],
+        match_probability: FloatArray,
+        by_quality: FloatArray | None,
+    ) -> IntArray:
+        """Operator of every user who is present by a rule, type by type or class by class."""
+        matching, class_of = match_probability, self._type_of
+        if by_quality is not None and self._quality_of is not None:
+            matching = by_quality.reshape(len(by_quality), -1)
+            class_of = self._quality_of * self._ends.size + self._type_of
+        classes = matching.shape[1]
+        return deal(lambda users: rule(matching, users), class_of, self.present, classes)
+
+    @property
+    def by_quality(self) -> FloatArray | None:
+        """Z of every class, (M, X, N), where users value quality differently.
+
+        The mean strategy of those who are present; of a class without any, that of its type.
+        """
+        if self._quality_of is None:
+            return None
+        mean = np.repeat(self.match_probability[:, np.newaxis], self._quality_of.max() + 1, axis=1)
+        each = np.array([user.strategy for user in self._users])
+        for x, n in np.unique(np.stack([self._quality_of, self._type_of])[:, self.present], axis=1).T:
+            same = (self._quality_of == x) & (self._type_of == n) & self.present
+            mean[:, x, n] = each[same].mean(axis=0)
+        return mean
 
     def more(self, iterations: int) -> None:
         """Play so many iterations more, at the last temperature, settled or not."""

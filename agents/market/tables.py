@@ -166,6 +166,7 @@ def _by_round(
             terms[0].conditions.primitives,
             Menu(*(np.array(values) for values in menus)),
             np.array([t.match_probability for t in terms]),
+            None if terms[0].by_quality is None else np.array([t.by_quality for t in terms]),
         )
         for values, figure in zip(found, wanted, strict=True):
             values.append(figure(accounts))

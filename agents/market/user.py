@@ -45,9 +45,17 @@ class UserAgent(mesa.Agent):
 
     Attributes
     ----------
+    quality : int
+        Its quality type x, 0-based; private.
+    quality_gain_usd : array (M,), optional
+        What a task is worth to it beyond the service value that operators announce, where users
+        value quality differently; set by the market.
     tasks, violations, paid_usd, refunded_usd
         What it observed of its tasks of the run so far.
     """
+
+    quality: int = 0
+    quality_gain_usd: FloatArray | None = None
 
     def __init__(
         self,
@@ -72,14 +80,21 @@ class UserAgent(mesa.Agent):
         self.refunded_usd = 0.0
 
     @property
-    def known(self) -> tuple[float, ...]:
+    def known(self) -> tuple[float | bytes, ...]:
         """What `respond` looks at, besides the board, the type and the strategy so far."""
+        gain = self.quality_gain_usd
         return (
             self.latency_sensitivity_usd_per_s,
             self.demand_of_type_per_s,
             self.refund_usd,
             self.opt_out_utility_usd,
+            b"" if gain is None else gain.tobytes(),
         )
+
+    def valued(self, adjusted_usd: FloatArray) -> FloatArray:
+        """Utilities (M,) of its type with what quality is worth more, or less, to itself."""
+        gain = self.quality_gain_usd
+        return adjusted_usd if gain is None else adjusted_usd + gain
 
     def respond(self, board: Board, temperature_usd: float, damping: float) -> None:
         """Move the strategy towards the mixed response to the board."""
@@ -98,7 +113,7 @@ class UserAgent(mesa.Agent):
             self.demand_of_type_per_s,
             board.effective_capacity_per_s,
         )
-        adjusted = board.available(adjusted)
+        adjusted = board.available(self.valued(adjusted))
         response = mixed_response(adjusted, self.opt_out_utility_usd, temperature_usd)
         self.strategy = damp(self.strategy, response, damping)
 

@@ -7,6 +7,8 @@ from .deferred_acceptance import blocking_pair as blocking_pair
 from .deferred_acceptance import match as match
 from .load import cumulative_load as cumulative_load
 from .load import demand_weight as demand_weight
+from .quality import mean_gain as mean_gain
+from .quality import over_qualities as over_qualities
 from .response import adjusted_utility as adjusted_utility
 from .response import damp as damp
 from .response import mixed_response as mixed_response

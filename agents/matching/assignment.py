@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from airan_market.agents.primitives.population import largest_remainder
+from airan_market.sim.arrays import BoolArray, IntArray
 from airan_market.sim.traffic.demand import OUT as OUT  # a user that takes no operator
 
 
@@ -62,6 +65,34 @@ def split_proportionally(match_probability: ArrayLike, users_by_type: ArrayLike)
         out = max(0.0, 1.0 - float(z.sum()))  # rounding may leave 1 − Σz at −1e-17
         dealt.append(np.repeat(operators, largest_remainder(np.append(z, out), int(users))))
     return np.concatenate(dealt)
+
+
+def deal(
+    rule: Callable[[IntArray], IntArray], class_of: IntArray, present: BoolArray, classes: int
+) -> IntArray:
+    """Operator of every user, `OUT` for absent ones, from a rule that deals out whole classes.
+
+    Parameters
+    ----------
+    rule : callable
+        From users of each class, (C,), to the operator of every user, class after class.
+    class_of : array (U,) of int
+        Class of every user; users of a class need not stand together.
+    present : array (U,) of bool
+    classes : int
+        C.
+
+    Examples
+    --------
+    >>> here = np.array([True, True, False, True])
+    >>> deal(lambda users: follow_projection([0, 1], users), np.array([1, 0, 0, 1]), here, 2).tolist()
+    [1, 0, -1, 1]
+    """
+    everybody = np.full(class_of.size, OUT)
+    here = np.flatnonzero(present)
+    here = here[np.argsort(class_of[here], kind="stable")]
+    everybody[here] = rule(np.bincount(class_of[here], minlength=classes))
+    return everybody
 
 
 def follow_projection(matching: ArrayLike, users_by_type: ArrayLike) -> NDArray:

@@ -26,6 +26,8 @@ class Iteration:
         Menus (M, N), designed for the loads of Z_{k−1}.
     temperature_usd, residual : float
         τ_k and ‖Z_k − Z_{k−1}‖_∞; at k = 0 τ_1 and infinity.
+    by_quality : array (M, X, N), optional
+        Z_k of every class where users value quality differently; `match_probability` is its mean.
     """
 
     iteration: int
@@ -34,6 +36,7 @@ class Iteration:
     menu: Menu
     temperature_usd: float
     residual: float
+    by_quality: FloatArray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +65,9 @@ class Agreement:
         What a reader should know, a sentence each.
     states : tuple of Iteration
         From k = 0 on, where there are iterations like those of Algorithm 1.
+    by_quality : array (M, X, N), optional
+        Part of the users of each class at each operator, where they value quality differently;
+        `match_probability` is its mean. Without it all users of a type do alike.
     """
 
     menu: Menu
@@ -73,6 +79,7 @@ class Agreement:
     converged: bool = True
     notes: tuple[str, ...] = ()
     states: tuple[Iteration, ...] = ()
+    by_quality: FloatArray | None = None
 
     @property
     def response(self) -> tuple[float, FloatArray]:

@@ -7,7 +7,7 @@ import numpy as np
 from airan_market.agents.contract.design import designed_menus
 from airan_market.agents.contract.menu import Menu
 from airan_market.agents.mechanism.agreement import Agreement
-from airan_market.agents.mechanism.pure import MOST_SWEEPS, Selection, indicator, select
+from airan_market.agents.mechanism.pure import MOST_SWEEPS, Selection, agreed, select
 from airan_market.agents.primitives.primitives import Primitives
 
 
@@ -54,7 +54,7 @@ def agree(primitives: Primitives) -> Agreement:
     return Agreement(
         menu=menu,
         design_probability=share,
-        match_probability=indicator(selection.matching, primitives.operators),
+        **agreed(primitives, selection.matching),
         iterations=selection.sweeps,
         converged=selection.settled,
         notes=_unrest(selection),

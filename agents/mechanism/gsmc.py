@@ -25,7 +25,7 @@ from airan_market.agents.mechanism.agreement import Agreement
 from airan_market.agents.mechanism.ct import assumed_menus
 from airan_market.agents.mechanism.mc import redesigned
 from airan_market.agents.mechanism.pure import at_induced_load, tie_order
-from airan_market.agents.primitives.primitives import Primitives
+from airan_market.agents.primitives.primitives import Primitives, require_one_quality
 from airan_market.sim.arrays import FloatArray, IntArray
 
 
@@ -39,6 +39,7 @@ def posted_game(primitives: Primitives) -> Game:
     >>> game.quota.tolist(), int(game.units.sum()), game.preferences(0)
     ([105, 70, 52], 150, [0, 1, 2])
     """
+    require_one_quality(primitives, 'mechanism.name = "gsmc"')
     share, menu = assumed_menus(primitives)
     posted = Accounts(primitives, menu, share)
     utility, profit = posted.user_utility_usd.T, posted.operator_profit_usd.T

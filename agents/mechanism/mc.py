@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from airan_market.agents.contract.design import designed_menus
 from airan_market.agents.mechanism.agreement import Agreement
 from airan_market.agents.mechanism.ct import assumed_menus
-from airan_market.agents.mechanism.pure import indicator, select
+from airan_market.agents.mechanism.pure import agreed, select
 from airan_market.agents.primitives.primitives import Primitives
 
 
@@ -27,7 +29,8 @@ def agree(primitives: Primitives) -> Agreement:
     """
     _, posted = assumed_menus(primitives)
     choice = select(primitives, posted, primitives.mechanism.mc_belief).matching
-    return redesigned(primitives, indicator(choice, primitives.operators))
+    found = agreed(primitives, choice)
+    return replace(redesigned(primitives, found["match_probability"]), **found)
 
 
 def redesigned(primitives: Primitives, matching: np.ndarray) -> Agreement:

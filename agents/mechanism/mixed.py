@@ -8,8 +8,9 @@ import numpy as np
 
 from airan_market.agents.contract.design import design_menu, designed_menus
 from airan_market.agents.contract.menu import Menu
-from airan_market.agents.contract.utility import user_utility
+from airan_market.agents.contract.utility import quality_utility, user_utility
 from airan_market.agents.matching.load import cumulative_load
+from airan_market.agents.matching.quality import over_qualities
 from airan_market.agents.matching.response import (
     adjusted_utility,
     damp,
@@ -42,15 +43,20 @@ def start(primitives: Primitives) -> Iteration:
         menu=design_menu(primitives, load, everyone * demand),
         temperature_usd=primitives.mechanism.temperature_start_usd,
         residual=np.inf,
+        by_quality=(
+            None
+            if primitives.quality_share is None
+            else np.full((operators, *primitives.quality_share.shape), 1 / (operators + 1))
+        ),
     )
 
 
 def respond(
     primitives: Primitives, menu: Menu, shadow_price_usd: FloatArray, temperature_usd: float
 ) -> FloatArray:
-    """Mixed response Ẑ (M, N) of all types to the menus, eqs. (32), (33).
+    """Mixed response Ẑ (M, N) of all types to the menus, eqs. (32), (33); (M, X, N) of classes.
 
-    Every type takes its own item, which the menu makes its best, and expects the violation
+    It is that of classes where users value quality differently. Every type takes its own item, which the menu makes its best, and expects the violation
     probability for which the menu was designed.
     """
     adjusted = adjusted_utility(
@@ -59,6 +65,8 @@ def respond(
         primitives.demand_per_s,
         primitives.effective_capacity_per_s,
     )
+    if primitives.quality_share is not None:
+        adjusted = quality_utility(primitives, adjusted)
     return mixed_response(adjusted, primitives.opt_out_utility_usd, temperature_usd)
 
 
@@ -74,7 +82,12 @@ def step(primitives: Primitives, state: Iteration) -> Iteration:
     )
     menu = designed_menus(primitives, state.match_probability)
     response = respond(primitives, menu, state.shadow_price_usd, tau)
-    matching = damp(state.match_probability, response, settings.damping)
+    by_quality = None
+    if state.by_quality is None or primitives.quality_share is None:
+        matching = damp(state.match_probability, response, settings.damping)
+    else:
+        by_quality = damp(state.by_quality, response, settings.damping)
+        matching = over_qualities(by_quality, primitives.quality_share)
     return Iteration(
         iteration=k,
         match_probability=matching,
@@ -87,6 +100,7 @@ def step(primitives: Primitives, state: Iteration) -> Iteration:
         menu=menu,
         temperature_usd=tau,
         residual=float(np.abs(matching - state.match_probability).max()),
+        by_quality=by_quality,
     )
 
 
@@ -130,4 +144,5 @@ def agree(primitives: Primitives) -> Agreement:
         iterations=last.iteration,
         converged=last.residual <= primitives.mechanism.tolerance,
         states=states,
+        by_quality=last.by_quality,
     )

@@ -8,6 +8,7 @@ that at once. (Ties are common: the prices (25) leave type 1 the utility 0 at ev
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,6 +18,7 @@ from airan_market.agents.contract.menu import Menu
 from airan_market.agents.contract.utility import task_utility, tie_usd, user_utility
 from airan_market.agents.matching.assignment import OUT
 from airan_market.agents.matching.load import cumulative_load
+from airan_market.agents.matching.quality import over_qualities
 from airan_market.agents.mechanism.agreement import Agreement
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.sim.arrays import FloatArray, IntArray
@@ -31,7 +33,7 @@ class Selection:
     Attributes
     ----------
     matching : array (N,) of int
-        Operator of each type, `OUT` for none.
+        Operator of each type, `OUT` for none; (X, N) where users value quality differently.
     sweeps : int
         Passes over all types, the last one without a move when users came to rest.
     cycle : int
@@ -54,6 +56,62 @@ def indicator(matching: IntArray, operators: int) -> FloatArray:
     [[0.0, 0.0], [1.0, 0.0]]
     """
     return (matching[..., np.newaxis, :] == np.arange(operators)[:, np.newaxis]).astype(float)
+
+
+def parts(primitives: Primitives, matching: IntArray) -> FloatArray:
+    """Part of the users of each type at every operator, (..., M, N), of a matching.
+
+    Parameters
+    ----------
+    primitives : Primitives
+        Of all operators.
+    matching : array (..., N) of int
+        Operator of each type; (..., X, N), of each class, where users value quality differently.
+        It may end before the last type.
+
+    Examples
+    --------
+    >>> from airan_market.scenarios import load_scenario
+    >>> two = ["users.quality_sensitivity_usd=[4e-4, 6e-4]", "users.quality_shares=[[0.5, 0.5]]"]
+    >>> market = Primitives.from_scenario(load_scenario("teleoperation", two))
+    >>> parts(market, np.array([[0], [2]])).round(2).tolist()  # 9 of 17 users, and 8
+    [[0.53], [0.0], [0.47]]
+    """
+    if primitives.quality_share is None:
+        return indicator(matching, primitives.operators)
+    share = primitives.quality_share[:, : matching.shape[-1]]
+    return over_qualities(classes(matching, primitives.operators), share)
+
+
+def classes(matching: IntArray, operators: int) -> FloatArray:
+    """Matching (..., X, N) of classes as probabilities 0 and 1, (..., M, X, N)."""
+    return np.moveaxis(indicator(matching, operators), -2, -3)
+
+
+def nobody(primitives: Primitives) -> IntArray:
+    """Matching in which everybody is out, (N,), or (X, N) of classes."""
+    share = primitives.quality_share
+    return np.full(primitives.types if share is None else share.shape, OUT)
+
+
+def in_turn(primitives: Primitives) -> Iterator[tuple[int, tuple[int, ...], FloatArray]]:
+    """Who chooses after whom: type after type, and the quality types of each.
+
+    Yields
+    ------
+    The latency type, the place in a matching, and what a task gains there at each operator, (M,).
+    """
+    gain = primitives.quality_gain_usd.T
+    for n in range(primitives.types):
+        for x in range(primitives.qualities):
+            yield n, (n,) if primitives.quality_share is None else (x, n), gain[x]
+
+
+def agreed(primitives: Primitives, matching: IntArray) -> dict[str, FloatArray | None]:
+    """What an `Agreement` says of a matching: of types, and of classes where there are any."""
+    one = primitives.quality_share is None
+    by_quality = None if one else classes(matching, primitives.operators)
+    return {"match_probability": parts(primitives, matching), "by_quality": by_quality}
 
 
 def tie_order(primitives: Primitives) -> IntArray:
@@ -110,9 +168,10 @@ def choose(
 def type_utility(primitives: Primitives, menu: Menu, matching: IntArray, type_: int) -> FloatArray:
     """Utility of a type at every operator, (..., M), at the load that a matching (..., N) brings.
 
-    Latencies and prices are as posted, the violation probability follows the load, eq. (27).
+    Latencies and prices are as posted, the violation probability follows the load, eq. (27). The
+    matching is as for `parts`; the utility is that of the lowest quality type served.
     """
-    felt = indicator(matching[..., : type_ + 1], primitives.operators)
+    felt = parts(primitives, matching[..., : type_ + 1])
     load = (felt * primitives.demand_per_s[: type_ + 1]).cumsum(axis=-1)
     latency = menu.latency_s[..., type_]
     # a belief may depend on the load of the types above as well, never on more
@@ -155,15 +214,15 @@ def reselect(primitives: Primitives, menu: Menu) -> Selection:
     >>> found.settled, int(found.matching[0])
     (True, 0)
     """
-    matching = np.full(primitives.types, OUT)
+    matching = nobody(primitives)
     order = tie_order(primitives)
     seen = {matching.tobytes(): 0}
     for sweep in range(1, MOST_SWEEPS + 1):
-        for n in range(primitives.types):
-            utility = type_utility(primitives, menu, matching, n)
+        for n, place, gain_usd in in_turn(primitives):
+            utility = type_utility(primitives, menu, matching, n) + gain_usd
             tie = tie_usd(primitives, utility)
             out = primitives.opt_out_utility_usd
-            matching[n] = choose(utility, out, order, tie, matching[n])
+            matching[place] = choose(utility, out, order, tie, matching[place])
         before = seen.setdefault(matching.tobytes(), sweep)
         if before < sweep:
             length = sweep - before
@@ -198,16 +257,16 @@ def select(primitives: Primitives, menu: Menu, belief: str) -> Selection:
     """
     if belief == "congested":
         return reselect(primitives, menu)
-    matching, order = np.full(primitives.types, OUT), tie_order(primitives)
-    nobody, posted = matching.copy(), user_utility(primitives, menu)
-    for n in range(primitives.types):
+    matching, order = nobody(primitives), tie_order(primitives)
+    empty, posted = matching.copy(), user_utility(primitives, menu)
+    for n, place, gain_usd in in_turn(primitives):
         if belief == "posted":
-            utility = posted[:, n]
+            utility = posted[:, n] + gain_usd
         else:
-            load_of = nobody if belief == "empty" else matching
-            utility = type_utility(primitives, menu, load_of, n)
+            load_of = empty if belief == "empty" else matching
+            utility = type_utility(primitives, menu, load_of, n) + gain_usd
         tie = tie_usd(primitives, posted if belief == "posted" else utility)
-        matching[n] = choose(utility, primitives.opt_out_utility_usd, order, tie)
+        matching[place] = choose(utility, primitives.opt_out_utility_usd, order, tie)
     return Selection(matching, 1, 0, True)
 
 

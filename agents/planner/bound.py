@@ -28,7 +28,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from airan_market.agents.planner.load_cost import load_cost, task_value
-from airan_market.agents.primitives.primitives import Primitives
+from airan_market.agents.primitives.primitives import Primitives, require_one_quality
 from airan_market.sim.arrays import FloatArray, IntArray
 
 COARSE, FINE = 1_000, 20_000  # steps of the grids on which prices are sought and the bound is taken
@@ -113,6 +113,7 @@ def welfare_bound(
     >>> 1 <= bound.bound_usd_per_s / found.welfare_usd_per_s < 1.001
     True
     """
+    require_one_quality(primitives, "a planner")
     demand = primitives.demand_per_s
     if not demand.any():
         nobody = np.zeros((primitives.operators, demand.size))

@@ -27,7 +27,7 @@ from airan_market.agents.contract.menu import Menu
 from airan_market.agents.contract.price import priced_menu
 from airan_market.agents.matching.load import cumulative_load
 from airan_market.agents.planner.load_cost import around, load_cost, load_cost_slope, task_value
-from airan_market.agents.primitives.primitives import Primitives
+from airan_market.agents.primitives.primitives import Primitives, require_one_quality
 from airan_market.agents.screening.monotone import maximise_monotone
 from airan_market.scenarios import Scenario
 from airan_market.sim.arrays import FloatArray
@@ -131,6 +131,7 @@ def plan_market(
         Random splits to climb from, out of the stream (seed, "planner").
     bound : bool
     """
+    require_one_quality(primitives, "a planner")
     upper = np.inf
     if bound:
         from airan_market.agents.planner.bound import welfare_bound

@@ -8,9 +8,11 @@ from functools import cached_property
 import numpy as np
 
 from airan_market.agents.primitives.population import users_by_type
+from airan_market.agents.primitives.quality import quality_shares, service_values
 from airan_market.agents.primitives.stations import rates_of
 from airan_market.agents.primitives.traffic import knows_traffic, laws_of
-from airan_market.scenarios import Mechanism, Scenario
+from airan_market.scenarios import InputError, Mechanism, Scenario
+from airan_market.scenarios.schema.consistency import SHARE_TOLERANCE
 from airan_market.sim.arrays import FloatArray, IntArray
 from airan_market.sim.estimation.pilot import PilotRun
 from airan_market.sim.theory.domain import server_counts, service_rates
@@ -35,7 +37,7 @@ class Primitives:
     servers, service_rate_per_s : array (M, 3)
         c and μ of every stage.
     service_value_usd : array (M,)
-        α_1 q_m per task.
+        α_1 q_m per task, or that of the lowest quality type which the prices leave taking part.
     refund_usd, violation_cost_usd, running_cost_usd, opt_out_utility_usd : float
         R̄, C̄, κ and u_0 per task.
     mechanism : scenarios.Mechanism
@@ -45,6 +47,11 @@ class Primitives:
         mechanism for all.
     pilot : airan_market.sim.estimation.pilot.PilotRun
         The traffic in which operators measure, for the beliefs that do.
+    quality_value_usd : array (M, X), optional
+        α_x q_m per task, never decreasing along the quality types; without it all users have
+        `service_value_usd`.
+    quality_share : array (X, N), optional
+        Part of the users of each type that is of each quality type; given with the values.
 
     Raises
     ------
@@ -73,6 +80,8 @@ class Primitives:
     mechanism: Mechanism
     own_margin_usd: FloatArray | None = None
     pilot: PilotRun = PILOT_RUN
+    quality_value_usd: FloatArray | None = None
+    quality_share: FloatArray | None = None
 
     def __post_init__(self) -> None:
         sensitivity = self.latency_sensitivity_usd_per_s
@@ -106,6 +115,7 @@ class Primitives:
                 f"own_margin_usd = {margin.tolist()}: must be one finite number, at least 0, for "
                 "each operator"
             )
+        _check_qualities(self)
 
     @classmethod
     def from_scenario(cls, scenario: Scenario, seed: int = 0) -> Primitives:
@@ -121,8 +131,11 @@ class Primitives:
             When a measured rate cannot be read, or a file of requests for a belief that measures.
         """
         economics, operators = scenario.economics, scenario.operators
+        users, value = users_by_type(scenario.users, seed), service_values(scenario)
+        share = quality_shares(scenario.users, users)
+        lowest = (scenario.mechanism.lowest_served_quality or 1) - 1
         return cls(
-            users=users_by_type(scenario.users, seed),
+            users=users,
             latency_sensitivity_usd_per_s=np.array(scenario.users.latency_sensitivity_usd_per_s),
             task_rate_per_user_per_s=scenario.users.tasks_per_user_per_s,
             servers=np.array(
@@ -131,14 +144,7 @@ class Primitives:
             ),
             service_rate_per_s=rates_of(operators)
             / [scenario.task.input_bits, scenario.task.work_flop, scenario.task.output_bits],
-            service_value_usd=np.array(
-                [
-                    economics.service_value_usd
-                    if o.service_value_usd is None
-                    else o.service_value_usd
-                    for o in operators
-                ]
-            ),
+            service_value_usd=value[:, lowest],
             refund_usd=economics.refund_usd,
             violation_cost_usd=economics.violation_cost_usd,
             running_cost_usd=economics.running_cost_usd,
@@ -147,6 +153,8 @@ class Primitives:
             pilot=PilotRun(*laws_of(scenario), seed)
             if knows_traffic(scenario.mechanism.belief)
             else PILOT_RUN,
+            quality_value_usd=None if share is None else value,
+            quality_share=share,
         )
 
     @property
@@ -158,6 +166,21 @@ class Primitives:
     def types(self) -> int:
         """N."""
         return self.users.size
+
+    @property
+    def qualities(self) -> int:
+        """X; 1 where all users value quality alike."""
+        return 1 if self.quality_share is None else len(self.quality_share)
+
+    @cached_property
+    def quality_gain_usd(self) -> FloatArray:
+        """What a task is worth to each quality type beyond `service_value_usd`, USD, (M, X).
+
+        (α_x − α_x̲) q_m with x̲ the lowest type that prices leave taking part: below 0 under it.
+        """
+        if self.quality_value_usd is None:
+            return np.zeros((*self.service_value_usd.shape, 1))
+        return self.quality_value_usd - self.service_value_usd[..., np.newaxis]
 
     @cached_property
     def demand_per_s(self) -> FloatArray:
@@ -201,4 +224,55 @@ class Primitives:
             service_rate_per_s=self.service_rate_per_s[operator],
             service_value_usd=self.service_value_usd[operator],
             own_margin_usd=None if self.own_margin_usd is None else self.own_margin_usd[operator],
+            quality_value_usd=(
+                None if self.quality_value_usd is None else self.quality_value_usd[operator]
+            ),
         )
+
+    def serving_from(self, quality: int | IntArray) -> Primitives:
+        """Prices that leave this quality type (0-based; one, or one an operator) taking part.
+
+        Examples
+        --------
+        >>> from airan_market.scenarios import load_scenario
+        >>> two = ["users.quality_sensitivity_usd=[4e-4, 6e-4]", "users.quality_shares=[[0.5, 0.5]]"]
+        >>> market = Primitives.from_scenario(load_scenario("teleoperation", two))
+        >>> market.serving_from(np.array([0, 1, 1])).service_value_usd.round(7).tolist()
+        [0.000715, 0.0010725, 0.0010725]
+        """
+        if self.quality_value_usd is None:
+            raise ValueError("all users value quality alike: there is no type to leave out")
+        lowest = np.broadcast_to(quality, self.service_value_usd.shape)
+        value = np.take_along_axis(self.quality_value_usd, lowest[..., np.newaxis], axis=-1)
+        return replace(self, service_value_usd=value[..., 0])
+
+
+def require_one_quality(primitives: Primitives, what: str) -> None:
+    """Refuse a market whose users value quality differently, for what takes them alike.
+
+    Raises
+    ------
+    airan_market.scenarios.InputError
+    """
+    if primitives.qualities > 1:
+        raise InputError(
+            f"users.quality_sensitivity_usd: {what} takes one, the market has "
+            f"{primitives.qualities}"
+        )
+
+
+def _check_qualities(primitives: Primitives) -> None:
+    value, share = primitives.quality_value_usd, primitives.quality_share
+    if (value is None) != (share is None):
+        raise ValueError("quality_value_usd and quality_share: must be given together")
+    if value is None or share is None:
+        return
+    shape = (*primitives.service_value_usd.shape, len(share))
+    if value.shape != shape or not (np.isfinite(value).all() and (np.diff(value) >= 0).all()):
+        raise ValueError(
+            f"quality_value_usd {value.shape}: must be {shape} finite numbers that never decrease "
+            "from one quality type to the next"
+        )
+    whole = np.abs(share.sum(axis=0) - 1) <= SHARE_TOLERANCE
+    if share.shape[1:] != primitives.users.shape or not ((share >= 0).all() and whole.all()):
+        raise ValueError("quality_share: must be parts of the users of each type, at least 0, sum 1")

@@ -75,7 +75,10 @@ class Outcome(Agreement, Accounts):
         (10, 1.91)
         """
         steps = pairwise(self.states)
-        return [(k, Accounts(self.primitives, k.menu, j.match_probability)) for j, k in steps]
+        return [
+            (k, Accounts(self.primitives, k.menu, j.match_probability, j.by_quality))
+            for j, k in steps
+        ]
 
     def to_json(self) -> dict[str, Any]:
         """Return plain lists and numbers with the fields that `solve --json` prints.
@@ -111,6 +114,16 @@ class Outcome(Agreement, Accounts):
             "iterations": self.iterations,
             "converged": self.converged,
             "certificates": self.certificates.to_json(),
+            **self._qualities(),
+        }
+
+    def _qualities(self) -> dict[str, Any]:
+        """What is printed besides where users value quality differently; (M, X, N) and (X, N)."""
+        if self.by_quality is None:
+            return {}
+        return {
+            "match_probability_by_quality": self.by_quality.tolist(),
+            "opt_out_probability_by_quality": opt_out_probability(self.by_quality).tolist(),
         }
 
 

@@ -92,9 +92,15 @@ def arrive_among(primitives: Primitives, open_: BoolArray) -> Agreement:
         return Agreement(menu, matching)
     found = arrive(primitives.of_operator(np.flatnonzero(open_)))
     matching[open_] = found.match_probability
+    by_quality = None
+    if found.by_quality is not None:
+        by_quality = np.zeros((*shape[:1], *found.by_quality.shape[1:]))
+        by_quality[open_] = found.by_quality
     for field in fields(Menu):
         getattr(menu, field.name)[open_] = getattr(found.menu, field.name)
-    return Agreement(menu, matching, converged=found.converged, notes=found.notes)
+    return Agreement(
+        menu, matching, converged=found.converged, notes=found.notes, by_quality=by_quality
+    )
 
 
 def agree(primitives: Primitives) -> Agreement:

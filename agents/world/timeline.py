@@ -12,6 +12,7 @@ from functools import cache, cached_property
 import numpy as np
 
 from airan_market.agents.primitives.primitives import Primitives
+from airan_market.agents.primitives.quality import quality_shares
 from airan_market.agents.primitives.stations import fading_rates, rates_of, servers_of
 from airan_market.agents.world.conditions import Conditions
 from airan_market.agents.world.ran import RanControl, controls
@@ -227,6 +228,7 @@ class Timeline:
         primitives = replace(
             changed,
             users=users.astype(float),
+            quality_share=quality_shares(settled.users, users.astype(float)),
             # who has no server at a stage cannot open, and reckons with one until it can
             servers=np.maximum(servers, 1).astype(float),
             service_rate_per_s=sites.rates / [getattr(task, key) for key in WORK_KEY],

@@ -29,7 +29,7 @@ from airan_market.agents.equilibrium.profile import Profile, accounts_of, settle
 from airan_market.agents.mechanism.mixed import iterate
 from airan_market.agents.planner.load_cost import OWN_LOAD
 from airan_market.agents.planner.planner import plan_market
-from airan_market.agents.primitives.primitives import Primitives
+from airan_market.agents.primitives.primitives import Primitives, require_one_quality
 from airan_market.agents.solution.solver import arrive
 from airan_market.analysis.questions.realised import Span, violation_rates
 from airan_market.analysis.store.cell_store import code_mark, mark_of
@@ -77,10 +77,11 @@ def plays(
     Raises
     ------
     InputError
-        When there are no starts, or the planner does not know the belief.
+        When there are no starts, or users value quality differently.
     """
     if count < 1:
         raise InputError(f"--starts = {count}: must be at least 1")
+    require_one_quality(Primitives.from_scenario(base, seed), "the search for an equilibrium")
     kinds = (FREE, TIED) if margins else (TIED,)
     market = dump_toml(base)
     parts = [f"{kind}-start-{k}" for kind in kinds for k in range(count)]

@@ -32,6 +32,7 @@ from airan_market.scenarios.schema.dynamics import (
     UserStrategy,
 )
 from airan_market.scenarios.schema.dynamics_consistency import dynamics
+from airan_market.scenarios.schema.quality_consistency import qualities
 from airan_market.scenarios.schema.quantity import (
     BurstRatio,
     FilePath,
@@ -74,6 +75,19 @@ class Users(Table):
         "draw the shares from a symmetric Dirichlet distribution with this parameter, "
         "by the run's seed; either this or shares",
         default=None,
+    )
+    quality_sensitivity_usd: Annotated[tuple[Positive, ...], MinLen(1)] | None = setting(
+        "USD/task",
+        "α_x, what a unit of quality is worth to a user of quality type x, never decreasing; without "
+        "it all users value a service alike",
+        default=None,
+    )
+    quality_shares: Annotated[tuple[tuple[Share, ...], ...], MinLen(1)] | None = setting(
+        "1",
+        "share of every quality type, summing to 1 within 1e-9: one row for all users, or one row for "
+        "each latency sensitivity",
+        default=None,
+        default_text="required with several quality sensitivities",
     )
     whole_users: Flag = setting(
         "-",
@@ -166,10 +180,12 @@ class Task(Table):
 class Economics(Table):
     """What a task is worth and what it costs."""
 
-    service_value_usd: Number = setting(
+    service_value_usd: Number | None = setting(
         "USD/task",
         "α_1 q, what a served task is worth to a user before latency and price; an "
         "operator may have its own",
+        default=None,
+        default_text="required, unless every operator has a quality",
     )
     refund_usd: NonNegative = setting(
         "USD/task", "R̄, paid back to the user when the agreed latency is exceeded"
@@ -267,6 +283,12 @@ class Operator(Table):
     service_value_usd: Number | None = setting(
         "USD/task", "α_1 q_m of this operator", default=None, default_text="that of economics"
     )
+    quality: Positive | None = setting(
+        "1",
+        "q_m, in place of service_value_usd where users have quality sensitivities",
+        default=None,
+        default_text="service_value_usd / α_1",
+    )
     strategy: OperatorStrategy | None = setting("-", "how it makes its menus", default=None)
 
 
@@ -331,6 +353,13 @@ class Mechanism(Table):
         "utility per task that every contract leaves its user at least, type 1 "
         "exactly; lowers all prices (25) by as much; 0 is the paper's individual rationality (20)",
         default=0.0,
+    )
+    lowest_served_quality: StepCount | None = setting(
+        "-",
+        "number of the quality type whose users of latency type 1 the prices (25) leave just "
+        "taking part; the paper's is 1, above it users who value quality less may stay out",
+        default=None,
+        default_text="1",
     )
     # No default of its own: it depends on the operators, and Scenario fills it in.
     assumed_workload_share: UpperFraction = setting(
@@ -452,6 +481,7 @@ class Simulation(Rounds):
 def _all_contradictions(settings: Settings) -> Iterator[Finding]:
     yield from contradictions(settings)
     yield from dynamics(settings)
+    yield from qualities(settings)
 
 
 class Scenario(Described):

@@ -6,7 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from airan_market.scenarios import Fault, ScenarioError, load_scenario, shipped_scenarios
+from airan_market.scenarios import (
+    Fault,
+    ScenarioError,
+    load_scenario,
+    shipped_scenarios,
+)
+from airan_market.scenarios.dump import dump_toml
 
 
 def lines(source: object, overrides: Sequence[str] = ()) -> list[str]:
@@ -382,6 +388,9 @@ def test_line_of_a_single_fault(case: str, small_text: str, write: Callable[[str
         ("operators[1].uplink.servers", ["0"], ["1"]),
         ("operators[1].uplink.rate_bps", ["0"], ["1"]),
         ("operators[1].service_value_usd", ["nan"], ["2e-3"]),
+        ("operators[1].quality", ["0", "-1", "nan"], []),
+        ("users.quality_sensitivity_usd", ["[]", "3"], ["[1e-4]"]),
+        ("mechanism.lowest_served_quality", ["0", "1.0"], ["1"]),
         ("operators", ["[]", "3"], []),
     ],
 )
@@ -395,6 +404,96 @@ def test_ends_of_ranges(
         assert any(
             line.startswith(f"--set: {key} = ") for line in lines(source, [f"{key}={value}"])
         )
+
+
+QUALITIES = ("users.quality_sensitivity_usd=[4e-4, 5e-4]", "users.quality_shares=[[0.5, 0.5]]")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        (
+            QUALITIES[:1],
+            ["teleoperation: users.quality_shares: required with several quality sensitivities"],
+        ),
+        (
+            ["users.quality_sensitivity_usd=[5e-4, 4e-4]", QUALITIES[1]],
+            [
+                "--set: users.quality_sensitivity_usd = [0.0005, 0.0004]: must not decrease from "
+                "one type to the next (type 2: 0.0004 follows 0.0005)"
+            ],
+        ),
+        (
+            [QUALITIES[0], "users.quality_shares=[[0.5, 0.4], [0.2, 0.3, 0.5]]"],
+            [
+                "--set: users.quality_shares = [[0.5, 0.4], [0.2, 0.3, 0.5]]: must have one row, or "
+                "one for each of the 8 latency sensitivities (has 2)",
+                "--set: users.quality_shares[1] = [0.5, 0.4]: must sum to 1 (sums to 0.9)",
+                "--set: users.quality_shares[2] = [0.2, 0.3, 0.5]: must have one share for each of "
+                "the 2 quality sensitivities (has 3)",
+            ],
+        ),
+        (
+            [*QUALITIES, "economics.service_value_usd=0"],
+            [
+                "--set: economics.service_value_usd = 0: must be a finite number > 0 with "
+                "users.quality_sensitivity_usd"
+            ],
+        ),
+        (
+            [*QUALITIES, "operators[2].quality=1.5", "operators[2].service_value_usd=1e-3"],
+            [
+                "--set: operators[2].service_value_usd = 0.001: must not be given together with "
+                "quality"
+            ],
+        ),
+        (
+            ["operators[2].quality=1.5", "users.quality_shares=[[1.0]]"],
+            [
+                "--set: users.quality_shares = [[1.0]]: must not be given without "
+                "users.quality_sensitivity_usd",
+                "--set: operators[2].quality = 1.5: must not be given without "
+                "users.quality_sensitivity_usd",
+            ],
+        ),
+        (
+            [*QUALITIES, "mechanism.lowest_served_quality=3"],
+            [
+                "--set: mechanism.lowest_served_quality = 3: must be at most 2, the number of "
+                "quality sensitivities"
+            ],
+        ),
+        (
+            [*QUALITIES, "mechanism.name=gsmc"],
+            [
+                '--set: mechanism.name = "gsmc": must be one that takes several quality '
+                "sensitivities: mixed, ct or mc"
+            ],
+        ),
+        (
+            [*QUALITIES, "operators[1].strategy.kind=best-response",
+             "operators[1].strategy.margins=true"],
+            [
+                "--set: operators[1].strategy.margins = true: must be false with several quality "
+                "sensitivities"
+            ],
+        ),
+    ],
+)  # fmt: skip
+def test_quality_types_that_contradict_something(
+    overrides: Sequence[str], expected: list[str]
+) -> None:
+    assert lines("teleoperation", overrides) == expected
+
+
+def test_a_market_of_qualities_needs_no_service_value_and_another_does() -> None:
+    tables = tomllib.loads(dump_toml(load_scenario("quality_types")))
+    assert load_scenario(tables).economics.service_value_usd is None
+    del tables["operators"][1]["quality"]
+    assert lines(tables) == [
+        "mapping: economics.service_value_usd: required, must be a finite number; or a quality for "
+        "every operator"
+    ]
 
 
 @pytest.mark.parametrize("value", ["3", "[]", "text", "true"])
@@ -448,8 +547,8 @@ downlink = { servers = 4, rate_bps = 3e7 }
         "m.toml: users.shares = [0.5, 0.6]: must sum to 1 (sums to 1.1)",
         "m.toml: users.tasks_per_user_per_s = -2.0: must be a finite number > 0",
         'm.toml: users.colour = "red": unknown key, allowed here are: total, '
-        "latency_sensitivity_usd_per_s, shares, dirichlet_alpha, whole_users, rounding, "
-        "tasks_per_user_per_s, rhythm, strategy",
+        "latency_sensitivity_usd_per_s, shares, dirichlet_alpha, quality_sensitivity_usd, "
+        "quality_shares, whole_users, rounding, tasks_per_user_per_s, rhythm, strategy",
     ]
 
 

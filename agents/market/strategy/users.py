@@ -184,7 +184,8 @@ def _move(
     adjusted = adjusted_utility(
         utility, board.shadow_price_usd, user.demand_of_type_per_s, board.effective_capacity_per_s
     )
-    response = mixed_response(board.available(adjusted), user.opt_out_utility_usd, temperature_usd)
+    valued = board.available(user.valued(adjusted))
+    response = mixed_response(valued, user.opt_out_utility_usd, temperature_usd)
     user.strategy = damp(user.strategy, response, damping)
 
 

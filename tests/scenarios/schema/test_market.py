@@ -36,6 +36,7 @@ def test_defaults_of_the_design(small_text: str, write: Callable[[str], str]) ->
         "capacity_safety": 0.95,
         "shadow_price_step_usd": 1e-6,
         "participation_margin_usd": 0.0,
+        "lowest_served_quality": None,
         "assumed_workload_share": 0.5,  # one of two operators
         "gsmc_unit": "user",
         "ct_belief": "congested",
