@@ -210,8 +210,9 @@ def best_for(own: Primitives, reckon: Reckoning, lowest: IntArray) -> Offer | No
     belief = reckon(served)
     if not served.any() or belief.saturated[served > 0].any():
         return None
-    beta, sensitivity = -np.diff(own.latency_sensitivity_usd_per_s), (
-        own.latency_sensitivity_usd_per_s
+    beta, sensitivity = (
+        -np.diff(own.latency_sensitivity_usd_per_s),
+        (own.latency_sensitivity_usd_per_s),
     )
     edge = own.opt_out_utility_usd - np.concatenate([[-np.inf], own.quality_gain_usd, [np.inf]])
     least, most = edge[lowest + 1], edge[lowest]  # what is left just brings x̲, and not x̲ − 1
@@ -250,4 +251,3 @@ def best_for(own: Primitives, reckon: Reckoning, lowest: IntArray) -> Offer | No
         return None
     latency, left = np.maximum.accumulate(result.x[:types]), result.x[types:] * scale
     return _earned(own, reckon, latency, left, lowest)
-

@@ -141,10 +141,12 @@ class Negotiation:
         if self._quality_of is None:
             return None
         mean = np.repeat(self.match_probability[:, np.newaxis], self._quality_of.max() + 1, axis=1)
-        each = np.array([user.strategy for user in self._users])
-        for x, n in np.unique(np.stack([self._quality_of, self._type_of])[:, self.present], axis=1).T:
+        strategies = self.strategies()
+        for x, n in np.unique(
+            np.stack([self._quality_of, self._type_of])[:, self.present], axis=1
+        ).T:
             same = (self._quality_of == x) & (self._type_of == n) & self.present
-            mean[:, x, n] = each[same].mean(axis=0)
+            mean[:, x, n] = strategies.mean(same)
         return mean
 
     def more(self, iterations: int) -> None:

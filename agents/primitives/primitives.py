@@ -275,4 +275,6 @@ def _check_qualities(primitives: Primitives) -> None:
         )
     whole = np.abs(share.sum(axis=0) - 1) <= SHARE_TOLERANCE
     if share.shape[1:] != primitives.users.shape or not ((share >= 0).all() and whole.all()):
-        raise ValueError("quality_share: must be parts of the users of each type, at least 0, sum 1")
+        raise ValueError(
+            "quality_share: must be parts of the users of each type, at least 0, sum 1"
+        )
