@@ -123,8 +123,10 @@ def _of_classes(
     if primitives.quality_share is None:
         whole = indicator(matching.astype(np.int64), primitives.operators) if chosen else matching
         match_probability = whole.astype(float)
-        return posted_utility(primitives, menu, match_probability), match_probability, (
-            primitives.users
+        return (
+            posted_utility(primitives, menu, match_probability),
+            match_probability,
+            (primitives.users),
         )
     by_quality = classes(matching.astype(np.int64), primitives.operators) if chosen else matching
     mean = over_qualities(by_quality, primitives.quality_share)

@@ -1,9 +1,9 @@
 """Who is worth serving: one operator's best menu when users value quality differently.
 
-A menu is any set of items. By eq. (21) α_x cancels when a user compares two of them, so all users of
-latency type n who take part take the same item, or are indifferent: no set of items does better than
-one item a latency type, which is the reduction (17) to (23); an item is delayed as the type it is
-meant for. What the reduction also decides is
+A menu is any set of items. By eq. (21) α_x cancels when a user compares two of them, so all users
+of latency type n who take part take the same item, or are indifferent: no set of items does better
+than one item a latency type, which is the reduction (17) to (23); an item is delayed as the type it
+is meant for. What the reduction also decides is
 (22): type 1 of α_1 is left nothing, and everybody takes part. Here the operator may leave every
 latency type n what it likes, U_n = −β_n L_n − R_n + R̄ p_n, and a user takes part where
 α_x q + U_n ≥ u_0. It earns Σ_n D_n (S_n(L_n) − U_n) with D_n the tasks of those who take part and
@@ -210,8 +210,9 @@ def best_for(own: Primitives, reckon: Reckoning, lowest: IntArray) -> Offer | No
     belief = reckon(served)
     if not served.any() or belief.saturated[served > 0].any():
         return None
-    beta, sensitivity = -np.diff(own.latency_sensitivity_usd_per_s), (
-        own.latency_sensitivity_usd_per_s
+    beta, sensitivity = (
+        -np.diff(own.latency_sensitivity_usd_per_s),
+        (own.latency_sensitivity_usd_per_s),
     )
     edge = own.opt_out_utility_usd - np.concatenate([[-np.inf], own.quality_gain_usd, [np.inf]])
     least, most = edge[lowest + 1], edge[lowest]  # what is left just brings x̲, and not x̲ − 1
@@ -250,4 +251,3 @@ def best_for(own: Primitives, reckon: Reckoning, lowest: IntArray) -> Offer | No
         return None
     latency, left = np.maximum.accumulate(result.x[:types]), result.x[types:] * scale
     return _earned(own, reckon, latency, left, lowest)
-

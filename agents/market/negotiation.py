@@ -142,7 +142,9 @@ class Negotiation:
             return None
         mean = np.repeat(self.match_probability[:, np.newaxis], self._quality_of.max() + 1, axis=1)
         each = np.array([user.strategy for user in self._users])
-        for x, n in np.unique(np.stack([self._quality_of, self._type_of])[:, self.present], axis=1).T:
+        for x, n in np.unique(
+            np.stack([self._quality_of, self._type_of])[:, self.present], axis=1
+        ).T:
             same = (self._quality_of == x) & (self._type_of == n) & self.present
             mean[:, x, n] = each[same].mean(axis=0)
         return mean

@@ -31,7 +31,9 @@ def over_qualities(by_quality: FloatArray, quality_share: FloatArray) -> FloatAr
     return np.asarray((by_quality * quality_share).sum(axis=-2))
 
 
-def mean_gain(by_quality: FloatArray, quality_share: FloatArray, gain_usd: FloatArray) -> FloatArray:
+def mean_gain(
+    by_quality: FloatArray, quality_share: FloatArray, gain_usd: FloatArray
+) -> FloatArray:
     """Mean of what a task is worth more to those of each type who are there, USD, (..., N).
 
     Parameters

@@ -235,10 +235,9 @@ class Primitives:
         Examples
         --------
         >>> from airan_market.scenarios import load_scenario
-        >>> two = ["users.quality_sensitivity_usd=[4e-4, 6e-4]", "users.quality_shares=[[0.5, 0.5]]"]
-        >>> market = Primitives.from_scenario(load_scenario("teleoperation", two))
-        >>> market.serving_from(np.array([0, 1, 1])).service_value_usd.round(7).tolist()
-        [0.000715, 0.0010725, 0.0010725]
+        >>> market = Primitives.from_scenario(load_scenario("quality_types"))
+        >>> market.serving_from(np.array([0, 1, 2])).service_value_usd.round(7).tolist()
+        [0.0007627, 0.0007865, 0.0008675]
         """
         if self.quality_value_usd is None:
             raise ValueError("all users value quality alike: there is no type to leave out")
@@ -275,4 +274,6 @@ def _check_qualities(primitives: Primitives) -> None:
         )
     whole = np.abs(share.sum(axis=0) - 1) <= SHARE_TOLERANCE
     if share.shape[1:] != primitives.users.shape or not ((share >= 0).all() and whole.all()):
-        raise ValueError("quality_share: must be parts of the users of each type, at least 0, sum 1")
+        raise ValueError(
+            "quality_share: must be parts of the users of each type, at least 0, sum 1"
+        )

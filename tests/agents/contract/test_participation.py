@@ -44,7 +44,9 @@ def test_one_latency_type_is_sold_to_all_or_to_some_by_the_closed_form(
     load = own.demand_per_s
     times = np.linspace(0.02, 0.3, 28_001)
     belief = operator_belief(own, np.broadcast_to(load, (1,)))
-    cost = 8e-4 * times + own.net_violation_cost_usd * belief.probability(times[:, np.newaxis])[:, 0]
+    cost = (
+        8e-4 * times + own.net_violation_cost_usd * belief.probability(times[:, np.newaxis])[:, 0]
+    )
     spent = cost.min() + own.running_cost_usd
     value = float(own.service_value_usd)
     every, some = load[0] * (value - spent), share * load[0] * (value * ratio - spent)

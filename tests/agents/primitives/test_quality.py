@@ -65,7 +65,9 @@ def test_users_of_a_market_have_the_shares_of_its_arrays() -> None:
     market = Primitives.from_scenario(scenario)
     users = market.users.astype(int)
     quality, type_ = quality_of_users(scenario.users, users), np.repeat(np.arange(8), users)
-    counted = np.array([[((quality == x) & (type_ == n)).sum() for n in range(8)] for x in range(3)])
+    counted = np.array(
+        [[((quality == x) & (type_ == n)).sum() for n in range(8)] for x in range(3)]
+    )
     assert market.quality_share is not None
     assert counted == pytest.approx(market.quality_share * users, abs=1e-9)
     assert counted.sum(axis=1).tolist() == [77, 44, 29]  # of 150, in halves and so on by type
