@@ -119,20 +119,21 @@ def _of_classes(
     primitives: Primitives, menu: Menu, matching: IntArray | FloatArray
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Utilities and parts at each operator, (M, C), and users, (C,): classes are C = X N types."""
-    chosen = matching.dtype.kind == "i"
+    chosen, operators = matching.dtype.kind == "i", primitives.operators
     if primitives.quality_share is None:
-        whole = indicator(matching.astype(np.int64), primitives.operators) if chosen else matching
+        whole = indicator(matching.astype(np.int64), operators) if chosen else matching
         match_probability = whole.astype(float)
         return (
             posted_utility(primitives, menu, match_probability),
             match_probability,
-            (primitives.users),
+            primitives.users,
         )
-    by_quality = classes(matching.astype(np.int64), primitives.operators) if chosen else matching
+    whole = classes(matching.astype(np.int64), operators) if chosen else matching
+    by_quality = whole.astype(float)
     mean = over_qualities(by_quality, primitives.quality_share)
     utility = quality_utility(primitives, posted_utility(primitives, menu, mean))
     users = primitives.quality_share * primitives.users
-    flat = (primitives.operators, users.size)
+    flat = (operators, users.size)
     return utility.reshape(flat), by_quality.reshape(flat), users.ravel()
 
 

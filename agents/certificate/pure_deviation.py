@@ -130,7 +130,7 @@ def reselected_share(primitives: Primitives, menu: Menu, operator: int) -> Share
                 value[:, operator] = rent[:, n]
                 value += gain_usd
                 tie = tie_usd(primitives, value)
-                here = (slice(None), *place)
+                here: tuple[slice | int, ...] = (slice(None), *place)
                 matching[here] = choose(value, out, order, tie, matching[here])
             settled = (matching == before).reshape(len(matching), -1).all(axis=-1)
             if settled.all():

@@ -4,6 +4,9 @@ from .feasibility import Constraint as Constraint
 from .feasibility import Feasibility as Feasibility
 from .feasibility import check_menu as check_menu
 from .menu import Menu as Menu
+from .participation import Offer as Offer
+from .participation import best_offer as best_offer
+from .participation import uniform_offer as uniform_offer
 from .price import binding_prices as binding_prices
 from .price import binding_utility as binding_utility
 from .price import information_rent as information_rent

@@ -1,9 +1,9 @@
 """Who is worth serving: one operator's best menu when users value quality differently.
 
-A menu is any set of items. By eq. (21) α_x cancels when a user compares two of them, so all users of
-latency type n who take part take the same item, or are indifferent: no set of items does better than
-one item a latency type, which is the reduction (17) to (23); an item is delayed as the type it is
-meant for. What the reduction also decides is
+A menu is any set of items. By eq. (21) α_x cancels when a user compares two of them, so all users
+of latency type n who take part take the same item, or are indifferent: no set of items does better
+than one item a latency type, which is the reduction (17) to (23); an item is delayed as the type it
+is meant for. What the reduction also decides is
 (22): type 1 of α_1 is left nothing, and everybody takes part. Here the operator may leave every
 latency type n what it likes, U_n = −β_n L_n − R_n + R̄ p_n, and a user takes part where
 α_x q + U_n ≥ u_0. It earns Σ_n D_n (S_n(L_n) − U_n) with D_n the tasks of those who take part and

@@ -64,9 +64,9 @@ class ClearingHouse:
     latency_sum_s, ended : array (rounds + 1, M, N)
         Latencies of those that ended, added up, and their number.
     misfit_usd : array (rounds + 1, M, N)
-        (β of the type that an item is meant for − β of the user) × agreed latency + (α_x − α_x̲) q_m,
-        added up over tasks: what an item is worth more to those who take it than to those it is
-        meant for, of the lowest quality type that prices leave taking part.
+        (β of the type that an item is meant for − β of the user) × agreed latency, and
+        (α_x − α_x̲) q_m, added up over tasks: what an item is worth more to those who take it than
+        to those it is meant for, of the lowest quality type that prices leave taking part.
     fresh : list of Trace
         Tasks that ended since it was last emptied, kept where `keep_fresh` says so.
     """

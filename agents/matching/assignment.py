@@ -85,7 +85,8 @@ def deal(
     Examples
     --------
     >>> here = np.array([True, True, False, True])
-    >>> deal(lambda users: follow_projection([0, 1], users), np.array([1, 0, 0, 1]), here, 2).tolist()
+    >>> rule = lambda users: follow_projection([0, 1], users)
+    >>> deal(rule, np.array([1, 0, 0, 1]), here, 2).tolist()
     [1, 0, -1, 1]
     """
     everybody = np.full(class_of.size, OUT)

@@ -7,7 +7,7 @@ import numpy as np
 from airan_market.agents.contract.design import designed_menus
 from airan_market.agents.contract.menu import Menu
 from airan_market.agents.mechanism.agreement import Agreement
-from airan_market.agents.mechanism.pure import MOST_SWEEPS, Selection, agreed, select
+from airan_market.agents.mechanism.pure import MOST_SWEEPS, Selection, parts, quality_parts, select
 from airan_market.agents.primitives.primitives import Primitives
 
 
@@ -54,7 +54,8 @@ def agree(primitives: Primitives) -> Agreement:
     return Agreement(
         menu=menu,
         design_probability=share,
-        **agreed(primitives, selection.matching),
+        match_probability=parts(primitives, selection.matching),
+        by_quality=quality_parts(primitives, selection.matching),
         iterations=selection.sweeps,
         converged=selection.settled,
         notes=_unrest(selection),

@@ -9,7 +9,7 @@ import numpy as np
 from airan_market.agents.contract.design import designed_menus
 from airan_market.agents.mechanism.agreement import Agreement
 from airan_market.agents.mechanism.ct import assumed_menus
-from airan_market.agents.mechanism.pure import agreed, select
+from airan_market.agents.mechanism.pure import parts, quality_parts, select
 from airan_market.agents.primitives.primitives import Primitives
 
 
@@ -29,8 +29,8 @@ def agree(primitives: Primitives) -> Agreement:
     """
     _, posted = assumed_menus(primitives)
     choice = select(primitives, posted, primitives.mechanism.mc_belief).matching
-    found = agreed(primitives, choice)
-    return replace(redesigned(primitives, found["match_probability"]), **found)
+    agreement = redesigned(primitives, parts(primitives, choice))
+    return replace(agreement, by_quality=quality_parts(primitives, choice))
 
 
 def redesigned(primitives: Primitives, matching: np.ndarray) -> Agreement:

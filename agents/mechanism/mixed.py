@@ -56,8 +56,9 @@ def respond(
 ) -> FloatArray:
     """Mixed response Ẑ (M, N) of all types to the menus, eqs. (32), (33); (M, X, N) of classes.
 
-    It is that of classes where users value quality differently. Every type takes its own item, which the menu makes its best, and expects the violation
-    probability for which the menu was designed.
+    It is that of classes where users value quality differently. Every type takes its own item,
+    which the menu makes its best, and expects the violation probability for which the menu was
+    designed.
     """
     adjusted = adjusted_utility(
         user_utility(primitives, menu),

@@ -107,11 +107,11 @@ def in_turn(primitives: Primitives) -> Iterator[tuple[int, tuple[int, ...], Floa
             yield n, (n,) if primitives.quality_share is None else (x, n), gain[x]
 
 
-def agreed(primitives: Primitives, matching: IntArray) -> dict[str, FloatArray | None]:
-    """What an `Agreement` says of a matching: of types, and of classes where there are any."""
-    one = primitives.quality_share is None
-    by_quality = None if one else classes(matching, primitives.operators)
-    return {"match_probability": parts(primitives, matching), "by_quality": by_quality}
+def quality_parts(primitives: Primitives, matching: IntArray) -> FloatArray | None:
+    """Matching of classes (X, N) as an `Agreement` says it, (M, X, N); None without qualities."""
+    if primitives.quality_share is None:
+        return None
+    return classes(matching, primitives.operators)
 
 
 def tie_order(primitives: Primitives) -> IntArray:

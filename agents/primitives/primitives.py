@@ -235,10 +235,9 @@ class Primitives:
         Examples
         --------
         >>> from airan_market.scenarios import load_scenario
-        >>> two = ["users.quality_sensitivity_usd=[4e-4, 6e-4]", "users.quality_shares=[[0.5, 0.5]]"]
-        >>> market = Primitives.from_scenario(load_scenario("teleoperation", two))
-        >>> market.serving_from(np.array([0, 1, 1])).service_value_usd.round(7).tolist()
-        [0.000715, 0.0010725, 0.0010725]
+        >>> market = Primitives.from_scenario(load_scenario("quality_types"))
+        >>> market.serving_from(np.array([0, 1, 2])).service_value_usd.round(7).tolist()
+        [0.0007627, 0.0007865, 0.0008675]
         """
         if self.quality_value_usd is None:
             raise ValueError("all users value quality alike: there is no type to leave out")

@@ -29,7 +29,7 @@ from airan_market.analysis.reproduction.published import (
     table_i,
     table_i_rounding,
 )
-from airan_market.scenarios import Scenario
+from airan_market.scenarios import InputError, Scenario
 from airan_market.sim.arrays import FloatArray
 
 UPLINK, GPU, DOWNLINK = "uplink rate", "GPU rate", "downlink rate"
@@ -45,7 +45,9 @@ def market_parameters(scenario: Scenario, types: int | None = None) -> tuple[Par
     over twice that; radio servers from slower than a GPU instance to far faster, where they no
     longer matter; the users of a type from a hundredth to two fifths of all.
     """
-    economics, mechanism = scenario.economics, scenario.mechanism
+    value, mechanism = scenario.economics.service_value_usd, scenario.mechanism
+    if value is None:
+        raise InputError("economics.service_value_usd: required, it is one of what is searched")
     (uplink_bps, flop_per_s, downlink_bps), *_ = rates_of(scenario.operators).tolist()
     total = float(scenario.users.total)
     types = types or len(scenario.users.latency_sensitivity_usd_per_s)
@@ -53,7 +55,7 @@ def market_parameters(scenario: Scenario, types: int | None = None) -> tuple[Par
         Parameter(UPLINK, "bit/s", 10e6, 1000e6, uplink_bps),
         Parameter(GPU, "FLOP/s", 30e12, 80e12, flop_per_s),
         Parameter(DOWNLINK, "bit/s", 10e6, 1000e6, downlink_bps),
-        Parameter(VALUE, "USD/task", 4e-4, 2e-3, economics.service_value_usd),
+        Parameter(VALUE, "USD/task", 4e-4, 2e-3, value),
         Parameter(TEMPERATURE, "USD/task", 2e-6, 9e-5, mechanism.temperature_end_usd),
         *(
             Parameter(

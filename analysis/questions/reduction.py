@@ -91,7 +91,8 @@ def menu_profit(own: Primitives, load_per_s: FloatArray, items: FloatArray) -> F
     earned = profit.reshape(flat)
     choice = (liked + FAVOUR * earned).argmax(axis=2)[..., np.newaxis]
     value = own.quality_value_usd
-    assert value is not None and own.quality_share is not None
+    assert value is not None
+    assert own.quality_share is not None
     best, brings = (
         np.take_along_axis(liked, choice, 2),
         np.take_along_axis(np.broadcast_to(earned, liked.shape), choice, 2),

@@ -1,4 +1,4 @@
-"""Does it pay to serve only users who value quality more: alone, and among rivals?
+"""Serving only users who value quality more: whether it pays alone, and among rivals.
 
 Two quality types α_1 < α_2. An operator whose prices leave α_2 just taking part, in place of α_1,
 earns (α_2 − α_1) q more of each task and loses the users of α_1, but for patient ones whom their

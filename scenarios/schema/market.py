@@ -78,14 +78,14 @@ class Users(Table):
     )
     quality_sensitivity_usd: Annotated[tuple[Positive, ...], MinLen(1)] | None = setting(
         "USD/task",
-        "α_x, what a unit of quality is worth to a user of quality type x, never decreasing; without "
-        "it all users value a service alike",
+        "α_x, what a unit of quality is worth to a user of quality type x, never decreasing; "
+        "without it all users value a service alike",
         default=None,
     )
     quality_shares: Annotated[tuple[tuple[Share, ...], ...], MinLen(1)] | None = setting(
         "1",
-        "share of every quality type, summing to 1 within 1e-9: one row for all users, or one row for "
-        "each latency sensitivity",
+        "share of every quality type, summing to 1 within 1e-9: one row for all users, or one row "
+        "for each latency sensitivity",
         default=None,
         default_text="required with several quality sensitivities",
     )

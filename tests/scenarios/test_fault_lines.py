@@ -426,8 +426,8 @@ QUALITIES = ("users.quality_sensitivity_usd=[4e-4, 5e-4]", "users.quality_shares
         (
             [QUALITIES[0], "users.quality_shares=[[0.5, 0.4], [0.2, 0.3, 0.5]]"],
             [
-                "--set: users.quality_shares = [[0.5, 0.4], [0.2, 0.3, 0.5]]: must have one row, or "
-                "one for each of the 8 latency sensitivities (has 2)",
+                "--set: users.quality_shares = [[0.5, 0.4], [0.2, 0.3, 0.5]]: must have one row, "
+                "or one for each of the 8 latency sensitivities (has 2)",
                 "--set: users.quality_shares[1] = [0.5, 0.4]: must sum to 1 (sums to 0.9)",
                 "--set: users.quality_shares[2] = [0.2, 0.3, 0.5]: must have one share for each of "
                 "the 2 quality sensitivities (has 3)",

@@ -15,10 +15,25 @@ from airan_market.agents.contract.participation import (
     tasks_of,
     uniform_offer,
 )
+from airan_market.agents.contract.utility import quality_utility, user_utility
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.analysis.questions.reduction import drawn_market, menu_profit, searched_profit
+from airan_market.scenarios import load_scenario
 
 CASES = (0, 3, 5)  # one latency type; two; two where sensitive users of α_1 are left out
+
+
+def test_what_quality_is_worth_is_the_same_at_every_item() -> None:
+    """(18), (21): every class's utility written out, at two operators of different quality."""
+    market = Primitives.from_scenario(load_scenario("quality_types")).of_operator(slice(2))
+    menu = designed_menus(market, np.full((2, 8), 0.25))
+    found = quality_utility(market, user_utility(market, menu))
+    alpha, quality = np.array([1.0, 1.1, 1.3]) * 7.15e-4 / 1.5, (1.6, 1.5)
+    for m, x, n in product(range(2), range(3), range(8)):
+        item = menu.latency_s[m, n], menu.price_usd[m, n], menu.violation_probability[m, n]
+        wanted = alpha[x] * quality[m] - market.latency_sensitivity_usd_per_s[n] * item[0]
+        wanted += -item[1] + market.refund_usd * item[2]
+        assert found[m, x, n] == pytest.approx(wanted, abs=1e-13)
 
 
 def one(users: float, beta: tuple[float, ...], ratio: float, share: float) -> Primitives:

@@ -31,7 +31,8 @@ def test_the_last_round_trades_what_solve_prints(mechanism: str) -> None:
     market = played(f"mechanism.name={mechanism}")
     primitives = Primitives.from_scenario(market.scenario)
     found = arrive(primitives)  # `solve` without its certificates
-    assert found.by_quality is not None and market.terms.by_quality is not None
+    assert found.by_quality is not None
+    assert market.terms.by_quality is not None
     assert market.terms.by_quality == pytest.approx(found.by_quality, abs=1e-12)
     if mechanism == "mixed":  # others post the probabilities of their design
         worth = Accounts(primitives, found.menu, found.match_probability, found.by_quality)

@@ -100,7 +100,8 @@ def test_types_stand_for_the_mean_of_their_classes(types: Primitives) -> None:
 def test_welfare_is_the_sum_over_classes(types: Primitives) -> None:
     outcome = settle(types)
     value, total = types.quality_value_usd, 0.0
-    assert value is not None and outcome.by_quality is not None
+    assert value is not None
+    assert outcome.by_quality is not None
     menu = outcome.menu
     for m, x, n in product(range(3), range(3), range(8)):
         tasks = types.users[n] * share_of(types)[x, n] * types.task_rate_per_user_per_s
@@ -116,7 +117,8 @@ def test_welfare_is_the_sum_over_classes(types: Primitives) -> None:
 def test_operators_in_another_order_come_to_the_same(types: Primitives) -> None:
     order = np.array([2, 0, 1])
     found, moved = arrive(types), arrive(types.of_operator(order))
-    assert found.by_quality is not None and moved.by_quality is not None
+    assert found.by_quality is not None
+    assert moved.by_quality is not None
     assert moved.by_quality == pytest.approx(found.by_quality[order], abs=1e-9)
     assert moved.menu.latency_s == pytest.approx(found.menu.latency_s[order], rel=1e-7)
 
@@ -213,9 +215,11 @@ def test_ct_and_mc_know_their_classes(types: Primitives) -> None:
 
 def test_serving_less_than_everybody_sends_others_away(types: Primitives) -> None:
     everybody, some = arrive(types), arrive(types.serving_from(1))
-    assert everybody.by_quality is not None and some.by_quality is not None
+    assert everybody.by_quality is not None
+    assert some.by_quality is not None
     out = [1 - found.by_quality.sum(axis=0) for found in (everybody, some)]
-    assert out[0][0, 0] < 0.3 and out[1][0, 0] > 0.9  # α_1, β_1
+    assert out[0][0, 0] < 0.3
+    assert out[1][0, 0] > 0.9
     assert out[1][1, 0] == pytest.approx(out[0][0, 0], abs=0.1)  # who is left nothing
     asked = load_scenario("quality_types", ["mechanism.lowest_served_quality=2"])
     assert arrive(Primitives.from_scenario(asked)).by_quality.tolist() == some.by_quality.tolist()
@@ -229,5 +233,6 @@ def test_what_takes_one_quality_says_so(types: Primitives) -> None:
         lambda: enumerate_profiles(types, [0.1]),
         lambda: gsmc.posted_game(types),
     ):
-        with pytest.raises(InputError, match="^users.quality_sensitivity_usd: .* the market has 3"):
+        said = r"^users\.quality_sensitivity_usd: .* takes one, the market has 3"
+        with pytest.raises(InputError, match=said):
             asked()
