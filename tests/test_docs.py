@@ -43,6 +43,16 @@ def printed() -> list[tuple[str, str]]:
     return [(command, text) for command, text in found]
 
 
+#: What stands beside a print, which may be broken over several lines.
+REMARK = r"^( *)print\((?:.*|\n(?:\1 +.*\n)+\1)\)  # (.*)$"
+
+
+def remarks(code: str) -> list[str]:
+    """What code says that it prints; "; " stands between several prints of one line."""
+    found = re.findall(REMARK, code, re.MULTILINE)
+    return [text for _, remark in found for text in remark.split("; ")]
+
+
 def misses(said: str, happened: str) -> list[str]:
     """Lines that a page shows and that did not come; "…" stands for lines left out."""
     lines = [line for line in said.splitlines() if line.strip() not in ("", "…")]
@@ -59,9 +69,20 @@ def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch, capsys) -> None:
     names = {"__name__": "__main__"}  # later blocks go on from earlier ones
     for number, code in enumerate(blocks(page, "python")):
         exec(compile(code, f"{page}, block {number + 1}", "exec"), names)
-        said = "; ".join(re.findall(r"^ *print\(.*\)  # (.*)$", code, re.MULTILINE)).split("; ")
         shown = capsys.readouterr().out
-        assert [text for text in said if text not in shown] == []
+        assert [text for text in remarks(code) if text not in shown] == []
+
+
+def test_control_a_remark_is_read_beside_a_print_of_one_line_and_of_several() -> None:
+    several = 'for x in y:\n    print(\n        f"{x}"\n    )  # 2; 3\n'
+    assert remarks(f"print(1)  # 1\n{several}z = 4  # no print\n") == ["1", "2", "3"]
+
+
+def test_every_number_that_a_tutorial_says_it_prints_is_read() -> None:
+    for page in (name for name in PAGES if "tutorial_" in name):
+        code = "\n".join(blocks(page, "python"))
+        prints = len(re.findall(r"^ *print\(", code, re.MULTILINE))
+        assert len(re.findall(REMARK, code, re.MULTILINE)) == prints > 4, page
 
 
 @pytest.mark.parametrize("page", [page for page in pages_with("python") if "how_to" in page])

@@ -58,8 +58,9 @@ def test_the_page_of_commands_has_every_command_and_option(build) -> None:
 def test_the_page_of_trust_has_every_equation_and_every_statistical_test(build) -> None:
     page = build.trust()
     for entry in entries():
-        assert f"| {entry.paper} ({entry.number}) | [`{entry.name}`](../{entry.path})" in page
-    rows = page.partition("## Every test that meets chance")[2].splitlines()[6:]
+        assert f"- {entry.paper} ({entry.number}), [`{entry.name}`](../{entry.path})" in page
+    told = page.partition("## Every test that meets chance")[2].splitlines()
+    rows = [line for line in told if line.startswith("- ")]
     assert len(rows) > 60
     assert all(row.count("](../tests/") == 1 for row in rows)
     assert sum("false alarm" in row.lower() for row in rows) > 40

@@ -22,6 +22,7 @@ CONTROL = re.compile(
 RATE = re.compile(
     r"false.alarm|by chance|one case in|of 1,?000 suites|standard error|interval", re.I
 )
+STATED = re.compile(r"false.alarm|by chance|one case in|suites", re.I)
 CONSTANT = re.compile(r"^(?:[A-Z_]+, )*FALSE_ALARM(?:, [A-Z_]+)* = (.+)$", re.M)
 
 
@@ -85,7 +86,7 @@ def linked(test: Test) -> str:
 
 
 def of_equation(entry: Entry, used: dict[str, set[str]]) -> str:
-    """Row of an equation: its code, checks that call it, what they say of chance, controls."""
+    """Entry of an equation: its code, checks that call it, what they say of chance, controls."""
     modules = tests_of(entry, used)
     name = entry.name.rpartition(".")[2]
     there = [test for module in modules for test in tests_in(module)]
@@ -93,14 +94,13 @@ def of_equation(entry: Entry, used: dict[str, set[str]]) -> str:
     checks = [test for test in direct if not test.is_control]
     chance = [test for test in there if test.meets_chance]
     controls = [test for test in direct if test.is_control] or [t for t in there if t.is_control]
-    cells = (
-        f"{entry.paper} ({entry.number})",
-        f"[`{entry.name}`](../{entry.path})",
-        f"{len(checks)}: {'; '.join(map(linked, checks[:2]))}",
-        "; ".join(map(linked, chance[:2])) or "none stated",
-        "; ".join(map(linked, controls[:3])),
+    told = (
+        f"{len(checks)} checks: {'; '.join(map(linked, checks[:2])) or 'none'}",
+        f"chance: {'; '.join(map(linked, chance[:2])) or 'none stated'}",
+        f"controls: {'; '.join(map(linked, controls[:3])) or 'none named'}",
     )
-    return f"| {' | '.join(cells)} |"
+    head = f"- {entry.paper} ({entry.number}), [`{entry.name}`](../{entry.path})"
+    return "\n".join([head, *(f"  - {one}" for one in told)])
 
 
 def page() -> str:
@@ -112,6 +112,8 @@ def page() -> str:
         if test.is_control and test.path in controls:
             controls[test.path].append(test)
     used = users_of_names()
+    bare = sum(not controls[test.path] for test in chance)
+    stated = sum(bool(STATED.search(test.told)) for test in chance)
     lines = [
         "",
         "## Every equation with its checks",
@@ -121,20 +123,18 @@ def page() -> str:
         "how many tests call the function, two of them named; *chance*: those of the same files "
         "that need an interval; *controls*: what must fail where something is wrong.",
         "",
-        "| equation | code | checks | chance | controls |",
-        "| --- | --- | --- | --- | --- |",
         *(of_equation(entry, used) for entry in sorted(entries(), key=lambda e: e.order)),
         "",
         "## Every test that meets chance",
         "",
-        "With what it says of its false alarms or its interval, and the controls in its file.",
+        f"With what it says of its false alarms or its interval, and the controls in its file. Of "
+        f"{len(chance)}, {stated} state a rate in so many words; in the files of {bare} no control "
+        "is found by name.",
         "",
-        "| test | what it says | controls beside it |",
-        "| --- | --- | --- |",
     ]
     for test in chance:
         beside = [one for one in controls[test.path] if one is not test][:3]
-        own = "itself; " if test.is_control else ""
-        cells = linked(test), escaped(test.told), own + "; ".join(escaped(t.words) for t in beside)
-        lines.append(f"| {' | '.join(cells)} |")
+        own = ["itself"] if test.is_control else []
+        named = "; ".join([*own, *(escaped(one.words) for one in beside)]) or "none named"
+        lines.append(f"- {linked(test)}: {escaped(test.told)}\n  - controls: {named}")
     return "\n".join(lines) + "\n"
