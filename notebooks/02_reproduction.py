@@ -133,7 +133,7 @@ say(
     "Type 1 at operator 1: "
     + "; ".join(
         f"{design}, promised {1e3 * row['latency_s']:.0f} ms, broken in "
-        f"{row['violation_rate']:.1%} of {row['tasks']:.0f} tasks"
+        f"{row['violation_rate']:.0%} of the tasks"
         for design, row in first.items()
     )
     + f". Its three service times alone take {service_ms:.0f} ms on average."
