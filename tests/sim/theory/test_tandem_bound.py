@@ -17,7 +17,7 @@ MARKETS = [
     ([0.1, 0.8], [1.0, 1.0], [30.0, 44.0, 65.0]),
     ([0.2, 0.3, 0.2], [1.0, 0.9], [10.0, 20.0, 35.0]),
 ]
-REPLICATIONS, TASKS, ALPHA = 20, 80_000, 1e-4
+REPLICATIONS, TASKS, ALPHA = 20, 40_000, 1e-4
 
 
 def replication(rates: list[float], mu: list[float], latency_s: list[float], number: int):
