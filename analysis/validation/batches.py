@@ -45,7 +45,9 @@ SAME_TASKS = "M/M/c, same tasks"
 WORDS = {Verdict.BELOW: "too long", Verdict.ABOVE: "too short", Verdict.HOLDS: UNDECIDED,
          Verdict.UNDECIDED: UNDECIDED}  # fmt: skip
 TOO_LONG, TOO_SHORT = WORDS[Verdict.BELOW], WORDS[Verdict.ABOVE]
-GROWS, NO_PROMISE = "latencies grow", "promises none"
+GROWS, SHORT_RUN, NO_PROMISE = "latencies grow", "run too short", "promises none"
+#: A queue forgets how it began in this many tasks of the types felt, over (1 − load)².
+FORGETTING = 4.0
 
 
 def batches(scenario: Scenario) -> bool:
@@ -151,7 +153,8 @@ def batch_table(
         `late` (part of the tasks), `promised_s` (infinite where the belief has no capacity left),
         `true_s` with `true_low_s` and `true_high_s`, `error` = promised/true − 1 with `error_low`
         and `error_high`, `late_simulated` (part of the tasks later than promised), `verdict`,
-        `replications, tasks`. Where latencies grow through the run there is no truth.
+        `replications, tasks`. Where latencies grow through the run, or the load is so high that
+        its beginning is still felt, there is no truth.
     """
     every = places(sites, loads)
     each = family_level(max(2 * sum(place.site.types for place in every), 1), level)
@@ -160,7 +163,7 @@ def batch_table(
         played = [
             play(scenario, place, seed, run, tasks / replications) for run in range(replications)
         ]
-        rows += _rows(place, _promises(scenario, place, seed), played, each)
+        rows += _rows(place, _promises(scenario, place, seed), played, each, tasks / replications)
         on_done(f"{place.site.name}: batches at {place.load:.0%} load")
     return pd.DataFrame(rows)
 
@@ -273,7 +276,11 @@ def latency_of(
 
 
 def _rows(
-    place: Place, promised: dict[str, FloatArray], played: list[Played], level: float
+    place: Place,
+    promised: dict[str, FloatArray],
+    played: list[Played],
+    level: float,
+    tasks: float,
 ) -> list[dict[str, Any]]:
     rows = []
     for n in range(place.site.types):
@@ -289,7 +296,11 @@ def _rows(
         }
         if min(m.sum() for m in mine) < 1 / LATE:
             continue  # too few to know one in twenty
-        grows = _grows(np.array([one.added[n] for one in played]))
+        unknown = ""
+        if _grows(np.array([one.added[n] for one in played])):
+            unknown = GROWS
+        elif not _forgets(place, n, tasks):
+            unknown = SHORT_RUN
         for what in (ANSWER, FIRST):
             truth = [one.true_s[what][m] for one, m in zip(played, mine, strict=True)]
             fitted = [one.fitted_s[what][m] for one, m in zip(played, mine, strict=True)]
@@ -298,7 +309,7 @@ def _rows(
                 says = {name: latency[n] for name, latency in promised.items()} | says
             for belief, promise_s in says.items():
                 row = {"promise": what, "belief": belief, "late": LATE, "promised_s": promise_s}
-                rows.append(common | row | _judged(promise_s, truth, level, grows=grows))
+                rows.append(common | row | _judged(promise_s, truth, level, unknown))
     return rows
 
 
@@ -321,15 +332,23 @@ def _grows(added: FloatArray) -> bool:
     return bool(added.mean() > width)
 
 
+def _forgets(place: Place, n: int, tasks: float) -> bool:
+    """Whether the beginning that is not counted is long enough for a replication of `tasks`."""
+    felt_per_s = place.rates_per_s[: n + 1].sum()
+    load = felt_per_s / place.site.capacity_per_s
+    begun = WARM_UP * tasks * felt_per_s / place.rates_per_s.sum()
+    return bool(load < 1 and begun >= FORGETTING / (1 - load) ** 2)
+
+
 def _judged(
-    promise_s: float, truth: list[FloatArray], level: float, *, grows: bool
+    promise_s: float, truth: list[FloatArray], level: float, unknown: str
 ) -> dict[str, Any]:
     late = float(np.mean(np.concatenate(truth) > promise_s))
     answer: dict[str, Any] = dict.fromkeys(
         ("true_s", "true_low_s", "true_high_s", "error", "error_low", "error_high"), np.nan
     )
-    if grows:
-        return answer | {"late_simulated": late, "verdict": GROWS}
+    if unknown:
+        return answer | {"late_simulated": late, "verdict": unknown}
     true_s, low_s, high_s = _quantile(truth, level)
     answer |= {"true_s": true_s, "true_low_s": low_s, "true_high_s": high_s}
     if not np.isfinite(promise_s):

@@ -41,19 +41,18 @@ def batch_figure(rows: pd.DataFrame, names: Sequence[str] | None = None) -> Figu
     labels = operator_labels(int(max(numbers)), names)
     beliefs = list(dict.fromkeys(rows["belief"]))
     with style():
-        figure, axes = panels(2 * len(numbers), 2, 5.0, 3.4, share_y=True)
+        figure, axes = panels(2 * len(numbers), 2, 5.0, 3.4)
         spots = [(number, promise) for number in numbers for promise in (ANSWER, FIRST)]
         for axis, (number, promise) in zip(axes, spots, strict=True):
             here = known[(known["operator"] == number) & (known["promise"] == promise)]
             _promises(axis, here, beliefs)
             axis.set(title=f"{labels[number - 1]}, type {type_}: {promise}")
             axis.set_xlabel("load, of the fitted station")
-            if promise == ANSWER:
-                axis.set_ylabel("promised over true latency")
-        axes[0].set_yscale("log")
-        axes[0].yaxis.set_major_locator(FixedLocator(_TICKS))
-        axes[0].yaxis.set_minor_locator(NullLocator())
-        axes[0].yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            axis.set_ylabel("promised over true latency")
+            axis.set_yscale("log")
+            axis.yaxis.set_major_locator(FixedLocator(_TICKS))
+            axis.yaxis.set_minor_locator(NullLocator())
+            axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         legend_below(figure, axes, 3.3)
     return figure
 
@@ -68,9 +67,10 @@ def _promises(axis: Axes, rows: pd.DataFrame, beliefs: Sequence[str]) -> None:
     for place, belief in enumerate(beliefs):
         line = rows[rows["belief"] == belief].sort_values("load")
         ratio = 1 + line["error"]
+        look = nested_look(place, len(beliefs)) | {"markersize": 9.5 - 0.5 * place}
         axis.errorbar(
             line["load"], ratio,
             yerr=[ratio - 1 - line["error_low"], 1 + line["error_high"] - ratio],
-            label=belief, capsize=2, elinewidth=0.8, **nested_look(place, len(beliefs)),
+            label=belief, capsize=2, elinewidth=0.8, **look,
         )  # fmt: skip
     axis.axhline(1.0, color="black", linewidth=1.4, zorder=1)

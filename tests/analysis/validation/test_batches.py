@@ -9,6 +9,7 @@ from airan_market.analysis.validation.batches import (
     FIRST,
     GROWS,
     SAME_TASKS,
+    SHORT_RUN,
     TOO_LONG,
     TOO_SHORT,
     batch_table,
@@ -74,6 +75,13 @@ def test_what_grows_has_no_truth():
     rows = table(loads=(1.3,)).query("load == 1.3 and type == 4")
     assert set(rows["verdict"]) == {GROWS}
     assert rows["true_s"].isna().all()
+
+
+def test_a_run_that_still_feels_its_beginning_is_not_judged():
+    """4 / (1 − 0.97)² is 4,444 tasks: more than a fifth of a replication of 1,000."""
+    rows = table(loads=(0.97,)).query("load == 0.97 and type == 4")
+    assert set(rows["verdict"]) <= {SHORT_RUN, GROWS}
+    assert rows["error"].isna().all()
 
 
 def test_the_interval_holds_the_error_and_the_promise_is_judged_by_it(batched):
