@@ -231,7 +231,7 @@ def _promises(scenario: Scenario, place: Place, seed: int) -> dict[str, FloatArr
     names = dict.fromkeys([*BELIEFS.ours, scenario.mechanism.belief])
     stages = site.servers.astype(np.float64), site.service_rate_per_s
     return {
-        name: latency_of(
+        name: promised_latency(
             believe(name, *stages, load_per_s, site.zeta, pilot).probability,
             float((1 / site.service_rate_per_s).sum()),
             site.types,
@@ -240,7 +240,7 @@ def _promises(scenario: Scenario, place: Place, seed: int) -> dict[str, FloatArr
     }
 
 
-def latency_of(
+def promised_latency(
     tail: Callable[[FloatArray], FloatArray], scale_s: float, types: int, late: float = LATE
 ) -> FloatArray:
     """The shortest latency at which falling tails are at most `late`, (types,), s, by halving.
@@ -261,7 +261,7 @@ def latency_of(
 
     Examples
     --------
-    >>> latency_of(lambda t: np.exp(-t * [1.0, 0.0]), 1.0, 2, late=np.exp(-3)).round(9)
+    >>> promised_latency(lambda t: np.exp(-t * [1.0, 0.0]), 1.0, 2, late=np.exp(-3)).round(9)
     array([ 3., inf])
     """
     high = np.full(types, scale_s)

@@ -1,5 +1,7 @@
 """Promises on GPUs that batch: known stations, controls, and the sentences."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,12 +15,18 @@ from airan_market.analysis.validation.batches import (
     TOO_LONG,
     TOO_SHORT,
     batch_table,
-    latency_of,
+    promised_latency,
     summarise_batches,
 )
 from airan_market.analysis.validation.offered import offered
 from airan_market.analysis.validation.report.batch_figure import batch_figure
-from airan_market.analysis.validation.report.summary import batch_sentences
+from airan_market.analysis.validation.report.summary import (
+    batch_sentences,
+    sentences,
+    summarise_validation,
+)
+from airan_market.analysis.validation.session import validate_into
+from airan_market.analysis.validation.stored import load_validation
 from airan_market.scenarios import load_scenario
 
 #: GPUs of one slot and steps of one length: an M/M/c station but for whole steps, so that exact
@@ -103,7 +111,7 @@ def test_a_latency_is_found_on_a_tail_that_is_known():
     """An exponential tail; 0 where nobody is ever late; infinite where everybody is."""
     rate = np.array([2.0, 0.25, np.inf, 0.0])
     with np.errstate(invalid="ignore"):
-        found = latency_of(lambda t: np.where(rate == 0, 1.0, np.exp(-rate * t)), 1.0, 4)
+        found = promised_latency(lambda t: np.where(rate == 0, 1.0, np.exp(-rate * t)), 1.0, 4)
     assert found[:2] == pytest.approx(np.log(20) / rate[:2], rel=1e-9)
     assert found[2] < 1e-9
     assert found[3] == np.inf
@@ -125,3 +133,18 @@ def test_the_figure_has_a_panel_for_each_promise(batched):
     figure = batch_figure(batched, ["two GPUs", "one GPU"])
     titles = [axis.get_title() for axis in figure.axes]
     assert titles == ["2: one GPU, type 3: whole answer", "2: one GPU, type 3: first token"]
+
+
+def test_the_table_is_written_read_told_and_drawn(batched, found, tmp_path):
+    told = replace(found, batches=batched.assign(operator=1), summary={})
+    told.summary.update(summarise_validation(told, 0.95))
+    ended = validate_into(found.scenario, 1, tmp_path / "here", find=lambda *_, **__: told)
+    assert ended.error is None
+    read = load_validation(ended.path, verify=True)
+    pd.testing.assert_frame_equal(read.batches, told.batches, check_dtype=False)
+    assert (ended.path / "figures" / "batches.png").exists()
+    page = (ended.path / "report.html").read_text(encoding="utf-8")
+    assert "GPUs that batch: which belief comes nearest" in page
+    assert "GPUs that batch: promises at the solved loads" in page
+    assert any("nearest is" in sentence for sentence in sentences(read.summary))
+    assert "batches" not in found.summary  # of a market whose GPUs do not
