@@ -30,6 +30,7 @@ from .schema.market import RadioStage as RadioStage
 from .schema.market import Scenario as Scenario
 from .schema.market import Simulation as Simulation
 from .schema.market import Task as Task
+from .schema.market import TokenWork as TokenWork
 from .schema.market import TraceArrivals as TraceArrivals
 from .schema.market import TraceWork as TraceWork
 from .schema.market import Users as Users

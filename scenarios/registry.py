@@ -227,7 +227,7 @@ DISCIPLINES = Registry(
         "preemptive-resume": (f"{_SIM}.engines.station:Station",),
         "non-preemptive": (f"{_SIM}.engines.disciplines:NonPreemptive",),
         "fcfs": (f"{_SIM}.engines.disciplines:FirstComeFirstServed",),
-        "continuous-batching": (f"{_SIM}.engines.batching:ContinuousBatching",),
+        "continuous-batching": (f"{_SIM}.engines.batching_counted:CountingBatching",),
     },
 )
 

@@ -26,8 +26,8 @@ ROOMS = {
     "figure_style page dynamics runs pact_run play resume pact reproduction "
     "calibration identification questions equilibrium validation sweep figures redraw solve_text "
     "dashboard cli",
-    "analysis.validation": "offered ladder verdicts truth tables beyond bound findings stored "
-    "report validating session",
+    "analysis.validation": "offered ladder verdicts truth tables beyond batches bound findings "
+    "stored report validating session",
 }
 MOST_FILES = 13  # modules of a room, its face counted
 COMMANDS = "analysis/cli"  # a list, one file a command, and what these share

@@ -51,10 +51,24 @@ def engine_of(scenario: Scenario | PactScenario) -> dict[str, Any]:
         raise RegistryError(f"discipline {simulation.discipline!r}: must be a subclass of Station")
     asked = getattr(simulation, "batching", None)
     if asked is not None and simulation.discipline == CONTINUOUS:
-        from airan_market.sim.engines.batching import Batching, batching
+        from airan_market.sim.engines.batching import Batching
+        from airan_market.sim.engines.batching_counted import batching
 
-        station = batching(Batching(**dict(asked)))
+        station = batching(Batching(**dict(asked)), _token_times(scenario, asked.bits_per_token))
     return {"engine": simulation.engine, "station": station}
+
+
+def _token_times(scenario: Any, bits_per_token: float | None) -> list[tuple[float, float]]:
+    """Time of a token at uplink and downlink of every operator, s; none where tokens are derived.
+
+    The scenario is checked: where tokens are counted in bits, radio rates are numbers.
+    """
+    if bits_per_token is None:
+        return []
+    return [
+        (bits_per_token / operator.uplink.rate_bps, bits_per_token / operator.downlink.rate_bps)
+        for operator in scenario.operators
+    ]
 
 
 def discipline_notes(scenario: Scenario | PactScenario) -> list[str]:

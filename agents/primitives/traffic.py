@@ -15,6 +15,7 @@ from airan_market.scenarios import (
     BurstArrivals,
     LognormalWork,
     Scenario,
+    TokenWork,
     TraceArrivals,
     TraceWork,
 )
@@ -22,7 +23,12 @@ from airan_market.scenarios.registry import BELIEFS
 from airan_market.sim.streams import stream
 from airan_market.sim.traffic.arrival_laws import ArrivalLaw, Bursts, Intensity, Poisson, Recorded
 from airan_market.sim.traffic.demand import POISSON, Demand, drawn_demand, recorded_demand
-from airan_market.sim.traffic.request_trace import RequestTrace, read_azure_llm_2023, read_tasks
+from airan_market.sim.traffic.request_trace import (
+    RequestTrace,
+    read_azure_llm_2023,
+    read_mooncake_2025,
+    read_tasks,
+)
 from airan_market.sim.traffic.trace_file import TraceError, stamp
 from airan_market.sim.traffic.work_laws import (
     Deterministic,
@@ -30,6 +36,7 @@ from airan_market.sim.traffic.work_laws import (
     Exponential,
     Lognormal,
     TaskLaw,
+    Tokens,
 )
 
 Law = TypeVar("Law")
@@ -82,7 +89,7 @@ def traffic_of(scenario: Scenario, seed: int, users_by_type: NDArray[np.int64]) 
     )
 
 
-def work_law(law: LognormalWork | TraceWork | str) -> TaskLaw:
+def work_law(law: LognormalWork | TokenWork | TraceWork | str) -> TaskLaw:
     """Law of the demands of a task over their means, as a scenario asks.
 
     Raises
@@ -98,8 +105,13 @@ def work_law(law: LognormalWork | TraceWork | str) -> TaskLaw:
     """
     if isinstance(law, LognormalWork):
         return Lognormal(law.lognormal_cv)
+    if isinstance(law, TokenWork):
+        return Tokens(**dict(law))
     if isinstance(law, TraceWork):
-        return _of_requests(law.trace, law.format, lambda trace: EmpiricalTasks(trace.work))
+        columns = [0, 2, 2] if law.work_of == "answer" else [0, 1, 2]
+        return _of_requests(
+            law.trace, law.format, lambda trace: EmpiricalTasks(trace.work[:, columns])
+        )
     return Deterministic() if law == "deterministic" else Exponential()
 
 
@@ -164,7 +176,11 @@ def _of_requests(
 def _read(
     path: str, format_: str, users: tuple[int, ...] | None, seed: int, stamp: int
 ) -> RequestTrace | Demand:
-    return read_tasks(path, users, seed) if format_ == "tasks" else read_azure_llm_2023(path)
+    if format_ == "tasks":
+        return read_tasks(path, users, seed)
+    return {"azure-llm-2023": read_azure_llm_2023, "mooncake-2025": read_mooncake_2025}[format_](
+        path
+    )
 
 
 def knows_traffic(belief: str) -> bool:
@@ -258,7 +274,12 @@ def _unlike(scenario: Scenario, arrivals: ArrivalLaw, users: float) -> list[str]
     ]
 
 
-def _law_text(law: LognormalWork | TraceWork | str) -> str:
+def _law_text(law: LognormalWork | TokenWork | TraceWork | str) -> str:
+    if isinstance(law, TokenWork):
+        return (
+            f"lognormal prompts and answers with coefficients of variation {law.prompt_cv:g} and "
+            f"{law.answer_cv:g}"
+        )
     if isinstance(law, LognormalWork):
         return f"lognormal with coefficient of variation {law.lognormal_cv:g}"
     if isinstance(law, TraceWork):

@@ -35,6 +35,8 @@ class Findings:
         See `analysis.validation.beyond.beyond_table`; empty unless asked for.
     map : DataFrame
         See `analysis.validation.bound.map.bound_map`, with the scenario's ζ; empty unless asked.
+    batches : DataFrame
+        See `analysis.validation.batches.batch_table`; empty unless the scenario's GPUs batch.
     markets : DataFrame
         See `analysis.validation.bound.markets.market_table`; empty unless asked for.
     spent : tuple of dict
@@ -56,4 +58,5 @@ class Findings:
     markets: pd.DataFrame
     spent: tuple[dict[str, Any], ...]
     notes: tuple[str, ...]
+    batches: pd.DataFrame = field(default_factory=pd.DataFrame)
     summary: dict[str, Any] = field(default_factory=dict)

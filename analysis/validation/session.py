@@ -18,6 +18,7 @@ from airan_market.analysis.validation.findings import COMPLETE, Findings
 from airan_market.analysis.validation.report.summary import answer, sentences
 from airan_market.analysis.validation.stored import (
     APPROXIMATIONS,
+    BATCHES,
     BEYOND,
     MAP,
     MARKETS,
@@ -106,6 +107,7 @@ def write_tables(directory: Path, found: Findings) -> None:
         (BEYOND, found.beyond),
         (MAP, found.map),
         (MARKETS, found.markets),
+        (BATCHES, found.batches),
     ):
         if len(frame):
             write_frame(directory / f"{name}.parquet", "validation", frame)

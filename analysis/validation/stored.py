@@ -7,12 +7,13 @@ from pathlib import Path
 
 from airan_market.analysis.store.reader import Stored, Table, opened
 
-APPROXIMATIONS, VERDICTS, BEYOND, MAP, MARKETS = (
+APPROXIMATIONS, VERDICTS, BEYOND, MAP, MARKETS, BATCHES = (
     "approximations",
     "verdicts",
     "beyond",
     "map",
     "markets",
+    "batches",
 )
 
 
@@ -20,13 +21,15 @@ APPROXIMATIONS, VERDICTS, BEYOND, MAP, MARKETS = (
 class Validation(Stored):
     """A validation read back; tables are read when they are first asked for.
 
-    `beyond`, `map` and `markets` are empty where they were not asked for.
+    `beyond`, `map` and `markets` are empty where they were not asked for, `batches`
+    where no GPU batches.
     """
 
     approximations = Table("See `analysis.validation.tables.approximations`.")
     verdicts = Table("See `analysis.validation.tables.verdict_table`.")
     beyond = Table("See `analysis.validation.beyond.beyond_table`.", optional=True)
     map = Table("See `analysis.validation.bound.map.bound_map`.", optional=True)
+    batches = Table("See `analysis.validation.batches.batch_table`.", optional=True)
     markets = Table("See `analysis.validation.bound.markets.market_table`.", optional=True)
 
 

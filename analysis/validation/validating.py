@@ -10,6 +10,7 @@ import pandas as pd
 
 from airan_market.analysis.exits import is_interruption
 from airan_market.analysis.validation import beyond as beyond_module
+from airan_market.analysis.validation.batches import TASKS, batch_table, batches, places
 from airan_market.analysis.validation.bound.map import bound_map
 from airan_market.analysis.validation.bound.markets import market_table
 from airan_market.analysis.validation.findings import COMPLETE, INTERRUPTED, Findings
@@ -108,18 +109,23 @@ def validate(
         on_step,
         sum(1 + site.looked_at.size for site in sites)
         + len(laws) * len(sites)
+        + (len(places(sites)) if batches(scenario) else 0)
         + wanted.map
         + wanted.markets,
     )
     latencies = [grid(site, wanted.effort.points) for site in sites]
     tails = [ladder(site, latency) for site, latency in zip(sites, latencies, strict=True)]
     truths: list[Truth | None] = [None] * len(sites)
-    other = mapped = markets = pd.DataFrame()
+    other = mapped = markets = batched = pd.DataFrame()
     status = COMPLETE
     try:
         for m, site in enumerate(sites):
             truths[m] = observe(
                 site, latencies[m], tails[m][PRIORITY], wanted.effort, seed=seed, on_step=steps
+            )
+        if batches(scenario):
+            batched = batch_table(
+                scenario, sites, wanted.level, seed=seed, tasks=_batch_tasks(wanted), on_done=steps
             )
         if laws:
             other = beyond_module.beyond_table(
@@ -151,6 +157,7 @@ def validate(
         beyond=other,
         map=mapped,
         markets=markets,
+        batches=batched,
         spent=tuple({} if truth is None else truth.spent() for truth in truths),
         notes=_notes(scenario, sites, truths, wanted),
     )
@@ -161,6 +168,11 @@ def validate(
 def _beyond_tasks(wanted: Wanted) -> int:
     """Tasks of each law and operator: a quarter of the budget, at the most the usual number."""
     return int(min(beyond_module.TASKS, max(wanted.effort.budget_tasks / 4, 1)))
+
+
+def _batch_tasks(wanted: Wanted) -> int:
+    """Tasks of each operator and load: the usual number, fewer with less than the usual budget."""
+    return int(min(TASKS, max(TASKS * wanted.effort.budget_tasks / Effort.budget_tasks, 1)))
 
 
 class _Steps:
@@ -179,7 +191,8 @@ def _notes(
 ) -> tuple[str, ...]:
     notes = []
     if scenario.simulation.discipline != PREEMPTIVE:
-        notes.append(f"Stations are simulated with {PREEMPTIVE!r}, which theory is about.")
+        but = ", but for the table of GPUs that batch" if batches(scenario) else ""
+        notes.append(f"Stations are simulated with {PREEMPTIVE!r}, which theory is about{but}.")
     if not beyond_module.is_usual(scenario):
         where = "see the table of other laws" if wanted.beyond else "not tried"
         notes.append(

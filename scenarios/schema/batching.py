@@ -18,7 +18,11 @@ class Batching(Table):
     prompt_token_s: NonNegative = setting(
         "s", "added by every token of a prompt that is read", default=1.7e-4
     )
-    prompt_tokens: StepCount = setting("tokens", "length of every prompt", default=128)
+    prompt_tokens: StepCount = setting(
+        "tokens",
+        "length of every prompt; with bits_per_token, of those that a full batch is reckoned with",
+        default=128,
+    )
     token_budget: StepCount = setting(
         "tokens", "of a step, written and read together; longer prompts are read in chunks",
         default=512,
@@ -27,3 +31,10 @@ class Batching(Table):
         "tokens", "keys and values that a GPU holds; beyond them the lowest type is evicted",
         default=59_000,
     )  # fmt: skip
+    bits_per_token: Positive | None = setting(
+        "bit/token",
+        "size of a token on the radio: a task sends its prompt up and gets its answer down, in as "
+        "many tokens as their bits make, to the nearest",
+        default=None,
+        default_text="prompts of prompt_tokens, answers by the work",
+    )

@@ -107,6 +107,7 @@ def contradictions(settings: Settings) -> Iterator[Finding]:
     yield from _operator_names(settings)
     yield from _one_source_of_work(settings)
     yield from _tokens(settings)
+    yield from _tokens_of_the_radio(settings)
     yield from _changes_of_phase(settings)
     yield from times_of_a_run(settings)
     yield from engine_of_discipline(settings)
@@ -256,3 +257,19 @@ def engine_of_discipline(settings: Settings) -> Iterator[Finding]:
     if batching is not None and settings.reliable(*path) not in (None, CONTINUOUS):
         rule = f"must be {value_text(CONTINUOUS)} where there is a table simulation.batching"
         yield Finding(path, rule)
+
+
+def _tokens_of_the_radio(settings: Settings) -> Iterator[Finding]:
+    """Yield radio rates that change, where tokens are counted by their time on the radio."""
+    if settings.reliable("simulation", "batching", "bits_per_token") is None:
+        return
+    because = "simulation.batching.bits_per_token counts tokens by their time on the radio"
+    for place in range(settings.count("operators") or 0):
+        for stage in ("uplink", "downlink"):
+            path: KeyPath = ("operators", place, stage, "rate_bps")
+            if settings.is_table(*path):
+                yield Finding(path, f"must be a number: {because}")
+    for place in range(settings.count("events") or 0):
+        event = settings.reliable("events", place)
+        if event and event.get("what") == "rate" and event.get("stage") != "gpu":
+            yield Finding(("events", place, "stage"), f'must be "gpu" with rate: {because}')

@@ -35,6 +35,7 @@ from airan_market.scenarios.schema.dynamics_consistency import dynamics
 from airan_market.scenarios.schema.quality_consistency import qualities
 from airan_market.scenarios.schema.quantity import (
     BurstRatio,
+    Correlation,
     FilePath,
     Flag,
     Label,
@@ -115,6 +116,7 @@ _WORDS_OR_TABLES: Final = {
     ("operators", 0, "downlink", "rate_bps"),
 }
 TraceFormat = Literal["azure-llm-2023", "tasks"]
+WorkFormat = Literal["azure-llm-2023", "mooncake-2025", "tasks"]
 _WITH_TRACE = "required with a trace"
 _WITH_TOKENS = "required with azure-llm-2023"
 
@@ -144,20 +146,50 @@ class TraceWork(Table):
         "tokens, context to go up, both to compute, answer to come down; whole requests are drawn",
         default_text="required with work from a trace",
     )
-    format: TraceFormat = setting(
+    format: WorkFormat = setting(
         "-", "how the file is read", default_text="required with work from a trace"
+    )
+    work_of: Literal["request", "answer"] = setting(
+        "-",
+        "what the work goes by: the request as the file has it, or what comes down alone, as the "
+        "time in a GPU that batches does",
+        default="request",
+    )
+
+
+class TokenWork(Table):
+    """Work by tokens: a prompt goes up, an answer comes down, and both make the work."""
+
+    prompt_cv: WorkVariation = setting(
+        "1",
+        "coefficient of variation of prompts, lognormal; 0.96 in an hour of chat (Azure, 2023)",
+        default_text="required with work by tokens",
+    )
+    answer_cv: WorkVariation = setting(
+        "1", "the same of answers; that hour's by default", default=0.77
+    )
+    correlation: Correlation = setting(
+        "1", "of the logarithms of prompt and answer; that hour's by default", default=0.09
+    )
+    prompt_share: Share = setting(
+        "1", "part of the mean work that prompts make, the rest answers", default=0.0
     )
 
 
 def _work_branch(value: Any) -> str:
-    if isinstance(value, LognormalWork) or (isinstance(value, Mapping) and "trace" not in value):
-        return "lognormal"
-    return "trace" if isinstance(value, Mapping | TraceWork) else "word"
+    if isinstance(value, TokenWork | LognormalWork | TraceWork):
+        return {TokenWork: "tokens", LognormalWork: "lognormal", TraceWork: "trace"}[type(value)]
+    if not isinstance(value, Mapping):
+        return "word"
+    if "trace" in value:
+        return "trace"
+    return "tokens" if TokenWork.model_fields.keys() & value.keys() else "lognormal"
 
 
 WorkLawSetting = Annotated[
     Annotated[Literal["exponential", "deterministic"], Tag("word")]
     | Annotated[LognormalWork, Tag("lognormal")]
+    | Annotated[TokenWork, Tag("tokens")]
     | Annotated[TraceWork, Tag("trace")],
     Discriminator(_work_branch),
 ]

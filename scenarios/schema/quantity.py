@@ -55,6 +55,7 @@ ClosedFraction = Annotated[Number, Ge(0), Le(1)]  # [0, 1]
 # Drawn shares can be as small as a double can: of a Dirichlet law with parameter 0.1, say.
 Share = Annotated[_Finite, Ge(0), Le(1)]
 # Beyond these no run is long enough to show the mean that the setting promises to keep.
+Correlation = Annotated[Number, Gt(-1), Lt(1)]
 WorkVariation = Annotated[Number, Gt(0), Le(100)]
 BurstRatio = Annotated[Number, Ge(1), Le(1_000_000)]
 

@@ -14,18 +14,29 @@ then arrival, on the GPU with the fewest; nobody is evicted for a slot.
 The stage's `servers` are slots, `slots` of them a GPU, and a task's service time is what it would
 take in a batch that is always full, at the context of a prompt: its tokens, and as many prompts
 read as there are slots, for while it is served each of them is taken again once. So an M/M/c
-station of these servers is fitted to the capacity of the GPU. The service time gives the number of
-tokens, rounded up. The radio stages serve by preemptive resume.
+station of these servers is fitted to the capacity of the GPU. The radio stages serve by preemptive
+resume.
+
+Where the tokens of a task come from:
+
+- by default all prompts are `prompt_tokens` long, and the service time at the GPU gives the number
+  of tokens written, rounded up;
+- with `bits_per_token` a task sends its prompt up and gets its answer down: its service times at
+  uplink and downlink, over the time of a token there, are its tokens, to the nearest whole one, and
+  its service time at the GPU is what operators reckon with and nothing else.
+
+What is written here is made to be read: it visits every request in every step. What is played is
+`sim.engines.batching_counted`, the same to the bit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 from typing import ClassVar
 
-from airan_market.sim.engines.simpy_clock import COMPLETION, Clock, Occurrence, base_priority
+from airan_market.sim.engines.simpy_clock import Clock, Occurrence
 from airan_market.sim.engines.station import Station, Task
 
 GPU = 1  # the stage that batches
@@ -49,6 +60,7 @@ class Batching:
     prompt_tokens: int = 128
     token_budget: int = 512
     memory_tokens: int = 59_000
+    bits_per_token: float | None = None
 
     def step(self, requests: int, context: int, prompt: int) -> float:
         """Length of a step, s.
@@ -93,13 +105,13 @@ class Request:
     reading: int
     writing: int
     written: int
+    reading_from: int = 0  # tokens that are read before it writes: a prompt, or that and its text
+    joined_s: float = 0.0
 
     @property
     def held(self) -> int:
         """Tokens in memory, those of a prompt counted from the start."""
         return self.reading_from + self.written
-
-    reading_from: int = 0
 
 
 @dataclass(eq=False)
@@ -108,7 +120,7 @@ class Gpu:
 
     number: int
     batch: dict[int, Request] = field(default_factory=dict)
-    stepping: Occurrence | None = None
+    stepping: Step | None = None
     read: dict[int, int] = field(default_factory=dict)  # tokens of prompts read in this step
     writers: set[int] = field(default_factory=set)  # who writes a token in it: not who joins later
 
@@ -132,6 +144,10 @@ class ContinuousBatching(Station):
     """
 
     settings: ClassVar[Batching] = Batching()
+    #: Time of a token at uplink and downlink, s, by operator; read with `bits_per_token`.
+    radio_token_s: ClassVar[Sequence[tuple[float, float]]] = ()
+    #: Where it is written down when tasks, by number, wrote their first token; s.
+    first_token_s: ClassVar[dict[int, float] | None] = None
 
     def __init__(
         self, clock: Clock, stage: int, servers: int, types: int, leave: Callable[[Task], None]
@@ -146,7 +162,10 @@ class ContinuousBatching(Station):
 
     def _resize(self) -> None:
         while len(self.gpus) < ceil(self.servers / self.settings.slots):
-            self.gpus.append(Gpu(len(self.gpus)))
+            self.gpus.append(self._new_gpu())
+
+    def _new_gpu(self) -> Gpu:
+        return Gpu(len(self.gpus))
 
     def _room(self, gpu: Gpu) -> int:
         """Slots of a GPU that are free; the last one may have fewer than the others."""
@@ -160,7 +179,7 @@ class ContinuousBatching(Station):
             super().arrive(task)
             return
         task.stage, task.stage_arrival_s = self.stage, self.clock.now
-        task.remaining_s = task.service_s[self.stage]
+        task.remaining_s = self._whole_s(task)
         self.wait(task)
         self.start_waiting()
 
@@ -182,8 +201,12 @@ class ContinuousBatching(Station):
 
     def _fits(self, gpu: Gpu, request: Request) -> bool:
         """Memory for it and a token each; a batch of one always fits, or it never would."""
-        held = sum(other.held + 1 for other in gpu.batch.values()) + request.held + 1
+        held = self._held(gpu) + request.held + 1
         return not gpu.batch or held <= self.settings.memory_tokens
+
+    def _held(self, gpu: Gpu) -> int:
+        """Tokens in memory after one more of every request."""
+        return sum(request.held + 1 for request in gpu.batch.values())
 
     def _request(self, task: Task) -> Request:
         """The request of a task; of one carried over a cut, from the work that remains."""
@@ -192,19 +215,34 @@ class ContinuousBatching(Station):
             known = self.requests[task.number] = self._known_by_work(task)
         return known
 
+    def _tokens(self, task: Task) -> tuple[int, int]:
+        """Tokens of its prompt and of its answer; see the module."""
+        asked = self.settings
+        if asked.bits_per_token is None:
+            return asked.prompt_tokens, asked.tokens(task.service_s[self.stage])
+        up_s, down_s = self.radio_token_s[self.operator]
+        prompt, answer = task.service_s[GPU - 1] / up_s, task.service_s[GPU + 1] / down_s
+        return round(prompt), max(1, round(answer))
+
+    def _whole_s(self, task: Task) -> float:
+        """What all of a task takes in a full batch, s."""
+        if self.settings.bits_per_token is None:
+            return task.service_s[self.stage]
+        return self._time_s(*self._tokens(task))
+
     def _known_by_work(self, task: Task) -> Request:
         asked = self.settings
-        tokens = asked.tokens(task.service_s[self.stage])
-        if task.remaining_s >= task.service_s[self.stage]:
-            return Request(task, asked.prompt_tokens, tokens, 0, asked.prompt_tokens)
+        prompt, tokens = self._tokens(task)
+        if task.remaining_s >= self._whole_s(task):
+            return Request(task, prompt, tokens, 0, prompt)
         writing, beyond = tokens, task.remaining_s - tokens * asked.token_s
-        reading = asked.prompt_tokens
+        reading = prompt
         if beyond <= 0:  # the prompt is read
             reading, writing = 0, max(1, min(tokens, ceil(task.remaining_s / asked.token_s)))
         elif asked.prompt_token_s:
             part = beyond / (asked.slots * asked.prompt_token_s)
-            reading = min(asked.prompt_tokens, ceil(part))
-        return Request(task, reading, writing, tokens - writing, asked.prompt_tokens)
+            reading = min(prompt, ceil(part))
+        return Request(task, reading, writing, tokens - writing, prompt)
 
     def _join(self, gpu: Gpu, request: Request) -> None:
         task = request.task
@@ -212,22 +250,26 @@ class ContinuousBatching(Station):
         self.at[task.number] = gpu
         self.in_service[task.type][task.number] = task
         self.busy_count += 1
+        request.joined_s = self.clock.now
         if gpu.stepping is None:
             self._step(gpu)
-        self._due(gpu, task)
-
-    def _due(self, gpu: Gpu, task: Task) -> None:
-        """Say that a task is in service, nominally until its work is done at full batches."""
-        request, end_s = self.requests[task.number], self.clock.now
-        if isinstance(gpu.stepping, Step):
-            end_s = gpu.stepping.end_s
-        task.due_s = max(self.clock.now + self._work_s(request), end_s)
         task.completion = gpu.stepping  # type: ignore[assignment]  # an event: it is in service
 
+    def settle(self) -> None:
+        """Say until when tasks are in service: nominally, until all is done in full batches."""
+        for gpu in self.gpus:
+            for request in gpu.batch.values():
+                assert gpu.stepping is not None
+                since_s = max(gpu.stepping.start_s, request.joined_s)
+                due_s = since_s + self._work_s(request)
+                request.task.due_s = max(due_s, gpu.stepping.end_s)
+
     def _work_s(self, request: Request) -> float:
+        return self._time_s(request.reading, request.writing)
+
+    def _time_s(self, reading: int, writing: int) -> float:
         asked = self.settings
-        reading_s = request.reading * asked.slots * asked.prompt_token_s
-        return reading_s + request.writing * asked.token_s
+        return reading * asked.slots * asked.prompt_token_s + writing * asked.token_s
 
     def serve_until(self, task: Task, due_s: float) -> None:
         """Go on with a task that a cut found in service."""
@@ -244,16 +286,20 @@ class ContinuousBatching(Station):
         writers = [request for request in batch if not request.reading]
         gpu.writers = {request.task.number for request in writers}
         left, gpu.read = max(0, asked.token_budget - len(writers)), {}
-        for request in sorted((r for r in batch if r.reading), key=_order):
+        for request in sorted((r for r in batch if r.reading), key=order):
             part = min(request.reading, left)
             if part:
                 gpu.read[request.task.number] = part
                 left -= part
         context = sum(request.held for request in writers)
-        length_s = asked.step(len(writers), context, sum(gpu.read.values()))
-        gpu.stepping = step = Step(self, gpu, self.clock.now + length_s)
-        number = min(gpu.batch)
-        self.clock.schedule_at(step, step.end_s, base_priority(self.stage, COMPLETION) + number)
+        self._schedule(gpu, asked.step(len(writers), context, sum(gpu.read.values())))
+
+    def _schedule(self, gpu: Gpu, length_s: float) -> None:
+        """Have the step end that begins now."""
+        now = self.clock.now
+        gpu.stepping = step = Step(self, gpu, now, now + length_s)
+        priority = self._completion_priority + min(gpu.batch)
+        self.clock.schedule_at(step, step.end_s, priority)
 
     def end_step(self, gpu: Gpu) -> None:
         """A step is over: tokens are written, requests leave, are evicted, join, and it goes on."""
@@ -264,15 +310,23 @@ class ContinuousBatching(Station):
                 continue
             request.writing -= 1
             request.written += 1
+            self._wrote_first(request)
             if request.writing == 0:
                 done.append(request.task)
+        self._go_on(gpu, done)
+
+    def _wrote_first(self, request: Request) -> None:
+        """Write down when the first token of a task was there; it counts once."""
+        if self.first_token_s is not None:
+            self.first_token_s.setdefault(request.task.number, self.clock.now)
+
+    def _go_on(self, gpu: Gpu, done: list[Task]) -> None:
+        """Let go who is done, evict whom memory has no place for, begin the next step."""
         for task in sorted(done, key=lambda task: task.number):
             self._leave(gpu, task)
         self._make_room(gpu)
         if gpu.batch:
             self._step(gpu)
-            for request in gpu.batch.values():
-                self._due(gpu, request.task)
         self.start_waiting()
 
     def _leave(self, gpu: Gpu, task: Task) -> None:
@@ -284,17 +338,15 @@ class ContinuousBatching(Station):
 
     def _out(self, gpu: Gpu, task: Task) -> None:
         del gpu.batch[task.number], self.at[task.number]
+        gpu.writers.discard(task.number)  # it may come back before the step is over
+        gpu.read.pop(task.number, None)
         del self.in_service[task.type][task.number]
         self.busy_count -= 1
 
     def _make_room(self, gpu: Gpu) -> None:
         """Evict until the next step's tokens fit into memory; one request always stays."""
-        while (
-            len(gpu.batch) > 1
-            and sum(request.held + 1 for request in gpu.batch.values())
-            > self.settings.memory_tokens
-        ):
-            self._evict(gpu, max(gpu.batch.values(), key=_order))
+        while len(gpu.batch) > 1 and self._held(gpu) > self.settings.memory_tokens:
+            self._evict(gpu, max(gpu.batch.values(), key=order))
 
     def _evict(self, gpu: Gpu, request: Request) -> None:
         task = request.task
@@ -316,7 +368,7 @@ class ContinuousBatching(Station):
         self._resize()
         for gpu in self.gpus:
             while gpu.batch and self._room(gpu) < 0:
-                self._evict(gpu, max(gpu.batch.values(), key=_order))
+                self._evict(gpu, max(gpu.batch.values(), key=order))
             if not gpu.batch and gpu.stepping is not None:
                 gpu.stepping.cancel()
                 gpu.stepping = None
@@ -326,22 +378,12 @@ class ContinuousBatching(Station):
 class Step(Occurrence):
     """One step of a GPU."""
 
-    def __init__(self, station: ContinuousBatching, gpu: Gpu, end_s: float) -> None:
+    def __init__(self, station: ContinuousBatching, gpu: Gpu, start_s: float, end_s: float) -> None:
         super().__init__(station.clock, lambda event: station.end_step(gpu))
-        self.end_s = end_s
+        self.start_s, self.end_s = start_s, end_s
 
 
-def _order(request: Request) -> tuple[int, float, int]:
+def order(request: Request) -> tuple[int, float, int]:
+    """Type, then arrival: who is read first, and last evicted."""
     task = request.task
     return task.type, task.stage_arrival_s, task.number
-
-
-def batching(settings: Batching) -> type[ContinuousBatching]:
-    """The discipline with other settings.
-
-    Examples
-    --------
-    >>> batching(Batching(slots=4)).settings.slots
-    4
-    """
-    return type("ContinuousBatching", (ContinuousBatching,), {"settings": settings})

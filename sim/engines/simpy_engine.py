@@ -99,6 +99,9 @@ class _Run:
         self.columns = state.joined(workload)
         types = int(self.columns["type"].max(initial=-1)) + 1
         self.stations = [self._tandem(row, types, station) for row in state.servers.tolist()]
+        for operator, tandem in enumerate(self.stations):
+            for each in tandem:
+                each.operator = operator
         self._carry_over(state)
         self.network = Network(self.clock, self.stations, changes)
         self._feed(workload, first_row=len(state))
@@ -176,6 +179,9 @@ class _Run:
     def until(self, until_s: float) -> tuple[Trace, State]:
         """Run the clock and read the result."""
         self.clock.run_until(until_s)
+        for tandem in self.stations:
+            for station in tandem:
+                station.settle()
         self._check_conservation()
         return self._trace(), self._state(until_s)
 

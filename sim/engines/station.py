@@ -131,6 +131,7 @@ class Station:
     """
 
     cuttable: ClassVar[bool] = True
+    operator: int = 0  # whose station it is; the engine says so
 
     def __init__(
         self, clock: Clock, stage: int, servers: int, types: int, leave: Callable[[Task], None]
@@ -223,6 +224,9 @@ class Station:
         while self.waiting_count and self.busy_count < self.servers:
             self.waiting_count -= 1
             self.start(self.next_waiting())
+
+    def settle(self) -> None:
+        """Bring what a `State` says of the tasks up to date; called when a span is over."""
 
     def start(self, task: Task) -> None:
         """Begin or resume the service of a task."""

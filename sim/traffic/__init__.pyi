@@ -14,6 +14,7 @@ from .rate_trace import RateTrace as RateTrace
 from .rate_trace import read_rates as read_rates
 from .request_trace import RequestTrace as RequestTrace
 from .request_trace import read_azure_llm_2023 as read_azure_llm_2023
+from .request_trace import read_mooncake_2025 as read_mooncake_2025
 from .request_trace import read_tasks as read_tasks
 from .trace_file import TraceError as TraceError
 from .work_laws import Deterministic as Deterministic
@@ -23,4 +24,5 @@ from .work_laws import Exponential as Exponential
 from .work_laws import Lognormal as Lognormal
 from .work_laws import StageLaws as StageLaws
 from .work_laws import TaskLaw as TaskLaw
+from .work_laws import Tokens as Tokens
 from .work_laws import WorkLaw as WorkLaw

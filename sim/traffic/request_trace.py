@@ -1,6 +1,7 @@
-"""Recorded requests and tasks: the public trace of Azure, 2023, and traces of one's own.
+"""Recorded requests and tasks: public traces of LLM requests, and traces of one's own.
 
-Patel et al., Splitwise: Efficient Generative LLM Inference Using Phase Splitting, ISCA 2024.
+Azure, 2023: Patel et al., Splitwise: Efficient Generative LLM Inference Using Phase Splitting, ISCA
+2024. Mooncake, 2025: Qin et al., Mooncake: Trading More Storage for Less Computation, FAST 2025.
 """
 
 import re
@@ -84,6 +85,33 @@ def read_azure_llm_2023(path: str | Path) -> RequestTrace:
     fields = dict(zip(HEADER, (time, COUNT, COUNT), strict=True))
     ticks, context, generated = read_columns(path, fields, header=",".join(HEADER)).values()
     return RequestTrace((ticks - ticks[0]) / TICKS_PER_S, context, generated)
+
+
+def read_mooncake_2025(path: str | Path) -> RequestTrace:
+    r"""Read a trace in the format of Mooncake's conversation_trace.jsonl.
+
+    A JSON object a line, of which `timestamp` (ms), `input_length` and `output_length` (tokens) are
+    read. Time stamps are those of batches of 3 s, so they tell no law of arrivals: scenarios take
+    the requests' sizes alone (`task.law`).
+
+    Raises
+    ------
+    TraceError
+        As `sim.traffic.trace_file.read_columns`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder, "two.jsonl")
+    ...     _ = file.write_text('{"timestamp": 0, "input_length": 6758, "output_length": 500}\n'
+    ...                         '{"timestamp": 3000, "input_length": 91, "output_length": 16}\n')
+    ...     read_mooncake_2025(file).context_tokens
+    array([6758,   91])
+    """
+    fields = {"timestamp": COUNT, "input_length": COUNT, "output_length": COUNT}
+    time_ms, context, generated = read_columns(path, fields).values()
+    return RequestTrace(time_ms / 1000, context, generated)
 
 
 def _ticks(time: str) -> int:

@@ -1,7 +1,8 @@
-"""Columns of numbers from files that others wrote: CSV or Parquet, every fault with its row."""
+"""Columns of numbers from files that others wrote: CSV, Parquet or JSON lines, faults by row."""
 
 import csv
 import gzip
+import json
 import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -79,7 +80,7 @@ def read_columns(
     optional: Mapping[str, Field] | None = None,
     header: str = "",
 ) -> dict[str, npt.NDArray[Any]]:
-    r"""Read columns of a file: Parquet if its name ends so, else CSV with a header, `.gz` or not.
+    r"""Read columns of a file: `.parquet`, `.jsonl`, or else CSV with a header, `.gz` or not.
 
     Parameters
     ----------
@@ -104,7 +105,7 @@ def read_columns(
     ...     read_columns(file, {"a": AMOUNT})
     {'a': array([1., 3.])}
     """
-    lines = _parquet(path) if Path(path).suffix == ".parquet" else _csv(path)
+    lines = _KINDS.get(Path(path).suffix, _csv)(path)
     try:
         _, names = next(lines)
         fields = {**fields, **{name: f for name, f in (optional or {}).items() if name in names}}
@@ -161,6 +162,27 @@ def _parquet(path: str | Path) -> Iterator[tuple[str, list[str]]]:
     columns = (column.to_pylist() for column in table.columns)
     for number, row in enumerate(zip(*columns, strict=True), start=1):
         yield f": row {number}: ", [str(value) for value in row]
+
+
+def _json_lines(path: str | Path) -> Iterator[tuple[str, list[str]]]:
+    """Yield the names of the first line, then the values of every line in their order."""
+    names: list[str] = []
+    with open(path, encoding="utf-8", errors="replace") as file:
+        for number, line in enumerate(_lines(file), start=1):
+            try:
+                row = json.loads(line)
+            except (ValueError, RecursionError):
+                row = None
+            if not isinstance(row, dict):
+                row = {}
+            if number == 1:
+                names = list(row) or [line.rstrip()]
+                yield ":1: ", names
+            known = all(name in row for name in names)
+            yield f":{number}: ", [str(row[n]) for n in names] if known else [line.rstrip()]
+
+
+_KINDS = {".parquet": _parquet, ".jsonl": _json_lines}
 
 
 def _filled(

@@ -177,6 +177,55 @@ class EmpiricalTasks:
 
 
 @dataclass(frozen=True)
+class Tokens:
+    """Tasks by their tokens: a prompt goes up, an answer comes down, work goes by both.
+
+    Prompt and answer are lognormal (`Lognormal`), their logarithms jointly normal with correlation
+    ρ; of the mean work prompts make the part s, so that a task's work over its mean is
+    s · prompt + (1 − s) · answer. Fitted to the 19,366 requests of an hour of chat (Azure, 2023) by
+    moments: cv 0.96 and 0.77, ρ = 0.09. The fit is coarse: the largest distance between the
+    distribution functions is 0.17 of prompts and 0.21 of answers, which are lumped at some lengths.
+
+    Parameters
+    ----------
+    prompt_cv, answer_cv : float
+        Coefficients of variation, in (0, 1e100].
+    correlation : float
+        ρ, in (-1, 1).
+    prompt_share : float
+        s, in [0, 1].
+
+    Examples
+    --------
+    >>> Tokens(prompt_share=0.5).work(np.random.default_rng(1), 2).round(2)
+    array([[0.95, 1.18, 1.41],
+           [0.94, 0.64, 0.33]])
+    """
+
+    prompt_cv: float = 0.96
+    answer_cv: float = 0.77
+    correlation: float = 0.09
+    prompt_share: float = 0.0
+
+    def __post_init__(self) -> None:
+        Lognormal(self.prompt_cv), Lognormal(self.answer_cv)  # they check themselves
+        if not -1 < self.correlation < 1:
+            raise ValueError(f"correlation = {self.correlation}: allowed above -1, below 1")
+        if not 0 <= self.prompt_share <= 1:
+            raise ValueError(f"prompt_share = {self.prompt_share}: allowed 0 to 1")
+
+    def work(self, rng: np.random.Generator, tasks: int) -> FloatArray:
+        """Demands of independent tasks, (tasks, 3)."""
+        normal = rng.standard_normal((tasks, 2))
+        normal[:, 1] *= np.sqrt(1 - self.correlation**2)
+        normal[:, 1] += self.correlation * normal[:, 0]
+        variance = np.log1p(np.square([self.prompt_cv, self.answer_cv]))
+        prompt, answer = np.exp(np.sqrt(variance) * normal - variance / 2).T
+        share = self.prompt_share
+        return np.column_stack([prompt, share * prompt + (1 - share) * answer, answer])
+
+
+@dataclass(frozen=True)
 class StageLaws:
     """Another law at every stage, independent of each other.
 

@@ -308,13 +308,14 @@ SINGLE = {
         "work_flop = 1e10\nlaw = 'gamma'",
         [
             'task.law = "gamma": must be one of "exponential", "deterministic" or a table of '
-            "lognormal_cv or a table of trace, format"
+            "lognormal_cv or a table of prompt_cv, answer_cv, correlation, prompt_share or a table "
+            "of trace, format, work_of"
         ],
     ),
     "two laws of work": (
         "work_flop = 1e10",
         "work_flop = 1e10\nlaw = { lognormal_cv = 2, trace = 'x', format = 'azure-llm-2023' }",
-        ["task.law.lognormal_cv = 2: must not be given together with trace"],
+        ["task.law.lognormal_cv = 2: must not be given together with prompt_cv or trace"],
     ),
     "a law of work beside requests that bring theirs": (
         "output_bits = 2e5\n",
@@ -376,6 +377,7 @@ def test_line_of_a_single_fault(case: str, small_text: str, write: Callable[[str
         ("simulation.arrivals.burst_ratio", ["0.9", "1000001", "inf"], ["1", "1e6"]),
         ("task.law", ["normal", "3"], ["exponential", "deterministic"]),
         ("task.law.lognormal_cv", ["0", "101"], ["0.1", "100"]),
+        ("task.law.prompt_cv", ["0", "101"], ["0.1", "100"]),
         ("users.total", ["0", "-5"], ["1"]),
         ("users.tasks_per_user_per_s", ["0", "-1"], ["1e-9"]),
         ("users.dirichlet_alpha", ["0", "-1", "nan"], ["0.1"]),

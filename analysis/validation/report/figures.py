@@ -38,6 +38,7 @@ from airan_market.analysis.validation.ladder import (
     SIMULATED,
     THEORIES,
 )
+from airan_market.analysis.validation.report.batch_figure import batch_figure
 from airan_market.analysis.validation.stored import Validation
 from airan_market.analysis.validation.verdicts import IDLE, SATURATED
 from airan_market.analysis.wording import capital
@@ -73,6 +74,8 @@ def drawable(found: Findings | Validation) -> dict[str, Figure]:
     }
     if found.verdicts["decades"].notna().any():
         figures["decomposition"] = decomposition(found.verdicts, names)
+    if len(found.batches) and found.batches["error"].notna().any():
+        figures["batches"] = batch_figure(found.batches, names)
     if len(found.beyond):
         figures["beyond"] = other_laws(found.beyond, names)
     if len(found.map):

@@ -8,6 +8,13 @@ import numpy as np
 import pandas as pd
 
 from airan_market.analysis.runs.summary import plain
+from airan_market.analysis.validation.batches import (
+    ANSWER,
+    FIRST,
+    GROWS,
+    SAME_TASKS,
+    summarise_batches,
+)
 from airan_market.analysis.validation.beyond import USUAL, summarise_beyond
 from airan_market.analysis.validation.bound.map import summarise_map
 from airan_market.analysis.validation.bound.markets import summarise_markets
@@ -91,6 +98,7 @@ def summarise_validation(found: Findings, level: float) -> dict[str, Any]:
             "markets": summarise_markets(found.markets).to_dict("records")
             if len(found.markets)
             else [],
+            **_batches(found.batches),
             "notes": list(found.notes),
         }
     )
@@ -115,6 +123,14 @@ def answer(summary: dict[str, Any]) -> list[str]:
         told += " and too low for none"
     undecided = f"; for {counts[UNDECIDED]} {TOO_LITTLE}" if counts[UNDECIDED] else ""
     return [asked, f"{told}{undecided}."]
+
+
+def _batches(rows: pd.DataFrame) -> dict[str, Any]:
+    """Nothing where no GPU batches."""
+    if rows.empty:
+        return {}
+    grown = rows[rows["verdict"] == GROWS].drop_duplicates(["operator", "load", "type"])
+    return {"batches": summarise_batches(rows), "batches_grow": len(grown)}
 
 
 def sentences(summary: dict[str, Any]) -> list[str]:
@@ -156,6 +172,7 @@ def sentences(summary: dict[str, Any]) -> list[str]:
             f"{independent['pairs']} pairs, along the tails at {bound['violated']} of "
             f"{bound['latencies']} latencies."
         )
+    told += batch_sentences(summary.get("batches", []))
     for law in summary["beyond"]:
         if law["violated"] and law["law"] != USUAL:
             told.append(
@@ -175,6 +192,53 @@ def sentences(summary: dict[str, Any]) -> list[str]:
         named = _listed(summary["saturated"])
         told.append(f"Saturated, no stationary law (operator.type): {named}.")
     return told
+
+
+def batch_sentences(rows: list[dict[str, Any]]) -> list[str]:
+    """Which belief comes nearest to a GPU that batches, and what is promised on first tokens.
+
+    Parameters
+    ----------
+    rows : list of dict
+        As `analysis.validation.batches.summarise_batches` returns them.
+    """
+    answers = [row for row in rows if row["promise"] == ANSWER and row["belief"] != SAME_TASKS]
+    same = {row["promise"]: row for row in rows if row["belief"] == SAME_TASKS}
+    if not answers:
+        return []
+    nearest = answers[0]
+    said = [
+        f"GPUs that batch, latencies that 19 of 20 answers are promised to keep, "
+        f"{nearest['pairs']} of operator, load and type: nearest is {nearest['belief']}, typically "
+        f"off by {_typical(nearest)} ({_off(nearest)}), farthest {answers[-1]['belief']}, by "
+        f"{_typical(answers[-1])} ({_off(answers[-1])})."
+    ]
+    measured = next((row for row in answers if row["belief"] == "measured"), None)
+    exact = next((row for row in answers if row["belief"] == "priority"), None)
+    if measured and exact:
+        said.append(
+            f"measured is typically off by {_typical(measured)}, the exact law priority by "
+            f"{_typical(exact)}: what is measured is an M/M/c station, not the GPU."
+        )
+    if same.keys() >= {ANSWER, FIRST}:
+        said.append(
+            "The same tasks in the M/M/c station: its promise on the whole answer is off by "
+            f"{_typical(same[ANSWER])} ({_off(same[ANSWER])}), on the first token by "
+            f"{_typical(same[FIRST])} ({_off(same[FIRST])})."
+        )
+    return said
+
+
+def _typical(row: dict[str, Any]) -> str:
+    """The median of the errors' sizes, as a factor."""
+    return f"a factor of {number(float(np.exp(row['nearness'])), 3)}"
+
+
+def _off(row: dict[str, Any]) -> str:
+    return (
+        f"{row['least_error']:+.0%} to {row['greatest_error']:+.0%}, too short beyond doubt in "
+        f"{row['too_short']}, too long in {row['too_long']} of {row['pairs']}"
+    )
 
 
 def _listed(places: list[dict[str, int]]) -> str:

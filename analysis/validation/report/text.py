@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
+from airan_market.analysis.validation.batches import LATE
 from airan_market.analysis.validation.findings import Findings
 from airan_market.analysis.validation.ladder import CHERNOFF, FIRST_COME, OPTIMISED, PRIORITY
 from airan_market.analysis.validation.report.summary import sentences
@@ -45,6 +47,8 @@ def sections(found: Findings | Validation) -> list[Section]:
     """The table of verdicts; other laws, map and variants of the market where there are any."""
     about = ABOUT.format(level=found.summary["level"]).strip()
     answer = [Section("", _HEAD, _verdicts(found.verdicts), about)]
+    if len(found.batches):
+        answer += _batches(found)
     if len(found.beyond):
         answer.append(_beyond(found.beyond))
     if found.summary["map"]:
@@ -106,6 +110,43 @@ def _verdicts(verdicts: pd.DataFrame) -> list[list[object]]:
     return rows
 
 
+BATCHES = f"""*Promised* is the latency that all but {LATE:.0%} of the tasks keep by the belief,
+fitted to a GPU whose batch is always full; *true* what they keep at the GPU that batches. *M/M/c,
+same tasks* sends the tasks of the simulation through the fitted station. The first token is there
+when a service begins, its prompt is read and a token written. Where latencies grow, the GPU has no
+capacity for the load, and no promise can be kept."""
+
+
+def _batches(found: Findings | Validation) -> list[Section]:
+    """How far beliefs are off, and at the solved loads every promise."""
+    head = ("promise", "belief", "pairs", "typical factor", "median error", "least", "greatest",
+            "too short", "too long", "late at the most")  # fmt: skip
+    rows = [
+        [
+            row["promise"], row["belief"], row["pairs"], f"{np.exp(row['nearness']):.3g}",
+            *(f"{row[name]:+.0%}" for name in ("median_error", "least_error", "greatest_error")),
+            row["too_short"], row["too_long"], f"{row['greatest_late']:.1%}",
+        ]
+        for row in found.summary["batches"]
+    ]  # fmt: skip
+    solved = found.batches[found.batches["solved"]]
+    each = [
+        [
+            row["operator"], row["type"], f"{row['load']:.0%}", row["promise"], row["belief"],
+            row["promised_s"],
+            _seconds(row["true_s"], row["true_low_s"], row["true_high_s"]),
+            f"{row['late_simulated']:.1%}", row["verdict"],
+        ]
+        for row in solved.to_dict("records")
+    ]  # fmt: skip
+    columns = ("operator", "type", "load", "promise", "belief", "promised, s", "true, s", "late",
+               "verdict")  # fmt: skip
+    return [
+        Section("GPUs that batch: which belief comes nearest", head, rows, BATCHES),
+        Section("GPUs that batch: promises at the solved loads", columns, each),
+    ]
+
+
 def _beyond(beyond: pd.DataFrame) -> Section:
     head = ("law", "operator", "type", "believed", "simulated", "verdict", "believed / simulated")
     rows = [
@@ -134,6 +175,10 @@ def _map(summary: dict) -> Section:
         for position, cell in summary["by_position"].items()
     ]
     return Section("Where the bound fails: one station", head, rows)
+
+
+def _seconds(value: float, low: float, high: float) -> str | None:
+    return None if pd.isna(value) else f"{value:.3g} [{low:.3g}, {high:.3g}]"
 
 
 def _interval(value: float, low: float, high: float) -> str:

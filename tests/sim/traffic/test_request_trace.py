@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from airan_market.sim.traffic.request_trace import read_azure_llm_2023
+from airan_market.sim.traffic.request_trace import read_azure_llm_2023, read_mooncake_2025
 from airan_market.sim.traffic.trace_file import TraceError
 
 HEADER = "TIMESTAMP,ContextTokens,GeneratedTokens"
@@ -147,3 +147,53 @@ def exact_seconds(stamp):
     assert day == "2023-11-16"
     hours, minutes, seconds = clock.split(":")
     return 3600 * int(hours) + 60 * int(minutes) + Decimal(seconds)
+
+
+def lines_of(tmp_path, *lines):
+    path = tmp_path / "trace.jsonl"
+    path.write_text("\n".join(lines))
+    return path
+
+
+LINE = '{"timestamp": 3000, "input_length": 7, "output_length": 5, "hash_ids": [1, 2]}'
+
+
+def test_requests_of_json_lines_are_read_by_name(tmp_path):
+    other = '{"output_length": 2, "input_length": 4, "timestamp": 6000, "hash_ids": []}'
+    trace = read_mooncake_2025(lines_of(tmp_path, LINE, other))
+    assert trace.context_tokens.tolist() == [7, 4]
+    assert trace.generated_tokens.tolist() == [5, 2]
+    assert trace.arrival_s.tolist() == [3.0, 6.0]
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        (LINE.replace("7", "-7"), ":2: input_length = -7: allowed a whole number"),
+        (LINE.replace("5", "2.5"), ":2: output_length = 2.5: allowed a whole number"),
+        (LINE.replace("output", "out"), ":2: row = "),
+        ("{", ":2: row = '{': allowed 4 fields, got 1"),
+        ("[1]", ":2: row = '[1]': allowed 4 fields, got 1"),
+    ],
+)
+def test_a_bad_line_of_json_is_named(tmp_path, line, fault):
+    path = lines_of(tmp_path, LINE, line, LINE)
+    with pytest.raises(TraceError) as caught:
+        read_mooncake_2025(path)
+    (found,) = caught.value.faults
+    assert found.startswith(f"{path}{fault}")
+
+
+def test_a_file_without_json_is_one_fault(tmp_path):
+    with pytest.raises(TraceError, match=r":1: header = .*must have timestamp"):
+        read_mooncake_2025(lines_of(tmp_path, "a,b", "1,2"))
+
+
+def test_the_public_trace_of_mooncake():
+    path = DATA.parent / "mooncake_2025" / "conversation_trace.jsonl"
+    if not path.exists():
+        pytest.skip(f"{path.name} is not here")
+    trace = read_mooncake_2025(path)
+    assert len(trace) == 12_031
+    gaps_s = np.diff(np.unique(trace.arrival_s))
+    assert np.median(gaps_s) == pytest.approx(3.0, abs=0.01)  # why it gives no arrivals
