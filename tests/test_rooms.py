@@ -18,7 +18,7 @@ ROOMS = {
     "scenarios": "fault seed registry tables schema keys validation override reading loader dump "
     "sweep",
     "sim": "arrays processors threads machine_code streams columns workload trace "
-    "theory traffic engines rare estimation",
+    "theory bounds traffic engines rare estimation",
     "agents": "primitives screening matching belief contract mechanism certificate solution "
     "planner equilibrium world rounds market learning pact",
     "agents.pact": "contract service market policy outcome run",

@@ -20,8 +20,8 @@ import numpy as np
 
 from airan_market.agents.belief.belief import ChernoffBelief
 from airan_market.sim.arrays import FloatArray
+from airan_market.sim.bounds.priority_bound import bound_coefficients
 from airan_market.sim.theory.domain import arrival_rates
-from airan_market.sim.theory.priority_bound import bound_coefficients
 
 
 def chernoff_priority(

@@ -54,6 +54,7 @@ def ladder(site: Offered, latency_s: FloatArray) -> dict[str, FloatArray]:
     >>> [f"{tails[method][1, 0]:.1e}" for method in THEORIES]  # what type 2 is promised
     ['1.0e-03', '1.0e-03', '3.9e-05', '1.5e-01', '1.0e+00']
     """
+    from airan_market.sim.bounds.priority_bound import bound_coefficients
     from airan_market.sim.theory.chernoff import (
         chernoff_coefficients,
         chernoff_tail,
@@ -61,7 +62,6 @@ def ladder(site: Offered, latency_s: FloatArray) -> dict[str, FloatArray]:
     )
     from airan_market.sim.theory.end_to_end import end_to_end_tail
     from airan_market.sim.theory.preemptive import class_end_to_end_tail
-    from airan_market.sim.theory.priority_bound import bound_coefficients
 
     load = site.load_per_s[:, np.newaxis]
     stages = site.servers, site.service_rate_per_s

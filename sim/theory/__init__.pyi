@@ -17,4 +17,3 @@ from .sojourn import sojourn_mean as sojourn_mean
 from .sojourn import sojourn_mgf as sojourn_mgf
 from .sojourn import sojourn_tail as sojourn_tail
 from .sojourn import waiting_law as waiting_law
-from .tandem_bound import tandem_tail_bound as tandem_tail_bound

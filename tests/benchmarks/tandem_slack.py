@@ -7,9 +7,10 @@ independent stages over simulation (which bounds nothing).
 
 import numpy as np
 
+from airan_market.sim.bounds import tandem_tail_bound
 from airan_market.sim.engines.engine import simulate
 from airan_market.sim.streams import stream
-from airan_market.sim.theory import SojournLaws, tandem_tail_bound
+from airan_market.sim.theory import SojournLaws
 from airan_market.sim.workload import Workload
 
 TASKS = 4_000_000

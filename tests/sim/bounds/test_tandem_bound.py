@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from scipy.stats import t as student
 
+from airan_market.sim.bounds import tandem_tail_bound
+from airan_market.sim.bounds.tandem_bound import single_server_transform
 from airan_market.sim.engines.engine import simulate
 from airan_market.sim.streams import stream
-from airan_market.sim.theory import SojournLaws, tandem_tail_bound
-from airan_market.sim.theory.tandem_bound import single_server_transform
+from airan_market.sim.theory import SojournLaws
 from airan_market.sim.workload import Workload
 
 MARKETS = [

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from airan_market.agents.belief.belief import believe
+from airan_market.sim.bounds.priority_bound import bound_coefficients
 from airan_market.sim.engines.engine import simulate
 from airan_market.sim.theory.preemptive import SojournLaws, class_end_to_end_tail
-from airan_market.sim.theory.priority_bound import bound_coefficients
 from airan_market.sim.theory.sojourn import sojourn_mgf
 from airan_market.sim.workload import Workload
 
