@@ -150,6 +150,10 @@ def believe(
 
 def operator_belief(primitives: Primitives, load_per_s: FloatArray) -> Belief:
     """Belief of the operators of `primitives` at their loads (..., N)."""
+    if primitives.services is not None:
+        from airan_market.agents.belief.service_mix import service_mix  # it builds on this module
+
+        return service_mix(primitives, load_per_s)
     return believe(
         primitives.mechanism.belief,
         primitives.servers,

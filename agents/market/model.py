@@ -26,6 +26,7 @@ from airan_market.agents.matching.assignment import (
     split_proportionally,
 )
 from airan_market.agents.matching.response import project
+from airan_market.agents.primitives.services import of_type
 from airan_market.agents.primitives.stations import (
     measured_rates,
     rate_notes,
@@ -199,15 +200,16 @@ class Market(RoundModel):
         )
 
     def _user(self, user_class: type[UserAgent], type_: int) -> UserAgent:
-        primitives = self.primitives
+        primitives, services = self.primitives, self.primitives.services
         return user_class(
             self,
             type_,
             float(primitives.latency_sensitivity_usd_per_s[type_]),
             float(primitives.demand_per_s[type_]),
-            primitives.refund_usd,
+            of_type(primitives.refund_usd, type_),
             primitives.opt_out_utility_usd,
             primitives.operators,
+            0.0 if services is None else float(services.added_value_usd[type_]),
         )
 
     @property
@@ -264,7 +266,7 @@ class Market(RoundModel):
             operator.primitives = market.of_operator(operator.number)
         for user in self.users:
             user.demand_of_type_per_s = float(market.demand_per_s[user.type])
-            user.refund_usd = market.refund_usd
+            user.refund_usd = of_type(market.refund_usd, user.type)
             user.opt_out_utility_usd = market.opt_out_utility_usd
         self.negotiation.face(conditions, self._users_by_type)
         if self.scenario.mechanism.name != "mixed":

@@ -131,6 +131,7 @@ def plan_market(
         Random splits to climb from, out of the stream (seed, "planner").
     bound : bool
     """
+    primitives.require_one_service("the planner")
     upper = np.inf
     if bound:
         from airan_market.agents.planner.bound import welfare_bound

@@ -284,7 +284,7 @@ class LowerType:
         """Pr(i, j), i < c, (J, c), and Pr(c, j), (J,)."""
         c, busy = self.servers, self._arrivals_while_busy()
         inside, descent, climbs = self._descent(busy)
-        exits: list[FloatArray] = [np.empty((0, 0))] * (c + 1)
+        exits: list[NDArray] = [np.empty((0, 0))] * (c + 1)
         arriving: list[FloatArray] = [climbs] * (c + 1)
         exits[c] = np.linalg.inv(-inside)
         for j in range(c - 1, -1, -1):
