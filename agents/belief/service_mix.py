@@ -18,15 +18,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from airan_market.agents.belief.belief import Belief, ChernoffBelief
 from airan_market.agents.primitives.primitives import Primitives
-from airan_market.sim.arrays import FloatArray, IntArray
+from airan_market.sim.arrays import FloatArray
 from airan_market.sim.theory.erlang import erlang_c
 from airan_market.sim.theory.sojourn import log_mgf
 
 
-def service_mix(primitives: Primitives, load_per_s: FloatArray) -> ChernoffBelief:
-    """Belief of the operators of a market of several services.
+def mix_coefficients(
+    primitives: Primitives, load_per_s: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Coefficients (log_gain, η) of the operators of a market of several services.
 
     Parameters
     ----------
@@ -37,17 +38,17 @@ def service_mix(primitives: Primitives, load_per_s: FloatArray) -> ChernoffBelie
 
     Returns
     -------
-    ChernoffBelief
-        Arrays (..., N).
+    log_gain, exponent_per_s : array (..., N)
+        Both 0 where some stage is saturated.
 
     Examples
     --------
     >>> from airan_market.scenarios import load_scenario
     >>> two = 'services=[{name="a",types=[1,2],work_flop=7.2e11},{name="b",types=[3,4,5,6,7,8]}]'
     >>> market = Primitives.from_scenario(load_scenario("teleoperation", [two]))
-    >>> belief = service_mix(market, np.cumsum(market.demand_per_s) / 4 * np.ones((3, 1)))
-    >>> belief.saturated[:, -1].tolist(), belief.exponent_per_s[0, :3].round(1).tolist()
-    ([False, False, False], [50.0, 50.0, 79.5])
+    >>> load_per_s = np.cumsum(market.demand_per_s) / 4 * np.ones((3, 1))
+    >>> mix_coefficients(market, load_per_s)[1][0, :3].round(1).tolist()
+    [46.2, 41.4, 43.8]
     """
     rate, queue = own_rates(load_per_s)[..., np.newaxis], primitives
     assert queue.services is not None
@@ -66,7 +67,7 @@ def service_mix(primitives: Primitives, load_per_s: FloatArray) -> ChernoffBelie
     own = 1 / service_s
     eta = queue.mechanism.chernoff_zeta * np.minimum(waiting / servers, own).min(axis=-1)
     gain = log_mgf(eta[..., np.newaxis], delay, waiting, own).sum(axis=-1)
-    return ChernoffBelief(np.where(saturated, 0.0, gain), np.where(saturated, 0.0, eta))
+    return np.where(saturated, 0.0, gain), np.where(saturated, 0.0, eta)
 
 
 def own_rates(load_per_s: FloatArray) -> FloatArray:
@@ -79,9 +80,3 @@ def own_rates(load_per_s: FloatArray) -> FloatArray:
     """
     load = np.asarray(load_per_s, dtype=float)
     return np.maximum(np.diff(load, axis=-1, prepend=0.0), 0.0)
-
-
-def of_types(belief: Belief, types: IntArray) -> ChernoffBelief:
-    """The part of a belief that is about some types."""
-    assert isinstance(belief, ChernoffBelief)
-    return ChernoffBelief(belief.log_gain[..., types], belief.exponent_per_s[..., types])

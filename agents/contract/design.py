@@ -7,8 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from airan_market.agents.belief.belief import Belief, operator_belief
-from airan_market.agents.belief.service_mix import of_types
+from airan_market.agents.belief.belief import Belief, of_types, operator_belief
 from airan_market.agents.contract.descent import (
     carried_slope,
     following,

@@ -52,7 +52,8 @@ SINGLE = {
         "[weather]\n[task]",
         [
             "weather = {}: unknown key, allowed here are: schema_version, name, users, task, "
-            "economics, operators, mechanism, simulation, ran, events"
+            "economics, operators, services, mechanism, simulation, ran, "
+            "events"
         ],
     ),
     "key with a line break": (
@@ -468,7 +469,7 @@ def test_five_faults_in_five_tables_and_two_from_the_command_line(
     assert told == [
         "--set: mechanism.damping: must be written dotted.key=value",
         'm.toml: users.name = "x": unknown key here, did you mean name or operators[m].name or '
-        "mechanism.name?",
+        "services[m].name or mechanism.name?",
         "m.toml: users.shares = [0.5, 0.4, 0.2]: "
         "must have one share for each of the 2 latency sensitivities (has 3)",
         "m.toml: users.shares = [0.5, 0.4, 0.2]: must sum to 1 (sums to 1.1)",
@@ -520,7 +521,7 @@ def test_a_byte_order_mark_is_no_fault(small_text: str, write: Callable[[str], s
 
 def test_no_such_file(write: Callable[[str], str]) -> None:
     ships = f"(scenarios that ship: {', '.join(shipped_scenarios())})"
-    assert "overpromise, pact, price_war" in ships
+    assert "overpromise, pact, pact_in_ran, price_war" in ships
     assert lines("teleoperaton") == [
         f"teleoperaton: no such file, did you mean teleoperation? {ships}"
     ]
