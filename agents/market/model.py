@@ -148,6 +148,8 @@ class Market(RoundModel):
         for user in absent.values():
             user.remove()  # it is none of the model's agents
         self.notes = [*self._traffic.notes, *rate_notes(scenario.operators), *self.notes]
+        if primitives.services is not None:
+            self.notes += primitives.services.notes
         # Algorithm 1 is played by the agents, every other mechanism settles before the first round
         agreed = (
             None

@@ -53,6 +53,19 @@ class Services:
         value = by_type(scenario, "service_value_usd") - scenario.economics.service_value_usd
         return cls(tuple(s.name for s in scenario.services), of_type, work, value)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of a market of several services should know."""
+        who = "; ".join(
+            f"{name}: type{'s' if len(types) > 1 else ''} {', '.join(map(str, types + 1))}"
+            for name, types in ((n, self.types_of(i)) for i, n in enumerate(self.names))
+        )
+        return (
+            f"Services of this market: {who}.",
+            "The belief in a market of several services is an approximation for a mix of task "
+            "sizes; better menus of single operators (Definition 2) are not sought there.",
+        )
+
     def types_of(self, service: int) -> IntArray:
         """Types that ask for a service, 0-based, the most sensitive first."""
         return np.flatnonzero(self.of_type == service)

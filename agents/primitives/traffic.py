@@ -87,7 +87,7 @@ def traffic_of(scenario: Scenario, seed: int, users_by_type: NDArray[np.int64]) 
         else np.stack([by_type(scenario, key) for key in WORK], axis=-1),
         # a little more: the rounds' starts are sums, which round in another way
         arrivals.intensity(stream(seed, "bursts"), end_s * (1 + 1e-9)),
-        _unlike(scenario, arrivals, float(users_by_type.sum())),
+        _unlike(scenario, arrivals, _asked_per_s(scenario, users_by_type)),
     )
 
 
@@ -252,14 +252,17 @@ class DrawnTraffic:
         return float(self.users_by_type.sum()) * float(self.tasks_per_user_per_s) * duration_s
 
 
-def _unlike(scenario: Scenario, arrivals: ArrivalLaw, users: float) -> list[str]:
+def _asked_per_s(scenario: Scenario, users_by_type: NDArray[np.int64]) -> float:
+    if scenario.services is None:
+        return float(users_by_type.sum()) * scenario.users.tasks_per_user_per_s
+    return float((users_by_type * by_type(scenario, "tasks_per_user_per_s")).sum())
+
+
+def _unlike(scenario: Scenario, arrivals: ArrivalLaw, rate_per_s: float) -> list[str]:
     """Say what of drawn traffic operators do not reckon with."""
     law, belief = scenario.task.law, scenario.mechanism.belief
     unlike = [] if law == "exponential" else [f"work is {_law_text(law)}"]
     if isinstance(arrivals, Bursts):
-        rates = scenario.of_services("tasks_per_user_per_s")
-        mean = scenario.users.tasks_per_user_per_s if not rates else float(np.mean(rates))
-        rate_per_s = users * mean
         dispersion = arrivals.dispersion(rate_per_s, scenario.simulation.horizon_s)
         unlike.append(
             f"arrivals come in bursts (the number of all users' tasks in a round has "

@@ -80,3 +80,11 @@ def test_one_entry_plays_the_market_as_it_was():
     one = Market(load_scenario("teleoperation", [*short, everybody]), 3).run()
     for name in ("rounds", "market", "operators", "tasks"):
         assert getattr(plain, name).equals(getattr(one, name)), name
+
+
+def test_the_run_says_which_types_ask_for_what(played):
+    market, _ = played
+    assert market.notes[0] == (
+        "Services of this market: vehicles: types 1, 3, 5; images: types 2, 4, 7; chat: types 6, "
+        "8, 9."
+    )
