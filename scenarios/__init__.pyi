@@ -35,3 +35,4 @@ from .schema.market import TraceArrivals as TraceArrivals
 from .schema.market import TraceWork as TraceWork
 from .schema.market import Users as Users
 from .schema.pact import PactScenario as PactScenario
+from .schema.service import Service as Service

@@ -12,11 +12,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from airan_market.agents.belief.service_mix import mix_coefficients
 from airan_market.agents.primitives.primitives import PILOT_RUN, Primitives
 from airan_market.agents.primitives.returned import check_numbers
 from airan_market.agents.screening.monotone import ExponentialPieces, Pieces
 from airan_market.scenarios.registry import BELIEFS, RegistryError
-from airan_market.sim.arrays import FloatArray
+from airan_market.sim.arrays import FloatArray, IntArray
 from airan_market.sim.estimation.pilot import PilotRun
 
 PARTS = ("saturated", "raw", "probability", "pieces")
@@ -150,6 +151,8 @@ def believe(
 
 def operator_belief(primitives: Primitives, load_per_s: FloatArray) -> Belief:
     """Belief of the operators of `primitives` at their loads (..., N)."""
+    if primitives.services is not None:
+        return ChernoffBelief(*mix_coefficients(primitives, load_per_s))
     return believe(
         primitives.mechanism.belief,
         primitives.servers,
@@ -158,6 +161,12 @@ def operator_belief(primitives: Primitives, load_per_s: FloatArray) -> Belief:
         primitives.mechanism.chernoff_zeta,
         primitives.pilot,
     )
+
+
+def of_types(belief: Belief, types: IntArray) -> ChernoffBelief:
+    """The part of the belief of a market of several services that is about some types."""
+    assert isinstance(belief, ChernoffBelief)
+    return ChernoffBelief(belief.log_gain[..., types], belief.exponent_per_s[..., types])
 
 
 class CheckedBelief:

@@ -148,7 +148,8 @@ class Certificates:
     selection : Blocking
     deviations : tuple of Deviation or None
         One for each operator; None where users do not come to rest at the menus as they are, so
-        that there is nothing to compare a deviation with.
+        that there is nothing to compare a deviation with. Empty with several services: no better
+        menus are sought there.
     projected : bool
         Whether `selection` is about the projection of a mixed matching, or the matching itself.
     design_loss_usd_per_s : array (M,), optional
@@ -232,14 +233,19 @@ def certify(primitives: Primitives, agreement: Agreement) -> Certificates:
     broken &= primitives.users > 0
     if agreement.temperature_usd is None:
         selection = check_selection(primitives, menu, matching)
-        deviations = best_pure_deviations(primitives, menu)
-        return Certificates(feasibility, selection, deviations, False, loss, broken)
+        pure = best_pure_deviations(primitives, menu)
+        return Certificates(feasibility, selection, pure, False, loss, broken)
+    deviations: tuple[Deviation | None, ...] = ()
+    if primitives.services is None:
+        deviations = tuple(
+            best_deviation(primitives, agreement, m) for m in range(primitives.operators)
+        )
     flat = matching.reshape(primitives.operators, -1)
     projected = project(flat, primitives.effective_capacity_per_s).reshape(matching.shape[1:])
     return Certificates(
         feasibility,
         check_selection(primitives, menu, projected),
-        tuple(best_deviation(primitives, agreement, m) for m in range(primitives.operators)),
+        deviations,
         True,
         loss,
         broken,

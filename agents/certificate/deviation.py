@@ -92,6 +92,7 @@ def _penalised(primitives: Primitives, agreement: Agreement, utility_usd: FloatA
         agreement.response[1],
         primitives.demand_per_s,
         primitives.effective_capacity_per_s,
+        primitives.task_size,
     )
     return adjusted if primitives.quality_share is None else quality_utility(primitives, adjusted)
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from airan_market.agents.belief.belief import Belief, operator_belief
+from airan_market.agents.belief.belief import Belief, of_types, operator_belief
 from airan_market.agents.contract.descent import (
     carried_slope,
     following,
@@ -64,6 +64,8 @@ def design_menu(primitives: Primitives, load_per_s: FloatArray, weight_per_s: Fl
     True
     """
     settings = primitives.mechanism
+    if primitives.services is not None:
+        return _by_service(primitives, operator_belief(primitives, load_per_s), weight_per_s)
     start_s = _start(primitives)
     if settings.belief != "chernoff":
         return designed_by_terms(primitives, operator_belief(primitives, load_per_s), weight_per_s)
@@ -86,6 +88,24 @@ def design_menu(primitives: Primitives, load_per_s: FloatArray, weight_per_s: Fl
             start_s,
         )
     )
+
+
+def _by_service(primitives: Primitives, belief: Belief, weight_per_s: FloatArray) -> Menu:
+    """Menus of several services side by side: each is screened by itself, at the loads of all.
+
+    An operator sees which service a task asks for, so no type can take an item of another one;
+    monotonicity and the prices (25) hold within a service.
+    """
+    services = primitives.services
+    assert services is not None
+    parts = [np.empty(weight_per_s.shape) for _ in range(3)]
+    for number in range(len(services.names)):
+        types = services.types_of(number)
+        own = primitives.of_service(number)
+        menu = designed_by_terms(own, of_types(belief, types), weight_per_s[..., types])
+        for part, found in zip(parts, vars(menu).values(), strict=True):
+            part[..., types] = found
+    return Menu(*parts)
 
 
 def _start(primitives: Primitives) -> FloatArray | None:
@@ -214,6 +234,8 @@ def design_gap(
     0 where the terms are concave: always with the belief "chernoff", and with "fifo" unless
     pooled items lie where a tail is not convex (see `envelope`).
     """
+    if primitives.services is not None:
+        return np.zeros(menu.latency_s.shape[:-1])  # Chernoff expressions: concave terms
     pieces = design_terms(primitives, operator_belief(primitives, load_per_s), weight_per_s)
     if isinstance(pieces, EnvelopePieces):
         return pieces.gap(menu.latency_s)
@@ -252,6 +274,17 @@ def design_notes(
 ) -> tuple[str, ...]:
     """What a reader should know about the menus (M, N) of a market, one sentence each."""
     notes = []
+    if primitives.services is not None:
+        alone = [
+            (name, primitives.of_service(number))
+            for number, name in enumerate(primitives.services.names)
+        ]
+        return tuple(
+            f"{name}: violation_cost_usd is not above refund_usd: operators gain nothing from "
+            "keeping its agreements, and every type that is not saturated is offered latency_min_s"
+            for name, own in alone
+            if own.net_violation_cost_usd <= 0
+        )
     if primitives.net_violation_cost_usd <= 0:
         notes.append(
             f"violation_cost_usd = {primitives.violation_cost_usd:g} is not above refund_usd = "

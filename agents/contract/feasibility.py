@@ -87,6 +87,8 @@ def check_menu(primitives: Primitives, menu: Menu) -> Feasibility:
     >>> worst.type, round(worst.violation_usd, 12)
     (0, 1e-05)
     """
+    if primitives.services is not None:
+        return _of_services(primitives, menu)
     sensitivity = primitives.latency_sensitivity_usd_per_s
     latency, price, probability = (
         np.atleast_2d(part)[:, np.newaxis, :]
@@ -107,6 +109,31 @@ def check_menu(primitives: Primitives, menu: Menu) -> Feasibility:
         Constraint(-float(spare[poorest]), int(poorest[0]), int(poorest[1]), int(poorest[1])),
         _worst(envy),
         float(margin[poorest[0]]),
+    )
+
+
+def _of_services(primitives: Primitives, menu: Menu) -> Feasibility:
+    """Worst constraints of all services: no type can take an item of another service."""
+    services = primitives.services
+    assert services is not None
+    rationality: list[Constraint] = []
+    envy: list[Constraint] = []
+    margin = 0.0
+    for number in range(len(services.names)):
+        types = services.types_of(number)
+        own = Menu(*(part[..., types] for part in vars(menu).values()))
+        found = check_menu(primitives.of_service(number), own)
+        margin = found.margin_usd
+        for worst, kept in (
+            (found.individual_rationality, rationality),
+            (found.incentive_compatibility, envy),
+        ):
+            places = [-1 if n < 0 else int(types[n]) for n in (worst.type, worst.item)]
+            kept.append(Constraint(worst.violation_usd, worst.operator, *places))
+    return Feasibility(
+        max(rationality, key=lambda worst: worst.violation_usd),
+        max(envy, key=lambda worst: worst.violation_usd),
+        margin,
     )
 
 

@@ -24,7 +24,7 @@ def task_utility(
     latency_s: ArrayLike,
     price_usd: ArrayLike,
     violation_probability: ArrayLike,
-    refund_usd: float,
+    refund_usd: float | FloatArray,
 ) -> FloatArray:
     """Utility of a task to its user, u = α_1 q − β L − R + R̄ p, elementwise.
 
@@ -56,8 +56,8 @@ def task_utility(
 def task_profit(
     price_usd: ArrayLike,
     violation_probability: ArrayLike,
-    violation_cost_usd: float,
-    running_cost_usd: float,
+    violation_cost_usd: float | FloatArray,
+    running_cost_usd: float | FloatArray,
 ) -> FloatArray:
     """What a task leaves its operator, R − C̄ p − κ, USD, elementwise.
 
@@ -84,7 +84,7 @@ def user_utility(primitives: Primitives, menu: Menu) -> FloatArray:
     menu : Menu
     """
     return task_utility(
-        primitives.service_value_usd[..., np.newaxis],
+        primitives.value_by_type_usd,
         primitives.latency_sensitivity_usd_per_s,
         menu.latency_s,
         menu.price_usd,
@@ -120,7 +120,7 @@ def quality_utility(primitives: Primitives, utility_usd: FloatArray) -> FloatArr
 
 def tie_usd(primitives: Primitives, utility_usd: FloatArray) -> float:
     """Differences of these utilities up to this are rounding; see `ROUNDING`."""
-    value = float(np.abs(primitives.service_value_usd).max())
+    value = float(np.abs(primitives.value_by_type_usd).max())
     return ROUNDING * max(value, float(np.abs(utility_usd).max()))
 
 

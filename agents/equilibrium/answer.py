@@ -72,6 +72,7 @@ class Answer:
 def facing(primitives: Primitives, profile: Profile, operator: int) -> Facing:
     """What an operator faces when the others play their part of a profile."""
     require_one_quality(primitives, "the search for an answer")
+    primitives.require_one_service("the search for an equilibrium")
     own = with_margins(primitives, profile)
     tau = primitives.mechanism.temperature_end_usd
     utility = np.delete(binding_utility(own, profile.latency_s), operator, axis=0)

@@ -83,6 +83,9 @@ def market_env(scenario: Scenario | str | Path = "teleoperation", **settings: An
     if given.mechanism.name != "mixed":
         raise ValueError(f"mechanism.name = {given.mechanism.name!r}: must be 'mixed'")
 
+    if given.folded.services is not None:
+        raise ValueError("services: the environment knows markets of one service only")
+
     class MarketEnv(ParallelEnv):
         """Operators of one scenario; see `market_env`."""
 

@@ -61,6 +61,9 @@ class Game:
     base_s: FloatArray
     grid: Grid
 
+    def __post_init__(self) -> None:
+        self.primitives.require_one_service("the game of menus")
+
     def profile(self, actions: IntArray) -> Profile:
         """Strategies behind actions (M,); latencies stay within what the mechanism allows."""
         scale, margin = np.array([self.grid.action(int(a)) for a in actions]).T

@@ -26,12 +26,15 @@ class Announcement:
         α_1 q_m of one task.
     shadow_price_usd, effective_capacity_per_s : float
         ω_m and λ̄_m, from which a user reads the penalty of a loaded operator, eq. (32).
+    task_size : array (N,), optional
+        How many reference tasks one of each type counts for there, with several services.
     """
 
     menu: Menu
     service_value_usd: float
     shadow_price_usd: float
     effective_capacity_per_s: float
+    task_size: FloatArray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +48,7 @@ class Board:
     service_value_usd, shadow_price_usd, effective_capacity_per_s : array (M,)
     open : array (M,) of bool
         Operators that take customers.
+    task_size : array (M, N), optional
 
     Examples
     --------
@@ -59,6 +63,7 @@ class Board:
     shadow_price_usd: FloatArray
     effective_capacity_per_s: FloatArray
     open: BoolArray
+    task_size: FloatArray | None = None
 
     @classmethod
     def of(cls, announcements: Sequence[Announcement], open_: BoolArray | None = None) -> Board:
@@ -69,7 +74,14 @@ class Board:
             shadow_price_usd=np.array([a.shadow_price_usd for a in announcements]),
             effective_capacity_per_s=np.array([a.effective_capacity_per_s for a in announcements]),
             open=np.ones(len(announcements), dtype=bool) if open_ is None else open_,
+            task_size=None
+            if any(a.task_size is None for a in announcements)
+            else np.array([a.task_size for a in announcements]),
         )
+
+    def size_of(self, type_: int) -> FloatArray | float:
+        """Size of a type's task at every operator, (M,); 1 where there is one service."""
+        return 1.0 if self.task_size is None else self.task_size[:, type_]
 
     def available(self, utility_usd: FloatArray) -> FloatArray:
         """Utilities (M, ...) with −∞ at closed operators: nobody can take them."""

@@ -77,7 +77,9 @@ class ClearingHouse:
         self._starts_s = starts_s
         self._latency_s = np.full(shape, np.nan)
         self._price_usd = np.full(shape, np.nan)
-        self._refund_usd, self._cost_usd, self._running_usd = np.full((3, rounds + 1), np.nan)
+        self._refund_usd, self._cost_usd, self._running_usd = np.full(
+            (3, rounds + 1, types), np.nan
+        )
         self.ledger = Ledger(rounds, users, operators, types)
         self.tasks = np.zeros(shape, dtype=np.int64)
         self.violations = np.zeros(shape, dtype=np.int64)
@@ -127,7 +129,7 @@ class ClearingHouse:
         add_at(self.tasks_by_user, [workload.user])
         parties = (where[0], workload.user, workload.operator, workload.type)
         self.ledger.book("price", *parties, self._price_usd[where])
-        self.ledger.book("running", *parties, self._running_usd[round_])
+        self.ledger.book("running", *parties, self._running_usd[round_, workload.type])
         if lost_usd_per_s is not None:
             misfit = lost_usd_per_s[workload.user] * self._latency_s[where]
             add_at(self.misfit_usd, where, misfit)
@@ -169,7 +171,8 @@ class ClearingHouse:
         users = tasks.user[broken]
         add_at(self.violations_by_user, [users])
         parties = (round_[broken], users, tasks.operator[broken], tasks.type[broken])
-        refund, cost = self._refund_usd[round_[broken]], self._cost_usd[round_[broken]]
+        what = (round_[broken], tasks.type[broken])
+        refund, cost = self._refund_usd[what], self._cost_usd[what]
         self.ledger.book("refund", *parties, refund)
         self.ledger.book("loss", *parties, cost - refund)
 
@@ -178,7 +181,7 @@ class ClearingHouse:
     ) -> pd.DataFrame:
         """Rows of `tasks.parquet`: numbers are 1-based, what is not there is missing."""
         where = (round_, tasks.operator, tasks.type)
-        refund = violated.astype("Float64") * self._refund_usd[round_]
+        refund = violated.astype("Float64") * self._refund_usd[round_, tasks.type]
         return pd.DataFrame(
             {
                 "task": tasks.task + 1,

@@ -26,6 +26,7 @@ from airan_market.agents.matching.assignment import (
 )
 from airan_market.agents.matching.response import project
 from airan_market.agents.primitives.quality import quality_of_users
+from airan_market.agents.primitives.services import of_type
 from airan_market.agents.primitives.stations import (
     measured_rates,
     rate_notes,
@@ -149,6 +150,8 @@ class Market(RoundModel):
         for user in absent.values():
             user.remove()  # it is none of the model's agents
         self.notes = [*self._traffic.notes, *rate_notes(scenario.operators), *self.notes]
+        if primitives.services is not None:
+            self.notes += primitives.services.notes
         # Algorithm 1 is played by the agents, every other mechanism settles before the first round
         agreed = (
             None
@@ -202,15 +205,16 @@ class Market(RoundModel):
         )
 
     def _user(self, user_class: type[UserAgent], type_: int, quality: int = 0) -> UserAgent:
-        primitives = self.primitives
+        primitives, services = self.primitives, self.primitives.services
         user = user_class(
             self,
             type_,
             float(primitives.latency_sensitivity_usd_per_s[type_]),
             float(primitives.demand_per_s[type_]),
-            primitives.refund_usd,
+            of_type(primitives.refund_usd, type_),
             primitives.opt_out_utility_usd,
             primitives.operators,
+            0.0 if services is None else float(services.added_value_usd[type_]),
         )
         if primitives.quality_share is not None:
             user.quality, user.quality_gain_usd = quality, primitives.quality_gain_usd[:, quality]
@@ -271,7 +275,7 @@ class Market(RoundModel):
             operator.primitives = market.of_operator(operator.number)
         for user in self.users:
             user.demand_of_type_per_s = float(market.demand_per_s[user.type])
-            user.refund_usd = market.refund_usd
+            user.refund_usd = of_type(market.refund_usd, user.type)
             user.opt_out_utility_usd = market.opt_out_utility_usd
             if market.quality_share is not None:
                 user.quality_gain_usd = market.quality_gain_usd[:, user.quality]

@@ -72,11 +72,13 @@ class OperatorAgent(mesa.Agent):
 
     def announce(self) -> Announcement:
         """Say the menu, with the congestion state; designed for the expected demand, or agreed."""
+        own = self.primitives
         return Announcement(
-            menu=self._agreed or designed_menus(self.primitives, self.match_probability),
+            menu=self._agreed or designed_menus(own, self.match_probability),
             service_value_usd=float(self.primitives.service_value_usd),
             shadow_price_usd=self.shadow_price_usd,
             effective_capacity_per_s=self.effective_capacity_per_s,
+            task_size=None if own.services is None else np.asarray(own.task_size),
         )
 
     def adjust_shadow_price(self) -> None:
@@ -102,5 +104,5 @@ class OperatorAgent(mesa.Agent):
 
     @property
     def expected_load_per_s(self) -> float:
-        """Σ_n I_n z_{m,n} δ, tasks/s."""
-        return float((self.match_probability * self.primitives.demand_per_s).sum())
+        """Σ_n I_n z_{m,n} δ, tasks/s; `Primitives.bottleneck_load_per_s`."""
+        return float(self.primitives.bottleneck_load_per_s(self.match_probability))

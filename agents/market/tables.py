@@ -148,7 +148,7 @@ def _worth_usd(terms: Accounts) -> FloatArray:
     """What the agreed latency leaves of the value of a task, before price and refund."""
     market = terms.primitives
     waiting = market.latency_sensitivity_usd_per_s * terms.menu.latency_s
-    return market.service_value_usd[:, np.newaxis] - waiting
+    return market.value_by_type_usd - waiting
 
 
 def _by_round(

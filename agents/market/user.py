@@ -42,6 +42,8 @@ class UserAgent(mesa.Agent):
         R̄, and its utility u_0 when it stays out.
     operators : int
         M.
+    added_value_usd : float
+        What a task of its service is worth to it above the value that operators announce.
 
     Attributes
     ----------
@@ -66,6 +68,7 @@ class UserAgent(mesa.Agent):
         refund_usd: float,
         opt_out_utility_usd: float,
         operators: int,
+        added_value_usd: float = 0.0,
     ) -> None:
         super().__init__(model)
         self.type = type_
@@ -73,6 +76,7 @@ class UserAgent(mesa.Agent):
         self.demand_of_type_per_s = demand_of_type_per_s
         self.refund_usd = refund_usd
         self.opt_out_utility_usd = opt_out_utility_usd
+        self.added_value_usd = added_value_usd
         self.strategy: FloatArray = undecided(operators)
         self.tasks = 0
         self.violations = 0
@@ -89,6 +93,7 @@ class UserAgent(mesa.Agent):
             self.refund_usd,
             self.opt_out_utility_usd,
             b"" if gain is None else gain.tobytes(),
+            self.added_value_usd,
         )
 
     def valued(self, adjusted_usd: FloatArray) -> FloatArray:
@@ -100,7 +105,7 @@ class UserAgent(mesa.Agent):
         """Move the strategy towards the mixed response to the board."""
         item = self.type
         utility = task_utility(
-            board.service_value_usd,
+            board.service_value_usd + self.added_value_usd,
             self.latency_sensitivity_usd_per_s,
             board.menu.latency_s[:, item],
             board.menu.price_usd[:, item],
@@ -112,6 +117,7 @@ class UserAgent(mesa.Agent):
             board.shadow_price_usd,
             self.demand_of_type_per_s,
             board.effective_capacity_per_s,
+            board.size_of(item),
         )
         adjusted = board.available(self.valued(adjusted))
         response = mixed_response(adjusted, self.opt_out_utility_usd, temperature_usd)

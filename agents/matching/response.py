@@ -33,6 +33,7 @@ def adjusted_utility(
     shadow_price_usd: FloatArray,
     demand_per_s: FloatArray | float,
     effective_capacity_per_s: FloatArray,
+    task_size: FloatArray | float = 1.0,
 ) -> FloatArray:
     """Utility less the penalty of a loaded operator, û = u − ω_m I_n δ / λ̄_m.
 
@@ -46,6 +47,8 @@ def adjusted_utility(
         ω_m and λ̄_m.
     demand_per_s : array (N,), or a number for one type
         I_n δ, with I_n all users of the type.
+    task_size : array like the utility, optional
+        How many tasks of the reference size one of these counts for, with several services.
 
     Examples
     --------
@@ -54,7 +57,7 @@ def adjusted_utility(
     [[2.8, 2.0]]
     """
     penalty = np.multiply.outer(shadow_price_usd / effective_capacity_per_s, demand_per_s)
-    return user_utility_usd - penalty
+    return user_utility_usd - penalty * task_size
 
 
 def mixed_response(

@@ -65,6 +65,7 @@ def respond(
         shadow_price_usd,
         primitives.demand_per_s,
         primitives.effective_capacity_per_s,
+        primitives.task_size,
     )
     if primitives.quality_share is not None:
         adjusted = quality_utility(primitives, adjusted)
@@ -94,7 +95,7 @@ def step(primitives: Primitives, state: Iteration) -> Iteration:
         match_probability=matching,
         shadow_price_usd=update_shadow_price(
             state.shadow_price_usd,
-            (matching * primitives.demand_per_s).sum(axis=-1),
+            primitives.bottleneck_load_per_s(matching),
             primitives.effective_capacity_per_s,
             settings.shadow_price_step_usd,
         ),

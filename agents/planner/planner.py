@@ -132,6 +132,7 @@ def plan_market(
     bound : bool
     """
     require_one_quality(primitives, "a planner")
+    primitives.require_one_service("the planner")
     upper = np.inf
     if bound:
         from airan_market.agents.planner.bound import welfare_bound

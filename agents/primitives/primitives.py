@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from airan_market.agents.primitives.population import users_by_type
 from airan_market.agents.primitives.quality import quality_shares, service_values
+from airan_market.agents.primitives.services import Services, by_type
 from airan_market.agents.primitives.stations import rates_of
 from airan_market.agents.primitives.traffic import knows_traffic, laws_of
 from airan_market.scenarios import InputError, Mechanism, Scenario
@@ -18,6 +20,9 @@ from airan_market.sim.estimation.pilot import PilotRun
 from airan_market.sim.theory.domain import server_counts, service_rates
 
 PILOT_RUN = PilotRun()
+
+Amount = Any
+"""A number that is common to all types, or an array (N,) in a market of several services."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +38,7 @@ class Primitives:
     latency_sensitivity_usd_per_s : array (N,)
         β_n, USD per task and second, never increasing, positive.
     task_rate_per_user_per_s : float
-        δ.
+        δ; with several services an array (N,), and so are refund, violation cost, running cost.
     servers, service_rate_per_s : array (M, 3)
         c and μ of every stage.
     service_value_usd : array (M,)
@@ -52,6 +57,9 @@ class Primitives:
         `service_value_usd`.
     quality_share : array (X, N), optional
         Part of the users of each type that is of each quality type; given with the values.
+    services : Services, optional
+        How the tasks of the types differ, where there are several services; service rates are
+        then those of the reference task.
 
     Raises
     ------
@@ -69,19 +77,20 @@ class Primitives:
 
     users: FloatArray
     latency_sensitivity_usd_per_s: FloatArray
-    task_rate_per_user_per_s: float
+    task_rate_per_user_per_s: float | FloatArray
     servers: FloatArray
     service_rate_per_s: FloatArray
     service_value_usd: FloatArray
-    refund_usd: float
-    violation_cost_usd: float
-    running_cost_usd: float
+    refund_usd: Amount
+    violation_cost_usd: Amount
+    running_cost_usd: Amount
     opt_out_utility_usd: float
     mechanism: Mechanism
     own_margin_usd: FloatArray | None = None
     pilot: PilotRun = PILOT_RUN
     quality_value_usd: FloatArray | None = None
     quality_share: FloatArray | None = None
+    services: Services | None = None
 
     def __post_init__(self) -> None:
         sensitivity = self.latency_sensitivity_usd_per_s
@@ -130,14 +139,20 @@ class Primitives:
         airan_market.sim.traffic.trace_file.TraceError
             When a measured rate cannot be read, or a file of requests for a belief that measures.
         """
+        scenario = scenario.folded
         economics, operators = scenario.economics, scenario.operators
         users, value = users_by_type(scenario.users, seed), service_values(scenario)
         share = quality_shares(scenario.users, users)
         lowest = (scenario.mechanism.lowest_served_quality or 1) - 1
+        services = Services.of_scenario(scenario)
+
+        def own(table: Any, key: str) -> Any:
+            return getattr(table, key) if services is None else by_type(scenario, key)
+
         return cls(
             users=users,
             latency_sensitivity_usd_per_s=np.array(scenario.users.latency_sensitivity_usd_per_s),
-            task_rate_per_user_per_s=scenario.users.tasks_per_user_per_s,
+            task_rate_per_user_per_s=own(scenario.users, "tasks_per_user_per_s"),
             servers=np.array(
                 [[o.uplink.servers, o.gpu.servers, o.downlink.servers] for o in operators],
                 dtype=float,
@@ -145,9 +160,9 @@ class Primitives:
             service_rate_per_s=rates_of(operators)
             / [scenario.task.input_bits, scenario.task.work_flop, scenario.task.output_bits],
             service_value_usd=value[:, lowest],
-            refund_usd=economics.refund_usd,
-            violation_cost_usd=economics.violation_cost_usd,
-            running_cost_usd=economics.running_cost_usd,
+            refund_usd=own(economics, "refund_usd"),
+            violation_cost_usd=own(economics, "violation_cost_usd"),
+            running_cost_usd=own(economics, "running_cost_usd"),
             opt_out_utility_usd=economics.opt_out_utility_usd,
             mechanism=scenario.mechanism,
             pilot=PilotRun(*laws_of(scenario), seed)
@@ -155,6 +170,7 @@ class Primitives:
             else PILOT_RUN,
             quality_value_usd=None if share is None else value,
             quality_share=share,
+            services=services,
         )
 
     @property
@@ -201,7 +217,36 @@ class Primitives:
         return self.mechanism.capacity_safety * self.capacity_per_s
 
     @property
-    def net_violation_cost_usd(self) -> float:
+    def value_by_type_usd(self) -> FloatArray:
+        """Value of a task, (M, N) with several services, else (M, 1): the same for all types."""
+        value = np.asarray(self.service_value_usd)[..., np.newaxis]
+        return value if self.services is None else value + self.services.added_value_usd
+
+    @cached_property
+    def task_size(self) -> FloatArray | float:
+        """How many reference tasks fill the bottleneck as much as one task of each type, (M, N).
+
+        Of the stages that which it fills most counts: max_s w_n^s / (c^s μ^s) · min_s c^s μ^s.
+        """
+        if self.services is None:
+            return 1.0
+        free = (self.servers * self.service_rate_per_s)[..., np.newaxis, :]
+        return (self.services.work / free).max(axis=-1) * self.capacity_per_s[..., np.newaxis]
+
+    def bottleneck_load_per_s(self, match_probability: FloatArray) -> FloatArray:
+        """Load of each operator, in reference tasks/s that fill its busiest stage as much, (...).
+
+        With one service that is its load, Σ_n I_n z_{m,n} δ.
+        """
+        rate = match_probability * self.demand_per_s
+        if self.services is None:
+            return rate.sum(axis=-1)
+        stages = (rate[..., np.newaxis] * self.services.work).sum(axis=-2)
+        busiest = (stages / (self.servers * self.service_rate_per_s)).max(axis=-1)
+        return busiest * self.capacity_per_s
+
+    @property
+    def net_violation_cost_usd(self) -> Amount:
         """C̄ − R̄, what a violation costs an operator and no user receives; may be negative."""
         return self.violation_cost_usd - self.refund_usd
 
@@ -211,6 +256,39 @@ class Primitives:
         if self.own_margin_usd is not None:
             return np.asarray(self.own_margin_usd, dtype=float)
         return np.full(self.service_value_usd.shape, self.mechanism.participation_margin_usd)
+
+    def of_service(self, service: int) -> Primitives:
+        """What the types of one service are offered, with the rates of its own tasks.
+
+        Prices, rents and the design of a menu concern them alone; only loads are those of all.
+        """
+        assert self.services is not None
+        types = self.services.types_of(service)
+        first = types[0]
+        one: dict[str, Any] = {
+            name: float(getattr(self, name)[first])
+            for name in ("refund_usd", "violation_cost_usd", "running_cost_usd")
+        }
+        return replace(
+            self,
+            users=self.users[types],
+            latency_sensitivity_usd_per_s=self.latency_sensitivity_usd_per_s[types],
+            task_rate_per_user_per_s=float(np.asarray(self.task_rate_per_user_per_s)[first]),
+            service_rate_per_s=self.service_rate_per_s / self.services.work[first],
+            service_value_usd=self.service_value_usd + self.services.added_value_usd[first],
+            services=None,
+            **one,
+        )
+
+    def require_one_service(self, what: str) -> None:
+        """Refuse a market of several services where only that of one is reckoned with.
+
+        Raises
+        ------
+        ValueError
+        """
+        if self.services is not None:
+            raise ValueError(f"services: {what} knows markets of one service only")
 
     def of_operator(self, operator: int | slice | IntArray) -> Primitives:
         """What one operator knows: its own row; several keep the axis of operators.

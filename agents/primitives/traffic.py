@@ -11,6 +11,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from airan_market.agents.primitives.services import WORK, by_type
 from airan_market.scenarios import (
     BurstArrivals,
     LognormalWork,
@@ -20,6 +21,7 @@ from airan_market.scenarios import (
     TraceWork,
 )
 from airan_market.scenarios.registry import BELIEFS
+from airan_market.sim.arrays import FloatArray
 from airan_market.sim.streams import stream
 from airan_market.sim.traffic.arrival_laws import ArrivalLaw, Bursts, Intensity, Poisson, Recorded
 from airan_market.sim.traffic.demand import POISSON, Demand, drawn_demand, recorded_demand
@@ -53,7 +55,9 @@ class Traffic(Protocol):
         """Mean number of tasks in a span."""
         ...
 
-    def under(self, users_by_type: NDArray[np.int64], tasks_per_user_per_s: float) -> Traffic:
+    def under(
+        self, users_by_type: NDArray[np.int64], tasks_per_user_per_s: float | FloatArray
+    ) -> Traffic:
         """The traffic of those who are present in a round, at the rate at which they ask."""
         ...
 
@@ -71,6 +75,7 @@ def traffic_of(scenario: Scenario, seed: int, users_by_type: NDArray[np.int64]) 
     airan_market.sim.traffic.trace_file.TraceError
         When the recorded requests cannot be read.
     """
+    scenario = scenario.folded
     task, simulation, asked = scenario.task, scenario.simulation, scenario.simulation.arrivals
     if isinstance(asked, TraceArrivals):
         trace = _recorded(asked, seed, tuple(users_by_type.tolist()))
@@ -80,12 +85,16 @@ def traffic_of(scenario: Scenario, seed: int, users_by_type: NDArray[np.int64]) 
     return DrawnTraffic(
         seed,
         users_by_type,
-        scenario.users.tasks_per_user_per_s,
+        scenario.users.tasks_per_user_per_s
+        if scenario.services is None
+        else by_type(scenario, "tasks_per_user_per_s"),
         work_law(task.law),
-        (task.input_bits, task.work_flop, task.output_bits),
+        (task.input_bits, task.work_flop, task.output_bits)
+        if scenario.services is None
+        else np.stack([by_type(scenario, key) for key in WORK], axis=-1),
         # a little more: the rounds' starts are sums, which round in another way
         arrivals.intensity(stream(seed, "bursts"), end_s * (1 + 1e-9)),
-        _unlike(scenario, arrivals, float(users_by_type.sum())),
+        _unlike(scenario, arrivals, _asked_per_s(scenario, users_by_type)),
     )
 
 
@@ -204,9 +213,9 @@ class DrawnTraffic:
     ----------
     seed : int
     users_by_type : array (N,) of int
-    tasks_per_user_per_s : float
+    tasks_per_user_per_s : float, or array (N,)
     law : TaskLaw
-    mean_work : sequence of 3 float
+    mean_work : sequence of 3 float, or array (N, 3)
         By default work is relative, over its mean.
     intensity : Intensity
     notes : sequence of str
@@ -217,9 +226,9 @@ class DrawnTraffic:
 
     seed: int
     users_by_type: NDArray[np.int64]
-    tasks_per_user_per_s: float
+    tasks_per_user_per_s: float | FloatArray
     law: TaskLaw
-    mean_work: Sequence[float] = (1.0, 1.0, 1.0)
+    mean_work: Sequence[float] | FloatArray = (1.0, 1.0, 1.0)
     intensity: Intensity = POISSON
     notes: Sequence[str] = ()
     first_user: NDArray[np.int64] | None = None
@@ -240,7 +249,9 @@ class DrawnTraffic:
             first_user=self.first_user,
         )
 
-    def under(self, users_by_type: NDArray[np.int64], tasks_per_user_per_s: float) -> DrawnTraffic:
+    def under(
+        self, users_by_type: NDArray[np.int64], tasks_per_user_per_s: float | FloatArray
+    ) -> DrawnTraffic:
         """Those present are the first of every type, and keep their numbers."""
         first = np.cumsum(self.users_by_type) - self.users_by_type
         return replace(
@@ -252,15 +263,22 @@ class DrawnTraffic:
 
     def mean_tasks(self, start_s: float, duration_s: float) -> float:
         """Mean number of tasks in a span: users × rate × duration, bursts or not."""
-        return float(self.users_by_type.sum()) * self.tasks_per_user_per_s * duration_s
+        if np.ndim(self.tasks_per_user_per_s):
+            return float((self.users_by_type * self.tasks_per_user_per_s).sum()) * duration_s
+        return float(self.users_by_type.sum()) * float(self.tasks_per_user_per_s) * duration_s
 
 
-def _unlike(scenario: Scenario, arrivals: ArrivalLaw, users: float) -> list[str]:
+def _asked_per_s(scenario: Scenario, users_by_type: NDArray[np.int64]) -> float:
+    if scenario.services is None:
+        return float(users_by_type.sum()) * scenario.users.tasks_per_user_per_s
+    return float((users_by_type * by_type(scenario, "tasks_per_user_per_s")).sum())
+
+
+def _unlike(scenario: Scenario, arrivals: ArrivalLaw, rate_per_s: float) -> list[str]:
     """Say what of drawn traffic operators do not reckon with."""
     law, belief = scenario.task.law, scenario.mechanism.belief
     unlike = [] if law == "exponential" else [f"work is {_law_text(law)}"]
     if isinstance(arrivals, Bursts):
-        rate_per_s = users * scenario.users.tasks_per_user_per_s
         dispersion = arrivals.dispersion(rate_per_s, scenario.simulation.horizon_s)
         unlike.append(
             f"arrivals come in bursts (the number of all users' tasks in a round has "
@@ -299,7 +317,7 @@ class RecordedTraffic:
         return self.trace.between(start_s, start_s + duration_s, first_task)
 
     def under(
-        self, users_by_type: NDArray[np.int64], tasks_per_user_per_s: float
+        self, users_by_type: NDArray[np.int64], tasks_per_user_per_s: float | FloatArray
     ) -> RecordedTraffic:
         """Itself: what was recorded was asked for."""
         return self

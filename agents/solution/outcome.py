@@ -130,6 +130,8 @@ class Outcome(Agreement, Accounts):
 def conclude(primitives: Primitives, agreement: Agreement) -> Outcome:
     """Outcome of an agreement: menus in force, accounts, certificates and what to know of them."""
     notes, design = agreement.notes, agreement.design_probability
+    if primitives.services is not None:
+        notes += primitives.services.notes
     if design is not None:
         notes += design_notes(primitives, agreement.menu, *load_and_weight(primitives, design))
     agreed = {part.name: getattr(agreement, part.name) for part in fields(Agreement)}

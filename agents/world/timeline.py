@@ -224,7 +224,7 @@ class Timeline:
             if event.what == "users":
                 users[int(str(event.who)) - 1] = int(event.value or 0)
         changed = Primitives.from_scenario(settled, self._seed) if happened else base
-        task = settled.task
+        task = settled.folded.task
         primitives = replace(
             changed,
             users=users.astype(float),

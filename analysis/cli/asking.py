@@ -156,16 +156,23 @@ def load(
     reading: str | None = None,
     *,
     quiet: bool = False,
+    one_service: bool = False,
 ) -> Scenario:
     """Load a scenario with `--reading`, `--set` and then the short options; tell what is doubtful.
 
     A fault of a setting that has a short option, when that was used, names the option.
+    `one_service`: the command knows no market of several services, and refuses it.
     """
     from airan_market.scenarios import load_scenario
 
-    return _with_short_options(
+    loaded = _with_short_options(
         partial(load_scenario, reading=reading), source, settings, short, quiet
     )
+    services = loaded.folded.services
+    if one_service and services is not None:
+        allowed = "must be one service here; `solve`, `run` and `sweep` take several"
+        raise ScenarioError([Fault(source, "services", f"{len(services)} services", allowed)])
+    return loaded
 
 
 def load_any(

@@ -27,7 +27,7 @@ def calibrate(
     Prints the account; it takes some two minutes. The scenario gives what is not fitted, and where
     the search begins.
     """
-    loaded = ask.load(scenario, settings, {}, reading, quiet=quiet)
+    loaded = ask.load(scenario, settings, {}, reading, quiet=quiet, one_service=True)
     from airan_market.analysis.calibration.account import calibrate as calibrated
     from airan_market.analysis.calibration.text import account_fields, account_text, keep
     from airan_market.analysis.progress import Progress

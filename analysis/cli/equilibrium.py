@@ -45,7 +45,9 @@ def equilibrium(
     figures, findings.md and report.html in a directory, whose path is the last line of standard
     output. A second call computes only what is missing.
     """
-    market = ask.load(scenario, settings, {"--belief": belief}, reading, quiet=quiet)
+    market = ask.load(
+        scenario, settings, {"--belief": belief}, reading, quiet=quiet, one_service=True
+    )
     from airan_market.analysis.equilibrium.cells import plays
     from airan_market.analysis.equilibrium.report import seek_into
     from airan_market.analysis.progress import Progress

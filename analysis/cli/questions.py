@@ -37,7 +37,7 @@ def questions(
     from airan_market.analysis.questions.cells import cells
     from airan_market.analysis.questions.report import answer_into
 
-    market = ask.load(scenario, settings, {}, reading, quiet=quiet)
+    market = ask.load(scenario, settings, {}, reading, quiet=quiet, one_service=True)
     wanted = cells(market, only or (), draws=draws, replications=replications)
     with Progress("cells", len(wanted), quiet=quiet) as progress, going_on(out):
         fields = answer_into(

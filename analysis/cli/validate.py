@@ -64,7 +64,12 @@ def validate(
     directory, whose path is the last line of standard output.
     """
     loaded = ask.load(
-        scenario, settings, {"--mechanism": mechanism, "--belief": belief}, reading, quiet=quiet
+        scenario,
+        settings,
+        {"--mechanism": mechanism, "--belief": belief},
+        reading,
+        quiet=quiet,
+        one_service=True,
     )
     from airan_market.analysis.progress import COMPILING, Progress
     from airan_market.analysis.validation.report.summary import sentences

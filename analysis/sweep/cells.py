@@ -185,6 +185,8 @@ def _solved(market: Any, seed: int, certificates: bool) -> list[dict[str, Any]]:
     tasks = accounts.tasks_per_s
     demand, served = primitives.demand_per_s.sum(), max(float(tasks.sum()), 1e-300)
     load = cumulative_load(found.match_probability, primitives.demand_per_s)[:, -1]
+    if primitives.services is not None:
+        load = primitives.bottleneck_load_per_s(found.match_probability)
     row = {
         "operator_utility_usd_per_s": float(accounts.operator_utility_usd_per_s.sum()),
         "social_welfare_usd_per_s": float(accounts.social_welfare_usd_per_s),

@@ -119,6 +119,7 @@ def sites(
     primitives: Primitives, matching: FloatArray, menu: Menu, names: Sequence[str] | None = None
 ) -> list[Offered]:
     """What each operator is offered under a matching (M, N), with the menus posted for it."""
+    primitives.require_one_service("the validation of laws")
     own = matching * primitives.demand_per_s
     return [
         Offered(

@@ -6,6 +6,7 @@ from .market import Simulation as Simulation
 from .market import Task as Task
 from .market import Users as Users
 from .pact import PactScenario as PactScenario
+from .service import Service as Service
 from .table import Described as Described
 from .table import Table as Table
 from .table import setting as setting

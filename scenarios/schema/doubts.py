@@ -125,6 +125,12 @@ def _longest(settings: Settings) -> tuple[KeyPath, float]:
             ("traffic", "users", "requests_per_user_per_s"),
         )
     ]
+    services = range(settings.count("services") or 0)
+    own = [settings.reliable("services", m, "tasks_per_user_per_s") for m in services]
+    if any(own):  # at most as many: if all users asked for the busiest service
+        common = [] if all(own) else [settings.reliable("users", "tasks_per_user_per_s") or 0.0]
+        busiest = max([*common, *(rate or 0.0 for rate in own)])
+        rates_per_s[0] = (settings.reliable("users", "total") or 0) * busiest
     lengths = [("simulation", word) for word in ("horizon_s", "warmup_s")]
     path = max(lengths, key=lambda path: settings.reliable(*path) or 0.0)
     return path, sum(rates_per_s) * (settings.reliable(*path) or 0.0)

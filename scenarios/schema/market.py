@@ -53,6 +53,7 @@ from airan_market.scenarios.schema.quantity import (
     WorkVariation,
     named,
 )
+from airan_market.scenarios.schema.service import COMMON, Service, services_consistency
 from airan_market.scenarios.schema.table import Described, Rounds, Table, setting
 
 
@@ -514,6 +515,7 @@ def _all_contradictions(settings: Settings) -> Iterator[Finding]:
     yield from contradictions(settings)
     yield from dynamics(settings)
     yield from qualities(settings)
+    yield from services_consistency(settings)
 
 
 class Scenario(Described):
@@ -544,6 +546,12 @@ class Scenario(Described):
     operators: Annotated[
         tuple[Operator, ...], MinLen(1), Says("one or more [[operators]] tables")
     ] = setting("-", "who serves, one [[operators]] table each")
+    services: Annotated[tuple[Service, ...], MinLen(1)] | None = setting(
+        "-",
+        "several services in one market, one [[services]] table each",
+        default=None,
+        default_text="one service, that of task, users and economics",
+    )
     # Filled in by _resolve when absent, because one of its defaults depends on the operators.
     mechanism: Mechanism = setting("-", "how contracts and matching are found")
     simulation: Simulation = setting("-", "how the traffic is played", default_factory=Simulation)
@@ -566,3 +574,22 @@ class Scenario(Described):
         # without operators the scenario is refused anyway, for that and not for this setting
         share = 1 / max(count, 1)
         return {**tables, "mechanism": {"assumed_workload_share": share, **mechanism}}
+
+    @property
+    def folded(self) -> "Scenario":
+        """The scenario itself; with one service, that without services which says the same."""
+        if self.services is None or len(self.services) > 1:
+            return self
+        (service,) = self.services
+        changed: dict[str, dict[str, Any]] = {}
+        for key, table in COMMON.items():
+            if (value := getattr(service, key)) is not None:
+                changed.setdefault(table, {})[key] = value
+        tables = {name: getattr(self, name).model_copy(update=u) for name, u in changed.items()}
+        return self.model_copy(update={**tables, "services": None})
+
+    def of_services(self, key: str) -> list[float]:
+        """A setting that services may have of their own, service by service."""
+        common = getattr(getattr(self, COMMON[key]), key)
+        own = [getattr(service, key) for service in self.services or ()]
+        return [common if value is None else value for value in own]

@@ -23,6 +23,8 @@ def qualities(settings: Settings) -> Iterator[Finding]:
     ['must not decrease from one type to the next (type 2: 0.0001 follows 0.0002)']
     """
     values = settings.reliable(*_SENSITIVITY)
+    if settings.present(*_SENSITIVITY) and settings.present("services"):
+        yield Finding(_SENSITIVITY, "must not be given with several services: each has its value")
     yield from in_order(_SENSITIVITY, values, "not decrease", operator.ge)
     yield from _shares(settings)
     yield from _values(settings)
@@ -76,6 +78,7 @@ def _values(settings: Settings) -> Iterator[Finding]:
         needed |= not settings.present(*quality) and not settings.present(*own)
         yield from _above_zero(settings, own)
     yield from _above_zero(settings, _OF_MARKET)
+    needed = needed or settings.present("services")  # theirs are compared with it
     if needed and settings.is_table("economics") and not settings.present(*_OF_MARKET):
         rule = "required, must be a finite number; or a quality for every operator"
         yield Finding(_OF_MARKET, rule)

@@ -9,6 +9,8 @@ from .end_to_end import end_to_end_tail as end_to_end_tail
 from .erlang import erlang_b as erlang_b
 from .erlang import erlang_c as erlang_c
 from .inversion import Contour as Contour
+from .own_rates import own_rates_mean as own_rates_mean
+from .own_rates import own_rates_tail as own_rates_tail
 from .preemptive import SojournLaws as SojournLaws
 from .preemptive import class_end_to_end_tail as class_end_to_end_tail
 from .priority import class_sojourn_mean as class_sojourn_mean

@@ -11,6 +11,7 @@ machine code would not notice a change made in another file.
 """
 
 import math
+from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
 
@@ -72,3 +73,45 @@ def _nodes(contour: Contour, size: float) -> tuple[NDArray, NDArray]:
     for array in (z, weights):
         array.flags.writeable = False
     return z, weights
+
+
+DAMPING, FINENESS = 30.0, 3  # the error of the series is exp(-30); rounding grows by exp(30/6)
+TERMS, AVERAGED = 40, 24  # groups of nodes summed, and then averaged with binomial weights
+
+
+def euler(transform: Callable[[NDArray], NDArray], time: float) -> float:
+    r"""Value at one time of a bounded, smooth function from its transform, by a Fourier series.
+
+    .. math:: f(t) ≈ \frac{e^{A/2l}}{lt} \Bigl(\frac{F(σ)}{2} + \sum_{n ≥ 1}
+              \Re \bigl[F(σ + i n π/(lt))\, e^{i n π/l}\bigr]\Bigr), \qquad σ = \frac{A}{2lt}
+
+    The contour of this module goes round all singularities; this line stays right of them, where a
+    transform that is itself a series still converges. The price is that errors are relative to the
+    bound of f, about 1e-12, not to f. Groups of l terms alternate and are summed as Euler did.
+
+    Parameters
+    ----------
+    transform : callable
+        F of arguments (Z,), real parts above 0.
+    time : float
+        t > 0.
+
+    References
+    ----------
+    J. Abate, W. Whitt, "Numerical inversion of Laplace transforms of probability distributions",
+    ORSA Journal on Computing 7 (1995) 36-43; G. L. Choudhury, D. M. Lucantoni, W. Whitt,
+    "Multidimensional transform inversion", Annals of Applied Probability 4 (1994) 719-740, for l.
+
+    Examples
+    --------
+    >>> round(euler(lambda z: 1 / (z + 1), 2.0), 11), round(math.exp(-2.0), 11)
+    (0.13533528324, 0.13533528324)
+    """
+    groups = TERMS + AVERAGED
+    n = np.arange(FINENESS * groups + 1)
+    z = DAMPING / (2 * FINENESS * time) + 1j * np.pi * n / (FINENESS * time)
+    terms = (transform(z) * np.exp(1j * np.pi * n / FINENESS)).real
+    sums = terms[0] / 2 + np.cumsum(terms[1:].reshape(groups, FINENESS).sum(axis=1))
+    weights = np.array([math.comb(AVERAGED, k) for k in range(AVERAGED + 1)]) / 2.0**AVERAGED
+    value = weights @ sums[-AVERAGED - 1 :]
+    return float(math.exp(DAMPING / (2 * FINENESS)) / (FINENESS * time) * value)

@@ -73,7 +73,7 @@ def drawn_demand(
     start_s: float,
     duration_s: float,
     users_by_type: npt.ArrayLike,
-    tasks_per_user_per_s: float,
+    tasks_per_user_per_s: npt.ArrayLike,
     mean_work: npt.ArrayLike,
     first_task: int = 0,
     *,
@@ -96,10 +96,10 @@ def drawn_demand(
         The round covers [start_s, start_s + duration_s).
     users_by_type : (N,) array_like of int
         I_n.
-    tasks_per_user_per_s : float
+    tasks_per_user_per_s : float, or (N,) array_like of float
         δ, 1/s.
-    mean_work : (3,) array_like of float
-        Mean input size, bit; work, FLOP; output size, bit.
+    mean_work : (3,) or (N, 3) array_like of float
+        Of all types, or of each: mean input size, bit; work, FLOP; output size, bit.
     first_task : int
         Number of the first task; the others follow in order of arrival.
     intensity : Intensity
@@ -126,23 +126,27 @@ def drawn_demand(
     (720, array([463, 257]), array([0, 1, 2]))
     """
     users = _whole_users(users_by_type)
-    mean = _finite("mean_work", mean_work, (3,))
+    several = np.ndim(mean_work) == 2
+    mean = _finite("mean_work", mean_work, (len(users), 3) if several else (3,))
+    mean = np.broadcast_to(mean, (len(users), 3))
     start_s = float(_finite("start_s", start_s))
     duration_s = float(_finite("duration_s", duration_s))
-    rate_per_s = float(_finite("tasks_per_user_per_s", tasks_per_user_per_s))
+    each = np.ndim(tasks_per_user_per_s) > 0
+    rate = _finite("tasks_per_user_per_s", tasks_per_user_per_s, (len(users),) if each else ())
+    rates_per_s = np.broadcast_to(rate, len(users)).tolist()
     if first_user is None:
         first_user = np.cumsum(users) - users
     chance = [stream(seed, "demand", round_index, n) for n in range(len(users))]
     arrivals, owners = [], []
-    for rng, count, first in zip(chance, users, first_user, strict=True):
+    for rng, count, rate_per_s, first in zip(chance, users, rates_per_s, first_user, strict=True):
         arrivals.append(intensity.arrivals(rng, count * rate_per_s, start_s, duration_s))
         tasks = len(arrivals[-1])
         owners.append(first + rng.integers(max(count, 1), size=tasks))  # no users, no tasks
     tasks_by_type = [len(times) for times in arrivals]
     ends = np.cumsum(tasks_by_type)
-    work = np.empty((ends[-1], len(mean)))
-    for rng, tasks, end in zip(chance, tasks_by_type, ends, strict=True):
-        np.multiply(law.work(rng, tasks), mean, out=work[end - tasks : end])
+    work = np.empty((ends[-1], 3))
+    for rng, tasks, end, size in zip(chance, tasks_by_type, ends, mean, strict=True):
+        np.multiply(law.work(rng, tasks), size, out=work[end - tasks : end])
     return Demand.arriving(
         first_task,
         arrival_s=np.concatenate(arrivals),

@@ -58,7 +58,8 @@ SINGLE = {
         "[weather]\n[task]",
         [
             "weather = {}: unknown key, allowed here are: schema_version, name, users, task, "
-            "economics, operators, mechanism, simulation, ran, events"
+            "economics, operators, services, mechanism, simulation, ran, "
+            "events"
         ],
     ),
     "key with a line break": (
@@ -436,6 +437,13 @@ QUALITIES = ("users.quality_sensitivity_usd=[4e-4, 5e-4]", "users.quality_shares
             ],
         ),
         (
+            [*QUALITIES, "services=[{name='all', types=[1,2,3,4,5,6,7,8]}]"],
+            [
+                "--set: users.quality_sensitivity_usd = [0.0004, 0.0005]: must not be given with "
+                "several services: each has its value"
+            ],
+        ),
+        (
             [*QUALITIES, "economics.service_value_usd=0"],
             [
                 "--set: economics.service_value_usd = 0: must be a finite number > 0 with "
@@ -569,7 +577,7 @@ def test_five_faults_in_five_tables_and_two_from_the_command_line(
     assert told == [
         "--set: mechanism.damping: must be written dotted.key=value",
         'm.toml: users.name = "x": unknown key here, did you mean name or operators[m].name or '
-        "mechanism.name?",
+        "services[m].name or mechanism.name?",
         "m.toml: users.shares = [0.5, 0.4, 0.2]: "
         "must have one share for each of the 2 latency sensitivities (has 3)",
         "m.toml: users.shares = [0.5, 0.4, 0.2]: must sum to 1 (sums to 1.1)",
@@ -621,7 +629,7 @@ def test_a_byte_order_mark_is_no_fault(small_text: str, write: Callable[[str], s
 
 def test_no_such_file(write: Callable[[str], str]) -> None:
     ships = f"(scenarios that ship: {', '.join(shipped_scenarios())})"
-    assert "overpromise, pact, price_war" in ships
+    assert "overpromise, pact, pact_in_ran, price_war" in ships
     assert lines("teleoperaton") == [
         f"teleoperaton: no such file, did you mean teleoperation? {ships}"
     ]

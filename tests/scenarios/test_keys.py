@@ -88,6 +88,16 @@ INTERFACE = [
     "operators[m].strategy.memory",
     "operators[m].strategy.confidence",
     "operators[m].strategy.tails",
+    "services[m].name",
+    "services[m].types",
+    "services[m].input_bits",
+    "services[m].work_flop",
+    "services[m].output_bits",
+    "services[m].tasks_per_user_per_s",
+    "services[m].service_value_usd",
+    "services[m].refund_usd",
+    "services[m].violation_cost_usd",
+    "services[m].running_cost_usd",
     "mechanism.name",
     "mechanism.design",
     "mechanism.belief",
@@ -177,7 +187,7 @@ def test_every_key_is_described() -> None:
 def test_every_key_of_a_resolved_scenario_is_described() -> None:
     described = {key.key for key in describe_keys()}
     # a table that may be left out stands for its keys
-    described |= {key.rpartition(".")[0] for key in described} | {"events"}
+    described |= {key.rpartition(".")[0] for key in described} | {"events", "services"}
     scenario = load_scenario("llm_replay", ["operators[1].service_value_usd=1"])
     for path in _leaves(scenario.model_dump(), ""):
         assert path in described
@@ -199,6 +209,7 @@ def test_the_defaults_told_are_those_in_force() -> None:
         *(f"operators[m].{stage}.servers" for stage in ("uplink", "gpu", "downlink")),
         *(f"operators[m].{stage}.rate_bps" for stage in ("uplink", "downlink")),
         "operators[m].gpu.rate_flop_per_s",
+        *("services[m].name", "services[m].types"),
         *("users.rhythm.day_s", "ran.peak_gpus", "events[m].what"),
     }
     told = {key.key: key.default for key in describe_keys()}

@@ -1,3 +1,5 @@
+from .in_ran import RanService as RanService
+from .in_ran import ran_service as ran_service
 from .satisfaction import Satisfaction as Satisfaction
 from .satisfaction import estimate as estimate
 from .satisfaction import read_outcomes as read_outcomes

@@ -202,6 +202,7 @@ def test_an_announcement_says_menu_and_congestion_only(market: Market) -> None:
         "service_value_usd",
         "shadow_price_usd",
         "effective_capacity_per_s",
+        "task_size",
     }
 
 
