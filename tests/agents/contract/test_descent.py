@@ -149,15 +149,15 @@ def test_slsqp_parts_in_few_of_200_markets(market: Market, unit: float, most: in
 def test_without_the_cap_the_solver_finds_the_exact_design(market: Market) -> None:
     """So it is the cap that makes the design local.
 
-    Both stop where the loss is flat: which is lower by some 1e-9 depends on the processor (5e-9 of
-    the loss was seen).
+    SLSQP keeps the order of latencies only to about 1e-8 s, on some processors on the wrong side,
+    and gains by it: what it finds is put in order before it is compared.
     """
     for seed in range(14):
         design = Design(market, seed, "exact")
         if not design.belief.saturated.any():
-            found = slsqp(design, 1e-3, capped=False)
+            found = np.maximum.accumulate(slsqp(design, 1e-3, capped=False))
             gained = design.loss(design.latency_s, capped=False) - design.loss(found, capped=False)
-            assert gained <= 1e-8 * abs(design.loss(found, capped=False))
+            assert gained <= 1e-9 * abs(design.loss(found, capped=False))
 
 
 @pytest.mark.parametrize("seed", range(30))
