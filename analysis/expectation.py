@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from airan_market.analysis.store.manifest import RunError
 from airan_market.scenarios import Fault, ScenarioError
-from airan_market.scenarios.schema.doubts import BYTES_OF_A_TASK
+from airan_market.scenarios.schema.checks.doubts import BYTES_OF_A_TASK
 
 if TYPE_CHECKING:
     from airan_market.agents.rounds.model import RoundModel

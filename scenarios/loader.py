@@ -22,8 +22,8 @@ from airan_market.scenarios.fault import (
 from airan_market.scenarios.override import SOURCE, Overridden
 from airan_market.scenarios.reading import Reading, load_reading
 from airan_market.scenarios.registry import PLAYED
-from airan_market.scenarios.schema.consistency import Settings
-from airan_market.scenarios.schema.doubts import doubts
+from airan_market.scenarios.schema.checks.consistency import Settings
+from airan_market.scenarios.schema.checks.doubts import doubts
 from airan_market.scenarios.schema.market import Scenario
 from airan_market.scenarios.tables import laid_over, plain, value_at
 from airan_market.scenarios.validation import Kind, check

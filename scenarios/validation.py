@@ -9,7 +9,7 @@ from pydantic_core import ErrorDetails
 from airan_market.scenarios.fault import KeyPath
 from airan_market.scenarios.keys import allowed_at, unknown_key
 from airan_market.scenarios.registry import UNKNOWN
-from airan_market.scenarios.schema.consistency import Finding, Settings
+from airan_market.scenarios.schema.checks.consistency import Finding, Settings
 from airan_market.scenarios.schema.market import word_or_table
 from airan_market.scenarios.schema.quantity import SIZE
 from airan_market.scenarios.schema.table import Described

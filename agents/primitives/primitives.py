@@ -14,7 +14,7 @@ from airan_market.agents.primitives.services import Services, by_type
 from airan_market.agents.primitives.stations import rates_of
 from airan_market.agents.primitives.traffic import knows_traffic, laws_of
 from airan_market.scenarios import InputError, Mechanism, Scenario
-from airan_market.scenarios.schema.consistency import SHARE_TOLERANCE
+from airan_market.scenarios.schema.checks.consistency import SHARE_TOLERANCE
 from airan_market.sim.arrays import FloatArray, IntArray
 from airan_market.sim.estimation.pilot import PilotRun
 from airan_market.sim.theory.domain import server_counts, service_rates

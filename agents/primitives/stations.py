@@ -18,7 +18,7 @@ from airan_market.scenarios import (
     Scenario,
 )
 from airan_market.scenarios.registry import DISCIPLINES, RegistryError
-from airan_market.scenarios.schema.consistency import CONTINUOUS, PREEMPTIVE
+from airan_market.scenarios.schema.checks.consistency import CONTINUOUS, PREEMPTIVE
 from airan_market.sim.arrays import FloatArray, IntArray
 from airan_market.sim.streams import autoregression, stream
 from airan_market.sim.traffic.rate_trace import RateSteps, RateTrace, read_rates

@@ -18,7 +18,7 @@ from airan_market.agents.primitives.stations import discipline_notes, engine_of
 from airan_market.agents.primitives.traffic import Traffic
 from airan_market.agents.rounds.roll import rolls_of
 from airan_market.agents.rounds.snapshot import Places, given, packed, unpacked
-from airan_market.scenarios.schema.doubts import require_playable
+from airan_market.scenarios.schema.checks.doubts import require_playable
 from airan_market.sim.arrays import FloatArray, IntArray
 from airan_market.sim.engines.capacity import CapacityChanges
 from airan_market.sim.engines.engine import simulate

@@ -21,7 +21,7 @@ from airan_market.analysis.validation.offered import Offered
 from airan_market.analysis.validation.verdicts import family_level
 from airan_market.analysis.verdict import UNDECIDED, Verdict, of_value
 from airan_market.scenarios.registry import BELIEFS
-from airan_market.scenarios.schema.consistency import CONTINUOUS
+from airan_market.scenarios.schema.checks.consistency import CONTINUOUS
 from airan_market.sim.arrays import FloatArray
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from airan_market.analysis.validation.truth import Effort, Truth, observe
 from airan_market.analysis.validation.verdicts import FAMILY_LEVEL
 from airan_market.scenarios import Scenario
 from airan_market.scenarios.registry import BELIEFS
-from airan_market.scenarios.schema.consistency import PREEMPTIVE
+from airan_market.scenarios.schema.checks.consistency import PREEMPTIVE
 
 #: Modules of machine code that a validation needs, whatever the scenario believes.
 KERNELS = (

@@ -1,10 +1,10 @@
 from .market import Economics as Economics
 from .market import Mechanism as Mechanism
-from .market import Operator as Operator
 from .market import Scenario as Scenario
 from .market import Simulation as Simulation
 from .market import Task as Task
 from .market import Users as Users
+from .operator import Operator as Operator
 from .pact import PactScenario as PactScenario
 from .service import Service as Service
 from .table import Described as Described

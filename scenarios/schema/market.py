@@ -9,52 +9,43 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 
 from annotated_types import MinLen
 from pydantic import (
-    Discriminator,
-    Tag,
     model_validator,
 )
 
 from airan_market.scenarios.fault import KeyPath
 from airan_market.scenarios.registry import BELIEFS, MECHANISMS
 from airan_market.scenarios.schema.batching import Batching
-from airan_market.scenarios.schema.consistency import (
-    BURST_MEAN_S,
-    BURST_SHARE,
+from airan_market.scenarios.schema.checks.consistency import (
     Finding,
     Settings,
     contradictions,
 )
+from airan_market.scenarios.schema.checks.dynamics_consistency import dynamics
+from airan_market.scenarios.schema.checks.quality_consistency import qualities
 from airan_market.scenarios.schema.dynamics import (
     Event,
-    OperatorStrategy,
     Ran,
     Rhythm,
     UserStrategy,
 )
-from airan_market.scenarios.schema.dynamics_consistency import dynamics
-from airan_market.scenarios.schema.quality_consistency import qualities
+from airan_market.scenarios.schema.operator import Operator
 from airan_market.scenarios.schema.quantity import (
-    BurstRatio,
-    Correlation,
-    FilePath,
     Flag,
-    Label,
     LowerFraction,
     NonNegative,
     Number,
     OpenFraction,
     Positive,
     Says,
-    ServerCount,
     Share,
     StepCount,
     UpperFraction,
     UserCount,
-    WorkVariation,
     named,
 )
 from airan_market.scenarios.schema.service import COMMON, Service, services_consistency
 from airan_market.scenarios.schema.table import Described, Rounds, Table, setting
+from airan_market.scenarios.schema.traffic import Arrivals, WorkLawSetting
 
 
 class Users(Table):
@@ -116,84 +107,11 @@ _WORDS_OR_TABLES: Final = {
     ("operators", 0, "uplink", "rate_bps"),
     ("operators", 0, "downlink", "rate_bps"),
 }
-TraceFormat = Literal["azure-llm-2023", "tasks"]
-WorkFormat = Literal["azure-llm-2023", "mooncake-2025", "tasks"]
-_WITH_TRACE = "required with a trace"
-_WITH_TOKENS = "required with azure-llm-2023"
 
 
 def word_or_table(path: KeyPath) -> bool:
     """Say whether a word or a number may stand at a path as well as a table."""
     return tuple(0 if isinstance(step, int) else step for step in path) in _WORDS_OR_TABLES
-
-
-class LognormalWork(Table):
-    """Work that spreads more, or less, than exponential work."""
-
-    lognormal_cv: WorkVariation = setting(
-        "1",
-        "coefficient of variation of lognormal demands, independent at the three "
-        "stages; 1 is that of exponential ones",
-        default_text="required with lognormal work",
-    )
-
-
-class TraceWork(Table):
-    """Work of real requests, drawn from a file with replacement; only its proportions count."""
-
-    trace: FilePath = setting(
-        "-",
-        "file of real requests that give the demands, divided by their means: those of tasks, or "
-        "tokens, context to go up, both to compute, answer to come down; whole requests are drawn",
-        default_text="required with work from a trace",
-    )
-    format: WorkFormat = setting(
-        "-", "how the file is read", default_text="required with work from a trace"
-    )
-    work_of: Literal["request", "answer"] = setting(
-        "-",
-        "what the work goes by: the request as the file has it, or what comes down alone, as the "
-        "time in a GPU that batches does",
-        default="request",
-    )
-
-
-class TokenWork(Table):
-    """Work by tokens: a prompt goes up, an answer comes down, and both make the work."""
-
-    prompt_cv: WorkVariation = setting(
-        "1",
-        "coefficient of variation of prompts, lognormal; 0.96 in an hour of chat (Azure, 2023)",
-        default_text="required with work by tokens",
-    )
-    answer_cv: WorkVariation = setting(
-        "1", "the same of answers; that hour's by default", default=0.77
-    )
-    correlation: Correlation = setting(
-        "1", "of the logarithms of prompt and answer; that hour's by default", default=0.09
-    )
-    prompt_share: Share = setting(
-        "1", "part of the mean work that prompts make, the rest answers", default=0.0
-    )
-
-
-def _work_branch(value: Any) -> str:
-    if isinstance(value, TokenWork | LognormalWork | TraceWork):
-        return {TokenWork: "tokens", LognormalWork: "lognormal", TraceWork: "trace"}[type(value)]
-    if not isinstance(value, Mapping):
-        return "word"
-    if "trace" in value:
-        return "trace"
-    return "tokens" if TokenWork.model_fields.keys() & value.keys() else "lognormal"
-
-
-WorkLawSetting = Annotated[
-    Annotated[Literal["exponential", "deterministic"], Tag("word")]
-    | Annotated[LognormalWork, Tag("lognormal")]
-    | Annotated[TokenWork, Tag("tokens")]
-    | Annotated[TraceWork, Tag("trace")],
-    Discriminator(_work_branch),
-]
 
 
 class Task(Table):
@@ -232,97 +150,6 @@ class Economics(Table):
     opt_out_utility_usd: Number = setting(
         "USD/task", "u_0, utility of a user who takes no operator", default=0.0
     )
-
-
-class MeasuredRate(Table):
-    """A rate that was measured over time."""
-
-    trace: FilePath = setting(
-        "-",
-        "CSV (.gz or not) or Parquet file; a rate holds until the next, and after the last the "
-        "first follows; the work of a task is divided by the rate at its arrival, and operators "
-        "reckon with 1 / E[1 / rate]",
-        default_text=_WITH_TRACE,
-    )
-    column: Label = setting("-", "column of the rates", default_text=_WITH_TRACE)
-    unit_bps: Positive = setting(
-        "bit/s", "what the rates are counted in, 1e3 for kbit/s", default=1.0
-    )
-    time: Label = setting("-", "column of the times, never decreasing", default="time_s")
-    time_format: Label | None = setting(
-        "-",
-        "how times are written, as for Python's strptime, say %Y-%m-%d %H:%M:%S",
-        default=None,
-        default_text="as seconds",
-    )
-    least_bps: Positive | None = setting(
-        "bit/s",
-        "rows with a lower rate, or with none, are left out; a measured rate is low also where "
-        "nothing was sent",
-        default=None,
-        default_text="every row must have a rate above 0",
-    )
-
-
-class FadingRate(Table):
-    """A rate that fades: the radio of users on the road, as a process."""
-
-    mean_bps: Positive = setting("bit/s", "mean rate", default_text="required with fading")
-    fading: NonNegative = setting(
-        "1", "standard deviation of ln rate, which is normal; drawn once a second", default=0.8
-    )
-    memory_s: Positive = setting(
-        "s", "time after which a rate is forgotten, a first-order autoregression", default=2.6
-    )
-
-
-def _rate_branch(value: Any) -> str:
-    if isinstance(value, FadingRate) or (isinstance(value, Mapping) and "mean_bps" in value):
-        return "fading"
-    return "trace" if isinstance(value, Mapping | MeasuredRate) else "number"
-
-
-Rate = Annotated[
-    Annotated[Positive, Tag("number")]
-    | Annotated[MeasuredRate, Tag("trace")]
-    | Annotated[FadingRate, Tag("fading")],
-    Discriminator(_rate_branch),
-]
-
-
-class RadioStage(Table):
-    """The uplink or the downlink of an operator."""
-
-    servers: ServerCount = setting("servers", "c, transmissions that go on side by side")
-    rate_bps: Rate = setting(
-        "bit/s", "D, rate of one server, or a table: as it was measured, or fading"
-    )
-
-
-class GpuStage(Table):
-    """The GPU instances of an operator."""
-
-    servers: ServerCount = setting("servers", "c^P, GPU instances")
-    rate_flop_per_s: Positive = setting("FLOP/s", "D^P, rate of one instance")
-
-
-class Operator(Table):
-    """One operator: three stages that a task passes in this order."""
-
-    name: Label = setting("-", "unique among the operators")
-    uplink: RadioStage = setting("-", "first stage")
-    gpu: GpuStage = setting("-", "second stage")
-    downlink: RadioStage = setting("-", "third stage")
-    service_value_usd: Number | None = setting(
-        "USD/task", "α_1 q_m of this operator", default=None, default_text="that of economics"
-    )
-    quality: Positive | None = setting(
-        "1",
-        "q_m, in place of service_value_usd where users have quality sensitivities",
-        default=None,
-        default_text="service_value_usd / α_1",
-    )
-    strategy: OperatorStrategy | None = setting("-", "how it makes its menus", default=None)
 
 
 Choosing = Literal["posted", "empty", "placed", "congested"]
@@ -426,67 +253,6 @@ class Mechanism(Table):
         "effective capacity or that with the lower number",
         default="capacity",
     )
-
-
-class TraceArrivals(Table):
-    """Arrivals and demands read from a file of real requests."""
-
-    trace: FilePath = setting(
-        "-", "the file; a relative path starts at the working directory", default_text=_WITH_TRACE
-    )
-    format: TraceFormat = setting(
-        "-",
-        "how the file is read: Azure's requests in tokens, or tasks: columns arrival_s, "
-        "input_bits, work_flop, output_bits, and type or user, counted from 1",
-        default_text=_WITH_TRACE,
-    )
-    speed_up: Positive = setting(
-        "1", "seconds of the trace played in one simulated second", default=1.0
-    )
-    bits_per_token: Positive | None = setting(
-        "bit/token", "size of a token on the radio", default=None, default_text=_WITH_TOKENS
-    )
-    flop_per_token: Positive | None = setting(
-        "FLOP/token",
-        "computation for a token, read or written",
-        default=None,
-        default_text=_WITH_TOKENS,
-    )
-
-
-class BurstArrivals(Table):
-    """Arrivals of two speeds, the same for all users: bursts, and calm between them (an MMPP)."""
-
-    burst_ratio: BurstRatio = setting(
-        "1",
-        "rate of arrivals in a burst over that between bursts; the mean rate stays",
-        default_text="required with bursts",
-    )
-    burst_share: OpenFraction = setting(
-        "1", "part of all time that is in bursts", default=BURST_SHARE
-    )
-    burst_mean_s: Positive = setting(
-        "s",
-        "mean time of a burst, which is exponential like that between bursts",
-        default=BURST_MEAN_S,
-    )
-
-
-def _arrivals_branch(value: Any) -> str:
-    if isinstance(value, Mapping):
-        bursts = "trace" not in value and any(key.startswith("burst") for key in map(str, value))
-        return "bursts" if bursts else "trace"
-    if isinstance(value, BurstArrivals):
-        return "bursts"
-    return "trace" if isinstance(value, TraceArrivals) else "word"
-
-
-Arrivals = Annotated[
-    Annotated[Literal["poisson"], Tag("word")]
-    | Annotated[TraceArrivals, Tag("trace")]
-    | Annotated[BurstArrivals, Tag("bursts")],
-    Discriminator(_arrivals_branch),
-]
 
 
 class Simulation(Rounds):

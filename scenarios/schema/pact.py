@@ -9,8 +9,7 @@ from typing import Annotated, ClassVar, Literal
 from annotated_types import Ge, Le, MinLen
 from pydantic import Strict
 
-from airan_market.scenarios.schema.market import WorkLawSetting
-from airan_market.scenarios.schema.pact_consistency import pact_contradictions
+from airan_market.scenarios.schema.checks.pact_consistency import pact_contradictions
 from airan_market.scenarios.schema.quantity import (
     ClosedFraction,
     FilePath,
@@ -26,6 +25,7 @@ from airan_market.scenarios.schema.quantity import (
     UserCount,
 )
 from airan_market.scenarios.schema.table import Described, Rounds, Table, setting
+from airan_market.scenarios.schema.traffic import WorkLawSetting
 
 _COUNT = Annotated[int, Strict(), Ge(0), Le(1_000_000_000)]
 

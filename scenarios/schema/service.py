@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from annotated_types import MinLen
 
-from airan_market.scenarios.schema.consistency import Finding, Settings
+from airan_market.scenarios.schema.checks.consistency import Finding, Settings
 from airan_market.scenarios.schema.quantity import Label, NonNegative, Number, Positive, StepCount
 from airan_market.scenarios.schema.table import Table, setting
 

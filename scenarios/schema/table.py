@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from airan_market.scenarios.fault import key_text
 from airan_market.scenarios.registry import DISCIPLINES
-from airan_market.scenarios.schema.consistency import PREEMPTIVE, Finding, Settings
+from airan_market.scenarios.schema.checks.consistency import PREEMPTIVE, Finding, Settings
 from airan_market.scenarios.schema.quantity import NonNegative, Positive, Slug, StepCount, named
 
 

@@ -10,7 +10,7 @@ from airan_market.agents.market.strategy.users import USERS, Quits
 from airan_market.agents.solution.solver import arrive
 from airan_market.agents.world.timeline import Timeline
 from airan_market.scenarios import load_scenario
-from airan_market.scenarios.schema.dynamics_consistency import KINDS
+from airan_market.scenarios.schema.checks.dynamics_consistency import KINDS
 
 SHORT = [
     "mechanism.iterations_per_round=3", "simulation.rounds=4", "simulation.horizon_s=0.5",

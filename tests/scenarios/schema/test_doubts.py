@@ -12,7 +12,7 @@ from airan_market.scenarios import (
     load_scenario,
     shipped_scenarios,
 )
-from airan_market.scenarios.schema.doubts import MANY_TASKS, MOST_TASKS, require_playable
+from airan_market.scenarios.schema.checks.doubts import MANY_TASKS, MOST_TASKS, require_playable
 
 GPU = "operators[1].gpu.rate_flop_per_s"
 PER_S = 150 * 24.0  # tasks of teleoperation

@@ -80,7 +80,7 @@ def test_a_type_without_a_service_is_told():
 
 
 def test_a_run_too_long_for_memory_is_told_by_the_rate_of_its_services():
-    from airan_market.scenarios.schema.doubts import require_playable
+    from airan_market.scenarios.schema.checks.doubts import require_playable
 
     busy = 'services=[{name="a",types=[1,2,3,4,5,6,7,8],tasks_per_user_per_s=1e9}]'
     with pytest.raises(ScenarioError, match="tasks at a time"):

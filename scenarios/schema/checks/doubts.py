@@ -10,7 +10,7 @@ from typing import Final
 from pydantic import BaseModel
 
 from airan_market.scenarios.fault import Fault, KeyPath, ScenarioError, key_text, value_text
-from airan_market.scenarios.schema.consistency import Finding, Settings
+from airan_market.scenarios.schema.checks.consistency import Finding, Settings
 
 BYTES_OF_A_TASK: Final = 500
 """Memory that a task of a round takes while it is played; measured at 480 to 630. An upper limit

@@ -1,4 +1,4 @@
-"""Checks between the settings of a PACT scenario, as those of `scenarios.schema.consistency`."""
+"""Checks between the settings of a PACT scenario, as `consistency` has those of a market."""
 
 import math
 import operator
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from airan_market.scenarios.fault import KeyPath, key_text, value_text
-from airan_market.scenarios.schema.consistency import (
+from airan_market.scenarios.schema.checks.consistency import (
     SHARE_TOLERANCE,
     Finding,
     Settings,

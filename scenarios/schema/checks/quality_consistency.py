@@ -4,7 +4,7 @@ import operator
 from collections.abc import Iterator
 from typing import Final
 
-from airan_market.scenarios.schema.consistency import Finding, Settings, in_order, sum_to_one
+from airan_market.scenarios.schema.checks.consistency import Finding, Settings, in_order, sum_to_one
 
 _SENSITIVITY: Final = ("users", "quality_sensitivity_usd")
 _SHARES: Final = ("users", "quality_shares")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from airan_market.scenarios.fault import KeyPath
-from airan_market.scenarios.schema.consistency import Finding, Settings
+from airan_market.scenarios.schema.checks.consistency import Finding, Settings
 
 
 class Kind(NamedTuple):
