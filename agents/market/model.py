@@ -205,7 +205,7 @@ class Market(RoundModel):
         )
 
     def _user(self, user_class: type[UserAgent], type_: int, quality: int = 0) -> UserAgent:
-        primitives, services = self.primitives, self.primitives.services
+        primitives = self.primitives
         user = user_class(
             self,
             type_,
@@ -214,10 +214,9 @@ class Market(RoundModel):
             of_type(primitives.refund_usd, type_),
             primitives.opt_out_utility_usd,
             primitives.operators,
-            0.0 if services is None else float(services.added_value_usd[type_]),
+            primitives.added_value_usd(type_, quality),
         )
-        if primitives.quality_share is not None:
-            user.quality, user.quality_gain_usd = quality, primitives.quality_gain_usd[:, quality]
+        user.quality = quality
         return user
 
     @property
@@ -277,8 +276,7 @@ class Market(RoundModel):
             user.demand_of_type_per_s = float(market.demand_per_s[user.type])
             user.refund_usd = of_type(market.refund_usd, user.type)
             user.opt_out_utility_usd = market.opt_out_utility_usd
-            if market.quality_share is not None:
-                user.quality_gain_usd = market.quality_gain_usd[:, user.quality]
+            user.added_value_usd = market.added_value_usd(user.type, user.quality)
         self.negotiation.face(conditions, self._users_by_type)
         if self.scenario.mechanism.name != "mixed":
             self.negotiation.settle(arrive_among(conditions.primitives, conditions.open))

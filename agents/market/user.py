@@ -42,22 +42,19 @@ class UserAgent(mesa.Agent):
         R̄, and its utility u_0 when it stays out.
     operators : int
         M.
-    added_value_usd : float
-        What a task of its service is worth to it above the value that operators announce.
+    added_value_usd : float or array (M,)
+        What a task is worth to it beyond the service value that operators announce, where there are
+        several services or users value quality differently.
 
     Attributes
     ----------
     quality : int
         Its quality type x, 0-based; private.
-    quality_gain_usd : array (M,), optional
-        What a task is worth to it beyond the service value that operators announce, where users
-        value quality differently; set by the market.
     tasks, violations, paid_usd, refunded_usd
         What it observed of its tasks of the run so far.
     """
 
     quality: int = 0
-    quality_gain_usd: FloatArray | None = None
 
     def __init__(
         self,
@@ -68,7 +65,7 @@ class UserAgent(mesa.Agent):
         refund_usd: float,
         opt_out_utility_usd: float,
         operators: int,
-        added_value_usd: float = 0.0,
+        added_value_usd: float | FloatArray = 0.0,
     ) -> None:
         super().__init__(model)
         self.type = type_
@@ -86,26 +83,24 @@ class UserAgent(mesa.Agent):
     @property
     def known(self) -> tuple[float | bytes, ...]:
         """What `respond` looks at, besides the board, the type and the strategy so far."""
-        gain = self.quality_gain_usd
+        added = self.added_value_usd
         return (
             self.latency_sensitivity_usd_per_s,
             self.demand_of_type_per_s,
             self.refund_usd,
             self.opt_out_utility_usd,
-            b"" if gain is None else gain.tobytes(),
-            self.added_value_usd,
+            added if isinstance(added, float) else added.tobytes(),
         )
 
     def valued(self, adjusted_usd: FloatArray) -> FloatArray:
-        """Utilities (M,) of its type with what quality is worth more, or less, to itself."""
-        gain = self.quality_gain_usd
-        return adjusted_usd if gain is None else adjusted_usd + gain
+        """Utilities (M,) of the announced service with what it is worth more, or less, to it."""
+        return adjusted_usd + self.added_value_usd
 
     def respond(self, board: Board, temperature_usd: float, damping: float) -> None:
         """Move the strategy towards the mixed response to the board."""
         item = self.type
         utility = task_utility(
-            board.service_value_usd + self.added_value_usd,
+            board.service_value_usd,
             self.latency_sensitivity_usd_per_s,
             board.menu.latency_s[:, item],
             board.menu.price_usd[:, item],

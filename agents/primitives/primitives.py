@@ -222,6 +222,15 @@ class Primitives:
         value = np.asarray(self.service_value_usd)[..., np.newaxis]
         return value if self.services is None else value + self.services.added_value_usd
 
+    def added_value_usd(self, type_: int, quality: int) -> float | FloatArray:
+        """What a task is worth to a user beyond `service_value_usd`, USD: a number, or (M,).
+
+        It is that of the service that its type asks for, or of its quality type (both 0-based).
+        """
+        if self.quality_share is not None:
+            return self.quality_gain_usd[:, quality]
+        return 0.0 if self.services is None else float(self.services.added_value_usd[type_])
+
     @cached_property
     def task_size(self) -> FloatArray | float:
         """How many reference tasks fill the bottleneck as much as one task of each type, (M, N).
