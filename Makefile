@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SEED ?= 1
-# bytecode is kept, or every process that a test starts would read all sources again
+# bytecode is made where something is imported, not for all that is installed, and kept, or every process that a test starts would read all sources again
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: docs help run test test-long bench bench-against lint format notebooks clean
@@ -23,12 +23,12 @@ help:
 $(VENV)/installed: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || (echo "creating $(VENV)" && $(PYTHON) -m venv $(VENV))
 	@echo "installing airan-market and what it needs (pinned in constraints.txt)"
-	@$(PIP) install -c constraints.txt -e .
+	@$(PIP) install --no-compile -c constraints.txt -e .
 	@touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed
 	@echo "installing what the tests need"
-	@$(PIP) install -c constraints.txt -e '.[dev]'
+	@$(PIP) install --no-compile -c constraints.txt -e '.[dev]'
 	@touch $@
 
 run: $(VENV)/installed
@@ -58,7 +58,7 @@ lint: $(VENV)/installed-dev
 
 $(VENV)/installed-docs: $(VENV)/installed
 	@echo "installing what the documentation needs"
-	@$(PIP) install -c constraints.txt -e '.[docs]'
+	@$(PIP) install --no-compile -c constraints.txt -e '.[docs]'
 	@touch $@
 
 docs: $(VENV)/installed-docs
