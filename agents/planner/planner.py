@@ -10,6 +10,9 @@ When its agreements never decrease along the types, the prices (25) make every t
 item, and nothing is lost by not knowing them. Otherwise the *incentive-compatible* plan pools
 items as `screening` does, and is worth less. Which operator a user takes is commanded in both.
 
+Where users value quality differently, x is that of classes (α_x, β_n) and α_1 q_m is α_x q_m: loads
+and agreements are still those of the latency types, as stations and menus do not see α_x.
+
 W is not concave: loads are cumulative, so those who come first delay all others. It is climbed from
 many starts (SLSQP, exact gradients by the envelope theorem): the best point found is a feasible
 plan, hence a lower bound of the optimum; `bound` has an upper bound.
@@ -26,14 +29,16 @@ from airan_market.agents.belief.belief import operator_belief
 from airan_market.agents.contract.menu import Menu
 from airan_market.agents.contract.price import priced_menu
 from airan_market.agents.matching.load import cumulative_load
+from airan_market.agents.planner.classes import class_demand, class_split, type_split
 from airan_market.agents.planner.load_cost import around, load_cost, load_cost_slope, task_value
-from airan_market.agents.primitives.primitives import Primitives, require_one_quality
+from airan_market.agents.primitives.primitives import Primitives
 from airan_market.agents.screening.monotone import maximise_monotone
 from airan_market.scenarios import Scenario
 from airan_market.sim.arrays import FloatArray
 from airan_market.sim.streams import stream
 
-#: Split of the demand (M, N), as x / (I_n δ), to W (USD/s) and its gradient by the split.
+#: Split of the demand (M, N), as x / (I_n δ), to W (USD/s) and its gradient by the split. Both are
+#: those of classes, (M, X, N), where users value quality differently.
 Welfare = Callable[[FloatArray], tuple[float, FloatArray]]
 
 STARTS = 12  # random ones, besides those that the caller knows
@@ -60,6 +65,8 @@ class Plan:
         No split and menus do better, incentive-compatible or not; infinite when not asked for.
     local_optima_usd_per_s : array
         W where each climb ended, best first.
+    by_quality : array (M, X, N), optional
+        z of every class, where users value quality differently; `match_probability` is its mean.
     """
 
     match_probability: FloatArray
@@ -69,6 +76,7 @@ class Plan:
     welfare_usd_per_s: float
     upper_bound_usd_per_s: float
     local_optima_usd_per_s: FloatArray
+    by_quality: FloatArray | None = None
 
     @property
     def incentives_bind(self) -> bool:
@@ -125,13 +133,12 @@ def plan_market(
     Parameters
     ----------
     primitives : Primitives
-    known : sequence of arrays (M, N)
+    known : sequence of arrays (M, N), or (M, X, N) of classes
         Splits to climb from, for instance outcomes: the plan is then at least as good as each.
     seed, starts : int
         Random splits to climb from, out of the stream (seed, "planner").
     bound : bool
     """
-    require_one_quality(primitives, "a planner")
     primitives.require_one_service("the planner")
     upper = np.inf
     if bound:
@@ -140,29 +147,33 @@ def plan_market(
         bounded = welfare_bound(primitives)
         upper, known = bounded.bound_usd_per_s, [*known, bounded.match_probability]
     chance = stream(seed, "planner")
-    drawn = [chance.dirichlet(np.ones(primitives.operators + 1), primitives.types).T[:-1]
+    demand = class_demand(primitives)
+    drawn = [np.moveaxis(chance.dirichlet(np.ones(primitives.operators + 1), demand.shape), -1, 0)
              for _ in range(starts)]  # fmt: skip
+    begun = [class_split(primitives, split) for split in known]
     free = first_best_welfare(primitives)
     ends = sorted(
-        (climb(free, split, primitives.demand_per_s) for split in [*known, *drawn]),
+        (climb(free, split) for split in [*begun, *(split[:-1] for split in drawn)]),
         key=lambda end: -end[1],
     )
     split, first_best = ends[0]
     held = incentive_compatible_welfare(primitives)
     welfare = held(split)[0]
     if first_best - welfare > 1e-12 * abs(first_best):
-        again = [climb(held, end, primitives.demand_per_s) for end, _ in ends[:3]]
+        again = [climb(held, end) for end, _ in ends[:3]]
         split, welfare = max([(split, welfare), *again], key=lambda end: end[1])
-    load = cumulative_load(split, primitives.demand_per_s)
-    latency = compatible_latencies(primitives, split)
+    matching = type_split(primitives, split)
+    load = cumulative_load(matching, primitives.demand_per_s)
+    latency = compatible_latencies(primitives, matching)
     return Plan(
-        match_probability=split,
+        match_probability=matching,
         menu=priced_menu(primitives, operator_belief(primitives, load), latency),
         load_per_s=load,
         first_best_usd_per_s=first_best,
         welfare_usd_per_s=welfare,
         upper_bound_usd_per_s=upper,
         local_optima_usd_per_s=np.array([value for _, value in ends]),
+        by_quality=None if primitives.quality_share is None else split,
     )
 
 
@@ -206,13 +217,22 @@ def _welfare(
     primitives: Primitives,
     cost_of: Callable[[FloatArray, FloatArray], tuple[FloatArray, FloatArray]],
 ) -> Welfare:
-    """Welfare and gradient from the cost of a task, and its slope, by the split and its loads."""
-    worth, demand = task_value(primitives)[:, np.newaxis], primitives.demand_per_s
+    """Welfare and gradient from the cost of a task, and its slope, by the split and its loads.
+
+    Costs are those of the latency types, (M, N).
+    """
+    worth, demand = task_value(primitives)[:, np.newaxis], class_demand(primitives)
+    if primitives.quality_share is not None:
+        worth = (worth + primitives.quality_gain_usd)[..., np.newaxis]
 
     def welfare(split: FloatArray) -> tuple[float, FloatArray]:
         rate = split * demand
-        cost, slope = cost_of(split, rate.cumsum(axis=-1))
-        gain = demand * (worth - cost - _felt_by_later(rate * slope))
+        each = rate if primitives.quality_share is None else rate.sum(axis=-2)
+        cost, slope = cost_of(type_split(primitives, split), each.cumsum(axis=-1))
+        later = _felt_by_later(each * slope)
+        if primitives.quality_share is not None:
+            cost, later = cost[:, np.newaxis], later[:, np.newaxis]
+        gain = demand * (worth - cost - later)
         return float((rate * (worth - cost)).sum()), gain
 
     return welfare
@@ -252,21 +272,19 @@ def compatible_latencies(primitives: Primitives, split: FloatArray) -> FloatArra
     return latency
 
 
-def climb(
-    welfare: Welfare, start: FloatArray, demand_per_s: FloatArray
-) -> tuple[FloatArray, float]:
-    """Local maximum of a welfare over splits (M, N) near a start: SLSQP (Kraft 1988).
+def climb(welfare: Welfare, start: FloatArray) -> tuple[FloatArray, float]:
+    """Local maximum of a welfare over splits (M, ...) near a start: SLSQP (Kraft 1988).
 
     Returns
     -------
-    split : array (M, N)
+    split : array like the start
         At least as good as the start; within its bounds to rounding.
     welfare_usd_per_s : float
     """
     from scipy.optimize import LinearConstraint, minimize
     from threadpoolctl import threadpool_limits
 
-    shape, types = start.shape, start.shape[1]
+    shape, types = start.shape, start[0].size
     start = feasible(start)
     here, slope = welfare(start)
     scale = max(float(np.abs(slope).max()), 1e-300)
@@ -294,7 +312,7 @@ def climb(
 
 
 def feasible(split: FloatArray) -> FloatArray:
-    """Split (M, N) with rounding removed: nothing below 0, no type more than once.
+    """Split (M, ...) with rounding removed: nothing below 0, no type more than once.
 
     Examples
     --------

@@ -157,7 +157,8 @@ def _settled_welfare(conditions: Conditions) -> float:
         return 0.0
     market: Primitives = conditions.primitives.of_operator(np.flatnonzero(conditions.open))
     agreed = arrive(market)
-    return float(Accounts(market, agreed.menu, agreed.match_probability).social_welfare_usd_per_s)
+    worth = Accounts(market, agreed.menu, agreed.match_probability, agreed.by_quality)
+    return float(worth.social_welfare_usd_per_s)
 
 
 def borne_by_type(rounds: pd.DataFrame, first: int) -> pd.DataFrame:

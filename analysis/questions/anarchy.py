@@ -9,10 +9,13 @@ import numpy as np
 import pandas as pd
 
 from airan_market.agents.contract.utility import Accounts
+from airan_market.agents.mechanism.agreement import Agreement
+from airan_market.agents.planner.classes import class_split
 from airan_market.agents.planner.planner import first_best_welfare, plan_market
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.agents.solution.solver import arrive
 from airan_market.scenarios.registry import MECHANISMS
+from airan_market.sim.arrays import FloatArray
 
 
 def price_of_anarchy(planned_usd_per_s: float, outcome_usd_per_s: float) -> float:
@@ -68,8 +71,8 @@ def anarchy_table(
             primitives, mechanism=primitives.mechanism.model_copy(update={"name": mechanism})
         )
         found = arrive(own)
-        outcomes[mechanism] = Accounts(own, found.menu, found.match_probability)
-    known = [outcome.match_probability for outcome in outcomes.values()]
+        outcomes[mechanism] = Accounts(own, found.menu, found.match_probability, found.by_quality)
+    known = [_split(outcome) for outcome in outcomes.values()]
     planned = plan_market(primitives, known, seed=seed, bound=bound)
     worth = first_best_welfare(primitives)
     rows = []
@@ -80,7 +83,7 @@ def anarchy_table(
                 "mechanism": mechanism,
                 "operator_utility_usd_per_s": float(outcome.operator_utility_usd_per_s.sum()),
                 "social_welfare_usd_per_s": welfare,
-                "best_menus_usd_per_s": worth(outcome.match_probability)[0],
+                "best_menus_usd_per_s": worth(class_split(primitives, _split(outcome)))[0],
                 "planner_usd_per_s": planned.first_best_usd_per_s,
                 "planner_incentive_compatible_usd_per_s": planned.welfare_usd_per_s,
                 "upper_bound_usd_per_s": planned.upper_bound_usd_per_s,
@@ -91,6 +94,11 @@ def anarchy_table(
             }
         )
     return pd.DataFrame(rows)
+
+
+def _split(found: Accounts | Agreement) -> FloatArray:
+    """Where types are, (M, N), or classes, (M, X, N)."""
+    return found.match_probability if found.by_quality is None else found.by_quality
 
 
 def split_table(primitives: Primitives, *, seed: int = 0) -> pd.DataFrame:
@@ -106,7 +114,7 @@ def split_table(primitives: Primitives, *, seed: int = 0) -> pd.DataFrame:
         replace(primitives, mechanism=primitives.mechanism.model_copy(update={"name": "mixed"}))
     )
     menu, matching = mixed.menu, mixed.match_probability
-    planned = plan_market(primitives, [matching], seed=seed, bound=False)
+    planned = plan_market(primitives, [_split(mixed)], seed=seed, bound=False)
     rows = []
     for who, split, latency in (
         ("mixed", matching, menu.latency_s),

@@ -46,20 +46,23 @@ class Play:
     match_probability : array (M, N)
     violation_rates : array (R, M, N)
         As `realised.violation_rates` returns them.
+    by_quality : array (M, X, N), optional
+        Matching of every class, where users value quality differently.
     """
 
     belief: str
     menu: Menu
     match_probability: FloatArray
     violation_rates: FloatArray
+    by_quality: FloatArray | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain lists."""
+        """Return plain lists; without classes where there are none."""
         arrays = {**vars(self.menu), **vars(self)}
         return {
             name: held.tolist() if isinstance(held, np.ndarray) else held
             for name, held in arrays.items()
-            if name != "menu"
+            if name != "menu" and held is not None
         }
 
     @classmethod
@@ -67,7 +70,13 @@ class Play:
         """Play of what `to_json` returned."""
         held = {name: np.array(value) for name, value in fields.items() if name != "belief"}
         menu = Menu(held["latency_s"], held["price_usd"], held["violation_probability"])
-        return cls(fields["belief"], menu, held["match_probability"], held["violation_rates"])
+        return cls(
+            fields["belief"],
+            menu,
+            held["match_probability"],
+            held["violation_rates"],
+            held.get("by_quality"),
+        )
 
 
 def play_belief(
@@ -87,7 +96,7 @@ def play_belief(
     rates = violation_rates(
         own, matching, menu.latency_s, seed=seed, replications=replications, span=span
     )
-    return Play(belief, menu, matching, rates)
+    return Play(belief, menu, matching, rates, found.by_quality)
 
 
 def quantities(
@@ -102,9 +111,8 @@ def quantities(
         quantity: utilities in USD/s, a user's utility in USD per task served.
     """
     p = violation_probability
-    accounts = Accounts(
-        primitives, replace(play.menu, violation_probability=p), play.match_probability
-    )
+    menu = replace(play.menu, violation_probability=p)
+    accounts = Accounts(primitives, menu, play.match_probability, play.by_quality)
     rate = accounts.tasks_per_s
     profit = rate * accounts.operator_profit_usd
     utility = rate * accounts.user_utility_usd

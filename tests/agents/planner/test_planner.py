@@ -152,7 +152,7 @@ def test_climbs_do_not_lose(market: Market) -> None:
     rng = np.random.default_rng(5)
     for _ in range(5):
         start = rng.dirichlet(np.ones(3), 3).T[:2]
-        end, value = climb(welfare, start, primitives.demand_per_s)
+        end, value = climb(welfare, start)
         assert value >= welfare(start)[0]
         assert value == welfare(end)[0]
         assert (end >= 0).all()

@@ -16,7 +16,6 @@ from airan_market.agents.equilibrium.whole_types import enumerate_profiles
 from airan_market.agents.mechanism import ct, gsmc, mc
 from airan_market.agents.mechanism.mixed import iterate, respond, start
 from airan_market.agents.mechanism.pure import at_induced_load, reselect
-from airan_market.agents.planner.planner import plan_market
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.agents.solution.solver import arrive, settle, solve
 from airan_market.scenarios import InputError, Scenario, load_scenario
@@ -228,7 +227,6 @@ def test_serving_less_than_everybody_sends_others_away(types: Primitives) -> Non
 def test_what_takes_one_quality_says_so(types: Primitives) -> None:
     profile = Profile(np.full((3, 8), 0.1), np.zeros(3))
     for asked in (
-        lambda: plan_market(types),
         lambda: settle_users(types, profile),
         lambda: enumerate_profiles(types, [0.1]),
         lambda: gsmc.posted_game(types),
