@@ -24,10 +24,11 @@ from airan_market.agents.certificate.menu_search import (
     utility_of_menu,
 )
 from airan_market.agents.contract.price import binding_utility, priced_menu
+from airan_market.agents.contract.utility import quality_utility
 from airan_market.agents.equilibrium.chain import Facing, menu_bound, reckons, start_menu
 from airan_market.agents.equilibrium.profile import Profile, settle_users, with_margins
 from airan_market.agents.matching.load import cumulative_load
-from airan_market.agents.primitives.primitives import Primitives, require_one_quality
+from airan_market.agents.primitives.primitives import Primitives
 from airan_market.sim.arrays import FloatArray
 
 BUDGET = 1_500  # menus an answer tries, for one margin
@@ -71,12 +72,14 @@ class Answer:
 
 def facing(primitives: Primitives, profile: Profile, operator: int) -> Facing:
     """What an operator faces when the others play their part of a profile."""
-    require_one_quality(primitives, "the search for an answer")
     primitives.require_one_service("the search for an equilibrium")
     own = with_margins(primitives, profile)
     tau = primitives.mechanism.temperature_end_usd
-    utility = np.delete(binding_utility(own, profile.latency_s), operator, axis=0)
-    out = np.full((1, primitives.types), primitives.opt_out_utility_usd)
+    utility = binding_utility(own, profile.latency_s)
+    if primitives.quality_share is not None:
+        utility = quality_utility(primitives, utility)
+    utility = np.delete(utility, operator, axis=0)
+    out = np.full((1, *utility.shape[1:]), primitives.opt_out_utility_usd)
     return Facing(
         primitives.of_operator(operator), logsumexp(np.vstack([out, utility]) / tau, axis=0), tau
     )

@@ -12,6 +12,9 @@ operator's advantage (loads down, users and costs at the better end of a cell) i
 can pass: `menu_bound`. That latencies never fall along the types makes the latency before one more
 part of the state, but only as a limit from below: what is best from each limit on is a running
 maximum. The bound is loose by a part of the cell width over the temperature.
+
+Where users value quality differently nothing changes but who comes for a utility: the mean over the
+quality types of a latency type. All of them pay the same, and stations see latency types alone.
 """
 
 from __future__ import annotations
@@ -39,7 +42,7 @@ class Facing:
     ----------
     own : Primitives
         Row of the operator.
-    elsewhere : array (N,)
+    elsewhere : array (N,), or (X, N) of classes
         log Σ exp(u/τ) over opting out and the rivals.
     temperature_usd : float
     """
@@ -49,8 +52,12 @@ class Facing:
     temperature_usd: float
 
     def share(self, type_: int, utility_usd: FloatArray) -> FloatArray:
-        """Part of a type that comes for a utility."""
-        return expit(utility_usd / self.temperature_usd - self.elsewhere[type_])
+        """Part of a type that comes for a utility, that of the lowest quality type served."""
+        tau, quality_share = self.temperature_usd, self.own.quality_share
+        if quality_share is None:
+            return expit(utility_usd / tau - self.elsewhere[type_])
+        utility = np.asarray(utility_usd)[..., np.newaxis] + self.own.quality_gain_usd
+        return expit(utility / tau - self.elsewhere[:, type_]) @ quality_share[:, type_]
 
 
 def reckons(primitives: Primitives) -> bool:

@@ -3,7 +3,8 @@
 Strategies are latency vectors, as in problem (30), and, where margins are free, the utility that an
 operator leaves to every type beyond its information rent. Prices follow (25); users respond (33) at
 the final temperature, with shadow prices 0: an operator that takes too many pays for it in broken
-promises.
+promises. Where they value quality differently every class (α_x, β_n) responds for itself;
+menus stay by latency type, and margins are left to all quality types alike.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ import numpy as np
 
 from airan_market.agents.belief.belief import operator_belief
 from airan_market.agents.contract.price import binding_utility, priced_menu
-from airan_market.agents.contract.utility import Accounts
+from airan_market.agents.contract.utility import Accounts, quality_utility
 from airan_market.agents.matching.load import cumulative_load
+from airan_market.agents.matching.quality import over_qualities
 from airan_market.agents.matching.response import mixed_response
 from airan_market.agents.mechanism.agreement import Agreement
-from airan_market.agents.primitives.primitives import Primitives, require_one_quality
+from airan_market.agents.primitives.primitives import Primitives
 from airan_market.sim.arrays import FloatArray
 
 
@@ -82,16 +84,22 @@ def settle_users(primitives: Primitives, profile: Profile) -> Agreement:
     >>> bool(np.allclose(found.match_probability[:, 0], 1 / 4))  # type 1: nothing, everywhere
     True
     """
-    require_one_quality(primitives, "a profile of menus")
     own = with_margins(primitives, profile)
     tau = primitives.mechanism.temperature_end_usd
     utility = binding_utility(own, profile.latency_s)
-    matching = mixed_response(utility, primitives.opt_out_utility_usd, tau)
+    by_quality = None
+    if primitives.quality_share is None:
+        matching = mixed_response(utility, primitives.opt_out_utility_usd, tau)
+    else:
+        worth = quality_utility(primitives, utility)
+        by_quality = mixed_response(worth, primitives.opt_out_utility_usd, tau)
+        matching = over_qualities(by_quality, primitives.quality_share)
     belief = operator_belief(own, cumulative_load(matching, own.demand_per_s))
-    return Agreement(priced_menu(own, belief, profile.latency_s), matching, temperature_usd=tau)
+    menu = priced_menu(own, belief, profile.latency_s)
+    return Agreement(menu, matching, temperature_usd=tau, by_quality=by_quality)
 
 
 def accounts_of(primitives: Primitives, profile: Profile) -> Accounts:
     """What a profile is worth to everybody."""
     settled = settle_users(primitives, profile)
-    return Accounts(primitives, settled.menu, settled.match_probability)
+    return Accounts(primitives, settled.menu, settled.match_probability, settled.by_quality)

@@ -1,9 +1,10 @@
 """Pure selection (30d) on small markets: every profile of a grid of menus, and all its equilibria.
 
-Users are types, each goes whole to one operator or stays out, and chooses again after every change
-(`mechanism.pure.reselect`). Operators play menus of a grid of latencies in order of the types, with
-the prices (25) at the loads of their choice. All profiles are looked at, so the answer is known: a
-profile from which no operator gains by another menu of the grid, or that there is none.
+Users are types (classes, where they value quality differently), each goes whole to one operator or
+stays out, and chooses again after every change (`mechanism.pure.reselect`). Operators play menus of
+a grid of latencies in order of the types, with the prices (25) at the loads of their choice. All
+profiles are looked at, so the answer is known: a profile from which no operator gains by another
+menu of the grid, or that there is none.
 """
 
 from __future__ import annotations
@@ -17,10 +18,9 @@ import numpy as np
 from airan_market.agents.belief.belief import operator_belief
 from airan_market.agents.contract.price import binding_utility, priced_menu
 from airan_market.agents.contract.utility import Accounts, tie_usd
-from airan_market.agents.matching.assignment import OUT
 from airan_market.agents.matching.load import cumulative_load
-from airan_market.agents.mechanism.pure import choose, indicator, tie_order
-from airan_market.agents.primitives.primitives import Primitives, require_one_quality
+from airan_market.agents.mechanism.pure import choose, in_turn, nobody, parts, tie_order
+from airan_market.agents.primitives.primitives import Primitives
 from airan_market.sim.arrays import FloatArray, IntArray
 
 MOST = 100_000  # profiles; more would take too long
@@ -68,7 +68,6 @@ def enumerate_profiles(primitives: Primitives, latencies_s: Sequence[float]) -> 
     >>> found.utility_usd_per_s.shape
     (3, 3, 3, 3)
     """
-    require_one_quality(primitives, "looking at every profile")
     menus = np.array(
         list(combinations_with_replacement(sorted(latencies_s), primitives.types)), dtype=float
     )
@@ -91,15 +90,11 @@ def enumerate_profiles(primitives: Primitives, latencies_s: Sequence[float]) -> 
 
 def _utility(primitives: Primitives, latency_s: FloatArray, order: IntArray) -> FloatArray:
     rent = binding_utility(primitives, latency_s)
-    none = np.full((1, primitives.operators), OUT)[:, 0]
-    matching = np.array(
-        [
-            choose(rent[np.newaxis, :, n], primitives.opt_out_utility_usd, order,
-                   tie_usd(primitives, rent), none)[0]
-            for n in range(primitives.types)
-        ]
-    )  # fmt: skip
-    matched = indicator(matching, primitives.operators)
+    matching, tie = nobody(primitives), tie_usd(primitives, rent)
+    for n, place, gain_usd in in_turn(primitives):
+        worth = rent[:, n] + gain_usd
+        matching[place] = choose(worth, primitives.opt_out_utility_usd, order, tie)
+    matched = parts(primitives, matching)
     belief = operator_belief(primitives, cumulative_load(matched, primitives.demand_per_s))
     menu = priced_menu(primitives, belief, latency_s)
     return Accounts(primitives, menu, matched).operator_utility_usd_per_s

@@ -29,7 +29,7 @@ from airan_market.agents.equilibrium.profile import Profile, accounts_of, settle
 from airan_market.agents.mechanism.mixed import iterate
 from airan_market.agents.planner.load_cost import OWN_LOAD
 from airan_market.agents.planner.planner import plan_market
-from airan_market.agents.primitives.primitives import Primitives, require_one_quality
+from airan_market.agents.primitives.primitives import Primitives
 from airan_market.agents.solution.solver import arrive
 from airan_market.analysis.questions.realised import Span, violation_rates
 from airan_market.analysis.store.cell_store import code_mark, mark_of
@@ -77,11 +77,10 @@ def plays(
     Raises
     ------
     InputError
-        When there are no starts, or users value quality differently.
+        When there are no starts.
     """
     if count < 1:
         raise InputError(f"--starts = {count}: must be at least 1")
-    require_one_quality(Primitives.from_scenario(base, seed), "the search for an equilibrium")
     kinds = (FREE, TIED) if margins else (TIED,)
     market = dump_toml(base)
     parts = [f"{kind}-start-{k}" for kind in kinds for k in range(count)]
@@ -119,7 +118,8 @@ def compute(cell: Cell) -> Any:
         return _published(primitives)
     if cell.part == PLANNER:
         planned = plan_market(primitives, seed=cell.seed, bound=False)
-        return worth(Accounts(primitives, planned.menu, planned.match_probability))
+        matching = planned.match_probability
+        return worth(Accounts(primitives, planned.menu, matching, planned.by_quality))
     if cell.part == "path":
         return _path(primitives)
     kind, what, *number = cell.part.split("-")
@@ -140,6 +140,7 @@ def compute(cell: Cell) -> Any:
 def worth(found: Accounts) -> dict[str, Any]:
     """What a market comes to, as plain data."""
     menu, margin = found.menu, found.primitives.participation_margin_usd
+    classes = {} if found.by_quality is None else {"by_quality": found.by_quality.tolist()}
     return {
         "latency_s": menu.latency_s.tolist(),
         "margin_usd": margin.tolist(),
@@ -149,20 +150,21 @@ def worth(found: Accounts) -> dict[str, Any]:
         "user_utility_usd": found.user_utility_usd.tolist(),
         "operators_usd_per_s": found.operator_utility_usd_per_s.tolist(),
         "welfare_usd_per_s": float(found.social_welfare_usd_per_s),
+        **classes,
     }
 
 
 def _published(primitives: Primitives) -> dict[str, Any]:
     mixed = primitives.mechanism.model_copy(update={"name": "mixed"})
     found = arrive(replace(primitives, mechanism=mixed))
-    return worth(Accounts(primitives, found.menu, found.match_probability))
+    return worth(Accounts(primitives, found.menu, found.match_probability, found.by_quality))
 
 
 def _played(primitives: Primitives, begun: Profile, rules: Rules, rounds: int) -> dict[str, Any]:
     found = play(primitives, begun, rules, rounds)
     market = replace(primitives, own_margin_usd=found.profile.margin_usd)
     settled = settle_users(primitives, found.profile)
-    accounts = Accounts(market, settled.menu, settled.match_probability)
+    accounts = Accounts(market, settled.menu, settled.match_probability, settled.by_quality)
     return worth(accounts) | {
         "settled": found.settled,
         "cycle_rounds": found.cycle_rounds,

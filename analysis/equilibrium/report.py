@@ -188,8 +188,9 @@ def _outcome(
     if rates is not None:
         menu = Menu(*(np.array(own[name]) for name in
                       ("latency_s", "price_usd", "violation_probability")))  # fmt: skip
+        classes = np.array(own["by_quality"]) if "by_quality" in own else None
         realised = quantities(
-            primitives, Play("", menu, matching, np.array(rates)), np.array(rates)
+            primitives, Play("", menu, matching, np.array(rates), classes), np.array(rates)
         )
         for name in ("operator utility", "social welfare"):
             values = realised[MARKET, 0, name]
