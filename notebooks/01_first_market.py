@@ -234,11 +234,12 @@ verdicts = ", ".join(f"{word}: {n}" for word, n in cells["verdict"].value_counts
 say(
     f"""**How to read an interval.** A simulated rate is counted from a sample. Over many runs
 intervals made like this hold the true rate in {LEVEL:.0%} of cases, each by itself; of
-{len(cells)} about {(1 - LEVEL) * len(cells):.1g} may miss. Tasks of one round share one draw of
-users and one set of queues, so the interval counts the {run.manifest.rounds} rounds as the
+{len(cells)} about {(1 - LEVEL) * len(cells):.1g} may miss. Tasks of neighbouring rounds share
+draws of users and queues, so the interval counts batches of the {run.manifest.rounds} rounds as the
 independent pieces, not the tasks: that makes it wide. The operator's belief *covers* what happened
-when the whole interval lies at or below it, and is *too low beyond doubt* when the whole interval
-lies above it. Here, of {len(cells)} pairs of operator and type: {verdicts}."""
+when a whole interval lies at or below it, and is *too low beyond doubt* when it lies above it; for
+this, intervals are widened until all of them hold together, which takes more rounds than these.
+Here, of {len(cells)} pairs of operator and type: {verdicts}."""
 )
 
 # %% [markdown]

@@ -15,8 +15,14 @@ from airan_market.sim.processors import processors
 from airan_market.sim.threads import threads
 
 KEYS = ["round", "batch", "operator", "type"]
-COUNTS = ["tasks", "decided", "violations", "price_usd", "refund_usd"]
-_READ = ["round", "operator", "type", "arrival_s", "violated", "price_usd", "refund_usd"]
+#: Shorter latencies at which lateness is counted too, as shares of the agreed one (1/√2 to 1/64):
+#: they say how bursty lateness is where violations are too few to tell.
+SHORTER = {f"later_{k}": 2.0 ** (-k / 2) for k in range(1, 13)}
+COUNTS = ["tasks", "decided", "violations", "price_usd", "refund_usd", *SHORTER]
+_READ = [
+    "round", "operator", "type", "arrival_s", "latency_s", "agreed_latency_s", "violated",
+    "price_usd", "refund_usd",
+]  # fmt: skip
 
 
 def tally(tasks: pd.DataFrame, *, by_second: bool = False) -> pd.DataFrame:
@@ -25,8 +31,8 @@ def tally(tasks: pd.DataFrame, *, by_second: bool = False) -> pd.DataFrame:
     Parameters
     ----------
     tasks : DataFrame
-        Columns of `tasks.parquet` (`round, operator, type, arrival_s, violated, price_usd,
-        refund_usd` are used).
+        Columns of `tasks.parquet` (`round, operator, type, arrival_s, latency_s, agreed_latency_s,
+        violated, price_usd, refund_usd` are used).
     by_second : bool
         Whether a batch is a second of arrivals; otherwise the whole round is batch 0.
 
@@ -34,28 +40,41 @@ def tally(tasks: pd.DataFrame, *, by_second: bool = False) -> pd.DataFrame:
     -------
     DataFrame
         `round, batch, operator, type` and the sums `tasks`, `decided` (violated known),
-        `violations`, `price_usd`, `refund_usd` (USD). Round 0 is the warm-up.
+        `violations`, `price_usd`, `refund_usd` (USD), and `later_1` to `later_12`: decided tasks
+        later than the share 2^(-k/2) of their agreed latency. Round 0 is the warm-up.
 
     Examples
     --------
     >>> frame = pd.DataFrame({"round": [1, 1], "operator": [1, 1], "type": [2, 2],
     ...     "arrival_s": [0.2, 1.3], "violated": pd.array([True, None], dtype="boolean"),
+    ...     "latency_s": [0.3, None], "agreed_latency_s": [0.2, 0.2],
     ...     "price_usd": [0.5, 0.5], "refund_usd": [0.1, None]})
-    >>> tally(frame).to_dict("records")  # doctest: +NORMALIZE_WHITESPACE
+    >>> counted = tally(frame)
+    >>> int(counted["later_1"].iloc[0])
+    1
+    >>> counted[KEYS + COUNTS[:5]].to_dict("records")  # doctest: +NORMALIZE_WHITESPACE
     [{'round': 1, 'batch': 0, 'operator': 1, 'type': 2, 'tasks': 2, 'decided': 1,
       'violations': 1, 'price_usd': 1.0, 'refund_usd': 0.1}]
     """
     violated = tasks["violated"].astype("boolean")
+    decided = violated.notna().to_numpy()
+    agreed_s = tasks["agreed_latency_s"].to_numpy(dtype=float, na_value=np.nan)
+    # decided without an end: late already, so later than every latency that is shorter
+    latency_s = tasks["latency_s"].fillna(np.inf).to_numpy(dtype=float)
     second = np.floor(tasks["arrival_s"].to_numpy(dtype=float)).astype(np.int64)
     own = {key: tasks[key].to_numpy() for key in KEYS if key != "batch"}
     own["batch"] = second if by_second else np.zeros(len(tasks), dtype=np.int64)
     counts = pd.DataFrame(
         {
             "tasks": 1,
-            "decided": violated.notna().to_numpy().astype(np.int64),
+            "decided": decided.astype(np.int64),
             "violations": violated.fillna(False).to_numpy().astype(np.int64),
             "price_usd": tasks["price_usd"].fillna(0.0).to_numpy(dtype=float),
             "refund_usd": tasks["refund_usd"].fillna(0.0).to_numpy(dtype=float),
+            **{
+                name: (decided & (latency_s > share * agreed_s)).astype(np.int64)
+                for name, share in SHORTER.items()
+            },
         }
     )
     return _summed(counts, [own[key] for key in KEYS])

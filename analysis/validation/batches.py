@@ -18,11 +18,11 @@ import numpy as np
 import pandas as pd
 
 from airan_market.analysis.validation.offered import Offered
-from airan_market.analysis.validation.verdicts import family_level
 from airan_market.analysis.verdict import UNDECIDED, Verdict, of_value
 from airan_market.scenarios.registry import BELIEFS
 from airan_market.scenarios.schema.checks.consistency import CONTINUOUS
 from airan_market.sim.arrays import FloatArray
+from airan_market.sim.estimation.intervals import family_level
 
 if TYPE_CHECKING:
     from airan_market.scenarios import Scenario

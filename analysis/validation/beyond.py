@@ -16,9 +16,10 @@ import numpy as np
 import pandas as pd
 
 from airan_market.analysis.validation.offered import Offered
-from airan_market.analysis.validation.verdicts import VIOLATED, family_level, verdicts
+from airan_market.analysis.validation.verdicts import VIOLATED, verdicts
 from airan_market.sim.estimation.estimates import Replications
 from airan_market.sim.estimation.experiment import replicate
+from airan_market.sim.estimation.intervals import family_level
 from airan_market.sim.estimation.tandem import TandemModel
 from airan_market.sim.traffic.arrival_laws import ArrivalLaw, Bursts, Poisson
 from airan_market.sim.traffic.work_laws import Deterministic, Exponential, Lognormal, TaskLaw

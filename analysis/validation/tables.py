@@ -20,11 +20,11 @@ from airan_market.analysis.validation.verdicts import (
     SATURATED,
     UNDECIDED,
     VIOLATED,
-    family_level,
     log_errors,
     verdicts,
 )
 from airan_market.sim.arrays import FloatArray
+from airan_market.sim.estimation.intervals import family_level
 
 INTERVAL_LEVEL = 0.95  # of ci_low and ci_high, each on its own
 

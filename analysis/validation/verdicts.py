@@ -40,24 +40,6 @@ CAUSES = {
 }
 
 
-def family_level(pairs: int, level: float = FAMILY_LEVEL) -> float:
-    """Level of each of `pairs` intervals that together hold with at least `level` (Bonferroni).
-
-    Raises
-    ------
-    ValueError
-        Without a pair, or for a level outside (0, 1).
-
-    Examples
-    --------
-    >>> round(family_level(10), 6)
-    0.995
-    """
-    if pairs < 1 or not 0 < level < 1:
-        raise ValueError(f"pairs = {pairs}, level = {level}: at least 1, and between 0 and 1")
-    return 1 - (1 - level) / pairs
-
-
 def verdicts(belief: ArrayLike, low: ArrayLike, high: ArrayLike) -> NDArray[np.str_]:
     """Verdict on beliefs, given intervals of the truth; the arguments broadcast.
 

@@ -11,8 +11,8 @@ from airan_market.analysis.validation.truth import (
     _paths,
     observe,
 )
-from airan_market.analysis.validation.verdicts import family_level
 from airan_market.scenarios import InputError
+from airan_market.sim.estimation.intervals import family_level
 
 SMALL = Effort(replications=20, relative=0.2, budget_tasks=3e5, paths=1280, points=3)
 

@@ -5,12 +5,11 @@ from airan_market.analysis.validation.verdicts import (
     CAUSES,
     HOLDS,
     VIOLATED,
-    family_level,
     log_errors,
     verdicts,
 )
 from airan_market.analysis.verdict import UNDECIDED
-from airan_market.sim.estimation.intervals import cluster_proportion
+from airan_market.sim.estimation.intervals import cluster_proportion, family_level
 
 
 def test_verdicts_at_the_ends_of_an_interval():

@@ -1,9 +1,12 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from airan_market.sim.estimation.intervals import (
+    batched,
     carried_design_effects,
     cluster_proportion,
     design_effects,
@@ -114,3 +117,30 @@ def test_means_that_are_not_known_are_nan():
 def test_a_level_is_between_zero_and_one(call):
     with pytest.raises(ValueError, match="level = 1"):
         call(EVENTS, TRIALS, [1.0, 1.0], 1.0)
+
+
+@pytest.mark.parametrize(
+    ("spans", "sizes"),
+    [
+        (0, []),
+        (1, [1]),
+        (3, [1, 1, 1]),
+        (7, [1] * 7),
+        (9, [2, 2, 2, 3]),
+        (10, [2] * 5),
+        (47, [4, 5, 5] * 3 + [5]),
+    ],
+)
+def test_batches_are_of_neighbours_and_lose_nothing(spans, sizes):
+    counts = np.arange(1.0, spans + 1)
+    found = batched(np.ones(spans))
+    assert sorted(found.tolist()) == sorted(sizes)
+    assert batched(counts).sum() == counts.sum()
+    edges = np.cumsum([0, *found]).astype(int)
+    expected = [counts[a:b].sum() for a, b in pairwise(edges)]
+    assert batched(counts).tolist() == expected
+
+
+def test_batches_of_less_than_two_are_refused():
+    with pytest.raises(ValueError, match="most = 1: allowed at least 2"):
+        batched([1, 2, 3, 4], most=1)
