@@ -94,13 +94,7 @@ def _penalised(primitives: Primitives, agreement: Agreement, utility_usd: FloatA
         primitives.effective_capacity_per_s,
         primitives.task_size,
     )
-    return adjusted if primitives.quality_share is None else quality_utility(primitives, adjusted)
-
-
-def _mean(primitives: Primitives, response: FloatArray) -> FloatArray:
-    """Response of types, (..., N), to that of classes where there are any."""
-    share = primitives.quality_share
-    return response if share is None else over_qualities(response, share)
+    return quality_utility(primitives, adjusted)
 
 
 def repriced(primitives: Primitives, agreement: Agreement, operator: int) -> Share:
@@ -117,7 +111,8 @@ def repriced(primitives: Primitives, agreement: Agreement, operator: int) -> Sha
         utility = binding_utility(own, latency_s)
         if primitives.quality_share is not None:
             utility = utility[..., np.newaxis, :]  # the penalty brings what qualities gain
-        return _mean(primitives, expit((utility + penalty) / tau - elsewhere))
+        response = expit((utility + penalty) / tau - elsewhere)
+        return over_qualities(response, primitives.quality_share)
 
     return share
 
@@ -143,7 +138,7 @@ def posted(primitives: Primitives, agreement: Agreement, operator: int) -> Share
                 0,
                 1,
             )
-            response = _mean(primitives, response)
+            response = over_qualities(response, primitives.quality_share)
             residual = np.abs(response - matching[active]).max(axis=(1, 2))
             matching[active] = damp(matching[active], response, primitives.mechanism.damping)
             done = active[residual <= SETTLED]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -96,6 +97,8 @@ def user_utility(primitives: Primitives, menu: Menu) -> FloatArray:
 def quality_utility(primitives: Primitives, utility_usd: FloatArray) -> FloatArray:
     """Utility of a task to every class, (..., M, X, N): that of the type and the quality's gain.
 
+    Where users value quality alike there are no classes, and it is that of the types.
+
     Equation: AI-RAN (18), (21)
 
     u_{m,n} + (α_x − α_x̲) q_m: which item is best does not depend on α_x, whether it is worth
@@ -115,6 +118,8 @@ def quality_utility(primitives: Primitives, utility_usd: FloatArray) -> FloatArr
     >>> quality_utility(market, np.zeros((3, 8)))[0, :, 0].round(7).tolist()
     [0.0, 0.0003575]
     """
+    if primitives.quality_share is None:
+        return utility_usd
     return utility_usd[..., np.newaxis, :] + primitives.quality_gain_usd[..., np.newaxis]
 
 
@@ -122,6 +127,25 @@ def tie_usd(primitives: Primitives, utility_usd: FloatArray) -> float:
     """Differences of these utilities up to this are rounding; see `ROUNDING`."""
     value = float(np.abs(primitives.value_by_type_usd).max())
     return ROUNDING * max(value, float(np.abs(utility_usd).max()))
+
+
+class Agreed(Protocol):
+    """Menus, and who takes which."""
+
+    @property
+    def menu(self) -> Menu:
+        """Menus (M, N)."""
+        ...
+
+    @property
+    def match_probability(self) -> FloatArray:
+        """Matching (M, N)."""
+        ...
+
+    @property
+    def by_quality(self) -> FloatArray | None:
+        """Matching of every class, (M, X, N); None where all users of a type do alike."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,6 +177,11 @@ class Accounts:
     menu: Menu
     match_probability: FloatArray
     by_quality: FloatArray | None = None
+
+    @classmethod
+    def of(cls, primitives: Primitives, agreed: Agreed) -> Accounts:
+        """What an agreement, a plan or the terms of a round are worth."""
+        return cls(primitives, agreed.menu, agreed.match_probability, agreed.by_quality)
 
     @cached_property
     def tasks_per_s(self) -> FloatArray:

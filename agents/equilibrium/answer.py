@@ -75,9 +75,7 @@ def facing(primitives: Primitives, profile: Profile, operator: int) -> Facing:
     primitives.require_one_service("the search for an equilibrium")
     own = with_margins(primitives, profile)
     tau = primitives.mechanism.temperature_end_usd
-    utility = binding_utility(own, profile.latency_s)
-    if primitives.quality_share is not None:
-        utility = quality_utility(primitives, utility)
+    utility = quality_utility(primitives, binding_utility(own, profile.latency_s))
     utility = np.delete(utility, operator, axis=0)
     out = np.full((1, *utility.shape[1:]), primitives.opt_out_utility_usd)
     return Facing(

@@ -86,14 +86,10 @@ def settle_users(primitives: Primitives, profile: Profile) -> Agreement:
     """
     own = with_margins(primitives, profile)
     tau = primitives.mechanism.temperature_end_usd
-    utility = binding_utility(own, profile.latency_s)
-    by_quality = None
-    if primitives.quality_share is None:
-        matching = mixed_response(utility, primitives.opt_out_utility_usd, tau)
-    else:
-        worth = quality_utility(primitives, utility)
-        by_quality = mixed_response(worth, primitives.opt_out_utility_usd, tau)
-        matching = over_qualities(by_quality, primitives.quality_share)
+    utility = quality_utility(primitives, binding_utility(own, profile.latency_s))
+    response = mixed_response(utility, primitives.opt_out_utility_usd, tau)
+    matching = over_qualities(response, primitives.quality_share)
+    by_quality = None if primitives.quality_share is None else response
     belief = operator_belief(own, cumulative_load(matching, own.demand_per_s))
     menu = priced_menu(own, belief, profile.latency_s)
     return Agreement(menu, matching, temperature_usd=tau, by_quality=by_quality)
@@ -101,5 +97,4 @@ def settle_users(primitives: Primitives, profile: Profile) -> Agreement:
 
 def accounts_of(primitives: Primitives, profile: Profile) -> Accounts:
     """What a profile is worth to everybody."""
-    settled = settle_users(primitives, profile)
-    return Accounts(primitives, settled.menu, settled.match_probability, settled.by_quality)
+    return Accounts.of(primitives, settle_users(primitives, profile))

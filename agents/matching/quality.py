@@ -10,14 +10,15 @@ import numpy as np
 from airan_market.sim.arrays import FloatArray
 
 
-def over_qualities(by_quality: FloatArray, quality_share: FloatArray) -> FloatArray:
+def over_qualities(by_quality: FloatArray, quality_share: FloatArray | None) -> FloatArray:
     """Mean over the users of each type, Σ_x s_{x,n} z_{x,n}.
 
     Parameters
     ----------
     by_quality : array (..., X, N)
-    quality_share : array (X, N)
-        Part of the users of type n that is of quality type x.
+    quality_share : array (X, N), optional
+        Part of the users of type n that is of quality type x; None where there are no classes, and
+        what is of types stays as it is.
 
     Returns
     -------
@@ -28,6 +29,8 @@ def over_qualities(by_quality: FloatArray, quality_share: FloatArray) -> FloatAr
     >>> over_qualities(np.array([[0.5, 1.0], [0.25, 0.0]]), np.array([[0.5, 1.0], [0.5, 0.0]]))
     array([0.375, 1.   ])
     """
+    if quality_share is None:
+        return by_quality
     return np.asarray((by_quality * quality_share).sum(axis=-2))
 
 

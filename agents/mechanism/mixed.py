@@ -67,8 +67,7 @@ def respond(
         primitives.effective_capacity_per_s,
         primitives.task_size,
     )
-    if primitives.quality_share is not None:
-        adjusted = quality_utility(primitives, adjusted)
+    adjusted = quality_utility(primitives, adjusted)
     return mixed_response(adjusted, primitives.opt_out_utility_usd, temperature_usd)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from airan_market.agents.matching.quality import over_qualities
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.sim.arrays import FloatArray
 
@@ -36,16 +35,6 @@ def class_split(primitives: Primitives, split: FloatArray) -> FloatArray:
     if primitives.quality_share is None or split.ndim == 3:
         return split
     return np.repeat(split[:, np.newaxis], primitives.qualities, axis=1)
-
-
-def type_split(primitives: Primitives, split: FloatArray) -> FloatArray:
-    """Part of every latency type at each operator, (M, N), of a split of classes."""
-    return split if split.ndim == 2 else over_qualities(split, _share(primitives))
-
-
-def _share(primitives: Primitives) -> FloatArray:
-    assert primitives.quality_share is not None
-    return primitives.quality_share
 
 
 def most_worth(

@@ -29,7 +29,8 @@ from airan_market.agents.belief.belief import operator_belief
 from airan_market.agents.contract.menu import Menu
 from airan_market.agents.contract.price import priced_menu
 from airan_market.agents.matching.load import cumulative_load
-from airan_market.agents.planner.classes import class_demand, class_split, type_split
+from airan_market.agents.matching.quality import over_qualities
+from airan_market.agents.planner.classes import class_demand, class_split
 from airan_market.agents.planner.load_cost import around, load_cost, load_cost_slope, task_value
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.agents.screening.monotone import maximise_monotone
@@ -162,7 +163,7 @@ def plan_market(
     if first_best - welfare > 1e-12 * abs(first_best):
         again = [climb(held, end) for end, _ in ends[:3]]
         split, welfare = max([(split, welfare), *again], key=lambda end: end[1])
-    matching = type_split(primitives, split)
+    matching = over_qualities(split, primitives.quality_share)
     load = cumulative_load(matching, primitives.demand_per_s)
     latency = compatible_latencies(primitives, matching)
     return Plan(
@@ -228,7 +229,7 @@ def _welfare(
     def welfare(split: FloatArray) -> tuple[float, FloatArray]:
         rate = split * demand
         each = rate if primitives.quality_share is None else rate.sum(axis=-2)
-        cost, slope = cost_of(type_split(primitives, split), each.cumsum(axis=-1))
+        cost, slope = cost_of(over_qualities(split, primitives.quality_share), each.cumsum(axis=-1))
         later = _felt_by_later(each * slope)
         if primitives.quality_share is not None:
             cost, later = cost[:, np.newaxis], later[:, np.newaxis]

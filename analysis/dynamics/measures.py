@@ -156,9 +156,7 @@ def _settled_welfare(conditions: Conditions) -> float:
     if not conditions.open.any():
         return 0.0
     market: Primitives = conditions.primitives.of_operator(np.flatnonzero(conditions.open))
-    agreed = arrive(market)
-    worth = Accounts(market, agreed.menu, agreed.match_probability, agreed.by_quality)
-    return float(worth.social_welfare_usd_per_s)
+    return float(Accounts.of(market, arrive(market)).social_welfare_usd_per_s)
 
 
 def borne_by_type(rounds: pd.DataFrame, first: int) -> pd.DataFrame:

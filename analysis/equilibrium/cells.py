@@ -118,8 +118,7 @@ def compute(cell: Cell) -> Any:
         return _published(primitives)
     if cell.part == PLANNER:
         planned = plan_market(primitives, seed=cell.seed, bound=False)
-        matching = planned.match_probability
-        return worth(Accounts(primitives, planned.menu, matching, planned.by_quality))
+        return worth(Accounts.of(primitives, planned))
     if cell.part == "path":
         return _path(primitives)
     kind, what, *number = cell.part.split("-")
@@ -156,15 +155,13 @@ def worth(found: Accounts) -> dict[str, Any]:
 
 def _published(primitives: Primitives) -> dict[str, Any]:
     mixed = primitives.mechanism.model_copy(update={"name": "mixed"})
-    found = arrive(replace(primitives, mechanism=mixed))
-    return worth(Accounts(primitives, found.menu, found.match_probability, found.by_quality))
+    return worth(Accounts.of(primitives, arrive(replace(primitives, mechanism=mixed))))
 
 
 def _played(primitives: Primitives, begun: Profile, rules: Rules, rounds: int) -> dict[str, Any]:
     found = play(primitives, begun, rules, rounds)
     market = replace(primitives, own_margin_usd=found.profile.margin_usd)
-    settled = settle_users(primitives, found.profile)
-    accounts = Accounts(market, settled.menu, settled.match_probability, settled.by_quality)
+    accounts = Accounts.of(market, settle_users(primitives, found.profile))
     return worth(accounts) | {
         "settled": found.settled,
         "cycle_rounds": found.cycle_rounds,

@@ -8,8 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from airan_market.agents.contract.utility import Accounts
-from airan_market.agents.mechanism.agreement import Agreement
+from airan_market.agents.contract.utility import Accounts, Agreed
 from airan_market.agents.planner.classes import class_split
 from airan_market.agents.planner.planner import first_best_welfare, plan_market
 from airan_market.agents.primitives.primitives import Primitives
@@ -70,8 +69,7 @@ def anarchy_table(
         own = replace(
             primitives, mechanism=primitives.mechanism.model_copy(update={"name": mechanism})
         )
-        found = arrive(own)
-        outcomes[mechanism] = Accounts(own, found.menu, found.match_probability, found.by_quality)
+        outcomes[mechanism] = Accounts.of(own, arrive(own))
     known = [_split(outcome) for outcome in outcomes.values()]
     planned = plan_market(primitives, known, seed=seed, bound=bound)
     worth = first_best_welfare(primitives)
@@ -96,7 +94,7 @@ def anarchy_table(
     return pd.DataFrame(rows)
 
 
-def _split(found: Accounts | Agreement) -> FloatArray:
+def _split(found: Agreed) -> FloatArray:
     """Where types are, (M, N), or classes, (M, X, N)."""
     return found.match_probability if found.by_quality is None else found.by_quality
 

@@ -55,8 +55,7 @@ def accounts(primitives: Primitives, margins_usd: FloatArray | None = None) -> A
     """
     if margins_usd is not None:
         primitives = replace(primitives, own_margin_usd=np.asarray(margins_usd, dtype=float))
-    found = arrive(primitives)
-    return Accounts(primitives, found.menu, found.match_probability, found.by_quality)
+    return Accounts.of(primitives, arrive(primitives))
 
 
 def total_of(found: Accounts, goal: str) -> float:

@@ -58,9 +58,7 @@ def payoffs(primitives: Primitives) -> FloatArray:
     result = np.empty((primitives.qualities,) * operators + (operators,))
     for lowest in product(range(primitives.qualities), repeat=operators):
         market = primitives.serving_from(np.array(lowest))
-        found = arrive(market)
-        worth = Accounts(market, found.menu, found.match_probability, found.by_quality)
-        result[lowest] = worth.operator_utility_usd_per_s
+        result[lowest] = Accounts.of(market, arrive(market)).operator_utility_usd_per_s
     return result
 
 

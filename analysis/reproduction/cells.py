@@ -217,7 +217,7 @@ def agreed(primitives: Primitives, mechanism: str) -> Agreement:
 
 def totals_usd_per_s(primitives: Primitives, found: Agreement) -> tuple[float, float]:
     """Expected utility of all operators and social welfare, USD/s, menus being in force."""
-    worth = Accounts(primitives, found.menu, found.match_probability, found.by_quality)
+    worth = Accounts.of(primitives, found)
     return float(worth.operator_utility_usd_per_s.sum()), float(worth.social_welfare_usd_per_s)
 
 

@@ -181,7 +181,7 @@ def _solved(market: Any, seed: int, certificates: bool) -> list[dict[str, Any]]:
 
     primitives = Primitives.from_scenario(market, seed)
     found = arrive(primitives)
-    accounts = Accounts(primitives, found.menu, found.match_probability, found.by_quality)
+    accounts = Accounts.of(primitives, found)
     tasks = accounts.tasks_per_s
     demand, served = primitives.demand_per_s.sum(), max(float(tasks.sum()), 1e-300)
     load = cumulative_load(found.match_probability, primitives.demand_per_s)[:, -1]

@@ -35,7 +35,7 @@ def test_the_last_round_trades_what_solve_prints(mechanism: str) -> None:
     assert market.terms.by_quality is not None
     assert market.terms.by_quality == pytest.approx(found.by_quality, abs=1e-12)
     if mechanism == "mixed":  # others post the probabilities of their design
-        worth = Accounts(primitives, found.menu, found.match_probability, found.by_quality)
+        worth = Accounts.of(primitives, found)
         told = market.tables().market["social_welfare_expected_usd_per_s"].iloc[-1]
         assert told == pytest.approx(float(worth.social_welfare_usd_per_s), rel=1e-9)
     assert market.terms.board.menu.price_usd == pytest.approx(found.menu.price_usd, rel=1e-9)

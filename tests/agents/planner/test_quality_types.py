@@ -60,7 +60,7 @@ def test_welfare_is_that_by_hand_and_that_of_the_accounts(small: Primitives) -> 
     numeric = approx_fprime(split.ravel(), lambda s: by_hand(small, s.reshape(split.shape)), 1e-7)
     assert slope.ravel() == pytest.approx(numeric, rel=1e-4, abs=1e-6)
     planned = plan_market(small, starts=2, bound=False)
-    accounts = Accounts(small, planned.menu, planned.match_probability, planned.by_quality)
+    accounts = Accounts.of(small, planned)
     worth = float(accounts.social_welfare_usd_per_s)
     assert planned.welfare_usd_per_s == pytest.approx(worth, rel=1e-12)
     alike = replace(accounts, by_quality=None)  # who goes where is part of it
