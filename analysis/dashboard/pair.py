@@ -21,7 +21,8 @@ from airan_market.analysis.figure_style import (
 )
 from airan_market.analysis.wording import number
 from airan_market.scenarios import Scenario
-from airan_market.sim.estimation.intervals import cluster_proportion, mean_interval
+from airan_market.sim.estimation.intervals import mean_interval
+from airan_market.sim.estimation.proportions import cluster_proportion
 
 NAMES = ("A", "B")
 _FEWEST = 4  # rounds since the fork; a band of fewer would hide the lines

@@ -16,12 +16,8 @@ import pandas as pd
 from airan_market.analysis.runs.summary import LEVEL, SCHEMA_VERSION, plain
 from airan_market.analysis.store.reader import PactRun
 from airan_market.analysis.verdict import UNDECIDED, Verdict, of_value
-from airan_market.sim.estimation.intervals import (
-    MeanInterval,
-    cluster_proportion,
-    mean_interval,
-    ratio_interval,
-)
+from airan_market.sim.estimation.intervals import MeanInterval, mean_interval, ratio_interval
+from airan_market.sim.estimation.proportions import cluster_proportion
 
 #: Verdicts on a promise as they are told.
 WORDS = {

@@ -23,7 +23,8 @@ from airan_market.analysis.questions.realised import Span, violation_rates
 from airan_market.analysis.verdict import UNDECIDED, Verdict, of_value
 from airan_market.scenarios.registry import BELIEFS
 from airan_market.sim.arrays import FloatArray
-from airan_market.sim.estimation.intervals import clopper_pearson, mean_interval
+from airan_market.sim.estimation.intervals import mean_interval
+from airan_market.sim.estimation.proportions import clopper_pearson
 
 REFERENCE = "chernoff"  # the paper's, against which the others are held
 NAMES = tuple(BELIEFS.ours)

@@ -31,7 +31,7 @@ from airan_market.analysis.reproduction.published import PROPOSED
 from airan_market.analysis.verdict import Verdict
 from airan_market.analysis.wording import NONE, Section
 from airan_market.scenarios import Reading
-from airan_market.sim.estimation.intervals import clopper_pearson
+from airan_market.sim.estimation.proportions import clopper_pearson
 
 #: Verdicts on a claim as they are told.
 WORDS = {

@@ -9,12 +9,8 @@ import pandas as pd
 
 from airan_market.analysis.store.tally import SHORTER
 from airan_market.analysis.verdict import UNDECIDED, Verdict, of_bound
-from airan_market.sim.estimation.intervals import (
-    batched,
-    carried_design_effects,
-    exceedance_band,
-    family_level,
-)
+from airan_market.sim.estimation.intervals import batched, family_level
+from airan_market.sim.estimation.proportions import carried_design_effects, exceedance_band
 
 #: Verdicts on a belief as they are told.
 WORDS = {
@@ -42,10 +38,10 @@ def violation_table(
     operator and type; *simulated* is violations over decided tasks. Its interval is Korn–Graubard's
     over batches of neighbouring rounds, or, in a run of one round, of its seconds (such an interval
     does not see what differs between rounds), with a design effect that is carried to violations
-    from lateness at shorter latencies (`sim.estimation.intervals`: `batched`,
-    `carried_design_effects`, `exceedance_band`): late tasks come in bursts, and few bursts do not
-    tell how large they are. With the violations' own spread between rounds, intervals of rare ones
-    cover 20 to 85 % (tests/analysis/runs/test_run_coverage.py).
+    from lateness at shorter latencies (`intervals.batched`, `proportions.carried_design_effects`
+    and `exceedance_band`, all of `sim.estimation`): late tasks come in bursts, and few bursts do
+    not tell how large they are. With the violations' own spread between rounds, intervals of rare
+    ones cover 20 to 85 % (tests/analysis/runs/test_run_coverage.py).
 
     Each row's interval holds with probability `level` by itself. Verdicts rest on wider ones, which
     *all* hold with that probability (Bonferroni over the rows).

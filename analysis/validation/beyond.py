@@ -2,7 +2,7 @@
 
 Every law has the loads of the solved market; only the variability differs. Bursts and recorded
 arrivals are shared by all types of an operator, as they are in a market. The intervals are those of
-`sim.estimation.intervals`, which know that late tasks come in bursts.
+`sim.estimation.proportions`, which know that late tasks come in bursts.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What simulation says and how surely: replications, warm-up, intervals, tails of samples.
 
 `replicate` plays a `TandemModel` as often as asked and `until_precise` as often as needed; every
-interval of this program is computed by `sim.estimation.intervals`.
+interval of this program is computed by `intervals` or `proportions`.
 """
 
 import lazy_loader

@@ -4,13 +4,13 @@ from .experiment import replicate as replicate
 from .experiment import until_precise as until_precise
 from .intervals import Band as Band
 from .intervals import MeanInterval as MeanInterval
-from .intervals import ProportionInterval as ProportionInterval
-from .intervals import clopper_pearson as clopper_pearson
-from .intervals import cluster_proportion as cluster_proportion
 from .intervals import mean_interval as mean_interval
 from .intervals import ratio_interval as ratio_interval
-from .intervals import wilson as wilson
 from .pilot import PilotRun as PilotRun
+from .proportions import ProportionInterval as ProportionInterval
+from .proportions import clopper_pearson as clopper_pearson
+from .proportions import cluster_proportion as cluster_proportion
+from .proportions import wilson as wilson
 from .replication import Experiment as Experiment
 from .sample_tail import SampleTail as SampleTail
 from .tandem import TandemModel as TandemModel

@@ -8,13 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from airan_market.sim.arrays import FloatArray, IntArray
-from airan_market.sim.estimation.intervals import (
-    Band,
-    carried_design_effects,
-    exceedance_band,
-    mean_band,
-    student,
-)
+from airan_market.sim.estimation.intervals import Band, mean_band, student
+from airan_market.sim.estimation.proportions import carried_design_effects, exceedance_band
 from airan_market.sim.estimation.replication import Experiment
 
 
@@ -82,7 +77,7 @@ class Replications(Experiment):
         """Exceedance probabilities P(T_n > t) with their intervals, (N, T) each.
 
         Korn–Graubard over the replications with carried design effects
-        (`sim.estimation.intervals`): chosen by coverage, see
+        (`sim.estimation.proportions`): chosen by coverage, see
         tests/sim/estimation/test_coverage.py.
 
         Parameters

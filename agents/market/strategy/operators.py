@@ -26,7 +26,7 @@ from airan_market.agents.mechanism.agreement import Agreement
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.scenarios.schema.dynamics import OperatorStrategy
 from airan_market.sim.arrays import FloatArray
-from airan_market.sim.estimation.intervals import binomial_upper
+from airan_market.sim.estimation.proportions import binomial_upper
 
 BUDGET = 1500  # menus that a best response tries
 LEAST_TASKS = 100  # of a type in a round, for its tail to be fitted

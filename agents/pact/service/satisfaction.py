@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from airan_market.scenarios import Fault, ScenarioError
-from airan_market.sim.estimation.intervals import clopper_pearson, wilson
+from airan_market.sim.estimation.proportions import clopper_pearson, wilson
 
 Method = Literal["exact", "wilson"]
 

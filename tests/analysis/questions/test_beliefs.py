@@ -17,7 +17,8 @@ from airan_market.analysis.questions.beliefs import (
 )
 from airan_market.analysis.questions.realised import Span
 from airan_market.scenarios import load_scenario
-from airan_market.sim.estimation.intervals import clopper_pearson, mean_interval
+from airan_market.sim.estimation.intervals import mean_interval
+from airan_market.sim.estimation.proportions import clopper_pearson
 
 SMALL = [
     "users.total=40",

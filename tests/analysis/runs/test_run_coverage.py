@@ -14,7 +14,8 @@ from airan_market import Market, load_scenario
 from airan_market.analysis.runs.violations import violation_table
 from airan_market.analysis.store.tally import SHORTER, tally
 from airan_market.analysis.verdict import UNDECIDED
-from airan_market.sim.estimation.intervals import cluster_proportion, family_level
+from airan_market.sim.estimation.intervals import family_level
+from airan_market.sim.estimation.proportions import cluster_proportion
 from airan_market.sim.estimation.tandem import TandemModel
 from airan_market.sim.theory.preemptive import class_end_to_end_tail
 

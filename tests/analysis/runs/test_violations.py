@@ -4,7 +4,8 @@ import pytest
 
 from airan_market.analysis.runs.violations import WORDS, violation_table
 from airan_market.analysis.verdict import UNDECIDED, Verdict
-from airan_market.sim.estimation.intervals import exceedance_band, family_level
+from airan_market.sim.estimation.intervals import family_level
+from airan_market.sim.estimation.proportions import exceedance_band
 
 COVERS, TOO_LOW = WORDS[Verdict.HOLDS], WORDS[Verdict.FAILS]
 

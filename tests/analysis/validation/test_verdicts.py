@@ -9,7 +9,8 @@ from airan_market.analysis.validation.verdicts import (
     verdicts,
 )
 from airan_market.analysis.verdict import UNDECIDED
-from airan_market.sim.estimation.intervals import cluster_proportion, family_level
+from airan_market.sim.estimation.intervals import family_level
+from airan_market.sim.estimation.proportions import cluster_proportion
 
 
 def test_verdicts_at_the_ends_of_an_interval():

@@ -18,7 +18,7 @@ from airan_market.sim.engines.capacity import CapacityChanges
 from airan_market.sim.engines.simpy_engine import run_simpy
 from airan_market.sim.engines.station import Station
 from airan_market.sim.estimation.experiment import Replications, replicate, until_precise
-from airan_market.sim.estimation.intervals import clopper_pearson, cluster_proportion
+from airan_market.sim.estimation.proportions import clopper_pearson, cluster_proportion
 from airan_market.sim.estimation.tandem import TandemModel
 from airan_market.sim.theory.preemptive import class_end_to_end_tail
 from airan_market.sim.theory.priority import class_sojourn_mean, tandem_class_sojourn_mean

@@ -4,12 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from airan_market.sim.estimation.intervals import (
-    clopper_pearson,
-    cluster_proportion,
-    mean_interval,
-    ratio_interval,
-)
+from airan_market.sim.estimation.intervals import mean_interval, ratio_interval
+from airan_market.sim.estimation.proportions import clopper_pearson, cluster_proportion
 
 
 @pytest.mark.parametrize(("events", "trials"), [(0, 10), (3, 17), (17, 17), (250, 4000)])

@@ -5,14 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airan_market.sim.estimation.intervals import (
-    batched,
+from airan_market.sim.estimation.intervals import batched, mean_band, mean_interval
+from airan_market.sim.estimation.proportions import (
     carried_design_effects,
     cluster_proportion,
     design_effects,
     exceedance_band,
-    mean_band,
-    mean_interval,
 )
 
 RNG = np.random.default_rng(2)
