@@ -150,7 +150,7 @@ def draw(directory: Path) -> dict[str, Any]:
     pairs = pd.DataFrame()
     if measures and len(groups) > 1:
         pairs = paired(cells, numeric if sweep.random is None else [], measures[0])
-        sections.append(Section.of(f"Paired differences, {measures[0]}", pairs))
+        sections.append(Section.of(f"Paired differences, {figures.label(measures[0])}", pairs))
     sensitive = pd.DataFrame()
     if sweep.random is not None and sweep.random.kind in METHODS and measures:
         sensitive = sensitivity(sweep, cells, measures)
@@ -189,8 +189,9 @@ def _totals(cells: pd.DataFrame, keys: list[str], measures: list[str]) -> pd.Dat
 
 def answer(sweep: Sweep, cells: pd.DataFrame, measures: list[str]) -> list[str]:
     """What the sweep asks and what came out, for whoever has not read the papers."""
-    asked = sweep.description.rstrip(".") or f"What do the settings of {sweep.name} change"
-    asked += "" if asked.endswith("?") else ": what comes out?"
+    question, mark, _ = sweep.description.partition("?")  # what follows it is how it is answered
+    asked = question.rstrip(".") or f"What do the settings of {sweep.name} change"
+    asked += mark or ("?" if not sweep.description else ": what comes out?")
     if not measures:
         return [asked, "Nothing that was measured differs between its cells."]
     measure = measures[0]
@@ -207,16 +208,21 @@ def _findings(
     sweep: Sweep, cells: pd.DataFrame, pairs: pd.DataFrame, measures: list[str],
     manifest: Manifest,
 ) -> list[str]:  # fmt: skip
-    about = sweep.description or sweep.name
-    told = [f"{len(cells)} cells of {sweep.command} on {sweep.scenario}: {about}."]
+    told = [f"{len(cells)} cells of {sweep.command} on {sweep.scenario}."]
     if manifest.notes:
         told.append(f"{len(manifest.notes)} cells failed; their faults are in the ledger.")
     for group, own in pairs.groupby("group", sort=False) if len(pairs) else []:
         above, below = int((own["low"] > 0).sum()), int((own["high"] < 0).sum())
+        where = (
+            f"higher at {above} of {len(own)} points and lower at {below} (95 % intervals, each by "
+            f"itself); mean difference {np.mean(own['difference']):+.4g}"
+            if sweep.random is None
+            else f"mean difference {np.mean(own['difference']):+.4g} over all points (95 % "
+            f"interval over seeds {own['low'].iloc[0]:.4g} to {own['high'].iloc[0]:.4g})"
+        )
         told.append(
-            f"{group} against {own['against'].iloc[0]}, {measures[0]} on the same seeds: higher at "
-            f"{above} of {len(own)} points and lower at {below} (95 % intervals, each by itself); "
-            f"mean difference {np.mean(own['difference']):+.4g}."
+            f"{group} against {own['against'].iloc[0]}, {figures.label(measures[0])} on the same "
+            f"seeds: {where}."
         )
     return told
 
