@@ -121,7 +121,7 @@ def nested_look(place: int, count: int) -> dict[str, Any]:
     shrunk = place / max(count - 1, 1)
     return line_look(place, count) | {
         "linewidth": 3.2 - 2.0 * shrunk,
-        "markersize": 9.0 - 4.5 * shrunk,
+        "markersize": 9.5 - 3.0 * shrunk,
         "markeredgecolor": "white",
     }
 

@@ -14,6 +14,7 @@ from airan_market.analysis.figure_style import (
     MARKERS,
     colours,
     cycle,
+    headed,
     lay_out,
     legend_below,
     operator_labels,
@@ -97,8 +98,9 @@ def over_time(
         for axis in axes[:-1]:
             axis.tick_params(labelbottom=False)
         axes[-1].set_xlabel("round")
-        _tell(axes[0], events, title)
-        lay_out(figure, axes, below_in=legend_below(figure, axes))
+        _tell(axes[0], events)
+        above_in = headed(figure, title) if title else 0.0
+        lay_out(figure, axes, below_in=legend_below(figure, axes), above_in=above_in)
     return figure
 
 
@@ -152,8 +154,8 @@ def _welfare(axis: Axes, market: pd.DataFrame, static: Sequence[float] | None) -
     axis.set_ylabel("welfare\n(USD/s)")
 
 
-def _tell(axis: Axes, events: Sequence[tuple[float, str]], title: str) -> None:
-    """Title, and the texts of the events at their lines: as many lines as fit side by side."""
+def _tell(axis: Axes, events: Sequence[tuple[float, str]]) -> None:
+    """The texts of the events at their lines: as many lines as fit side by side."""
     lines: list[float] = []
     span = axis.get_xlim()[1] - axis.get_xlim()[0]
     told = []
@@ -169,4 +171,4 @@ def _tell(axis: Axes, events: Sequence[tuple[float, str]], title: str) -> None:
             text, (place - 0.5, 1), (2, 3 + 11 * row), xycoords=("data", "axes fraction"),
             textcoords="offset points", fontsize=8, color="0.2",
         )  # fmt: skip
-    axis.set_title(title + "\n" * len(lines), loc="left")
+    axis.set_title("\n" * len(lines), loc="left")  # their room

@@ -19,7 +19,7 @@ from airan_market.analysis.dynamics.measures import (
     static_welfare,
 )
 from airan_market.analysis.store.reader import Run
-from airan_market.analysis.wording import number, probability
+from airan_market.analysis.wording import capital, number, probability
 from airan_market.scenarios import Scenario
 from airan_market.sim.arrays import FloatArray
 
@@ -118,9 +118,9 @@ class Story:
         late = self.run.rounds.groupby("type")[["violations", "tasks"]].sum()
         part = late["violations"] / late["tasks"].where(late["tasks"] > 0)
         title = (
-            f"{self.scenario.name}: welfare {_below(lost)} than settled; "
-            f"violated: type 1 {probability(part.loc[1])}, "
-            f"type {last} {probability(part.loc[last])}"
+            f"Welfare is {_below(lost)} than if menus had settled in every round; late are "
+            f"{probability(part.loc[1])} of the tasks of type 1, {probability(part.loc[last])} of "
+            f"type {last}"
         )
         return over_time(
             self.run.rounds, self.run.market, self.run.operators,
@@ -154,8 +154,10 @@ def sentences(summary: dict[str, Any]) -> list[str]:
         beyond = (
             f", overshooting by {probability(over)} of the step" if over and over > 0.01 else ""
         )
-        said.append(f"{'; '.join(shock['events'])} (round {shock['round']}): expected welfare "
-                    f"{how}{beyond}.")  # fmt: skip
+        said.append(
+            f"{capital('; '.join(shock['events']))} (round {shock['round']}): expected welfare "
+            f"{how}{beyond}."
+        )
     period = summary["cycle_rounds"]
     if period is not None:
         said.append(
@@ -172,7 +174,7 @@ def sentences(summary: dict[str, Any]) -> list[str]:
         gpus = ", ".join(number(value, 3) for value in ran["gpus"])
         short = ", ".join(probability(value) for value in ran["short_part"])
         said.append(
-            f"The RAN ({ran['policy']}) had {gpus} GPU instances of operators 1, 2, …; it had too "
-            f"few {short} of the time."
+            f"The RAN ({ran['policy']}) had {gpus} GPU instances of the operators, in their "
+            f"order, on average; it had too few {short} of the time."
         )
     return said

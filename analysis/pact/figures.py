@@ -218,7 +218,7 @@ def _liability_says(points: pd.DataFrame, kinds: Sequence[str]) -> str:
         rows = points[points["menu"] == kind]
         won = [party for party, column in PARTIES.items()
                if rows[column].max() > rows[column].iloc[0] + 1e-9]  # fmt: skip
-        told.append(f"{kind} menu: {', '.join(won) or 'nobody'}")
+        told.append(f"{kind} menu: {'; '.join(won) or 'nobody'}")
     return f"Who gains by some level of liability. {'. '.join(told)}".replace("$", "")
 
 

@@ -257,7 +257,7 @@ def _operator_lines(axis: Axes, frame: pd.DataFrame, column: str) -> None:
         axis.plot(
             menu["type"], menu[column], label=menu["label"].iloc[0], color=colour, marker=marker,
             # equal menus lie on each other: the later, smaller marker leaves the earlier visible
-            markersize=max(9 - 2 * place, 4), linestyle=dash, markeredgecolor="white",
+            markersize=max(9 - 1.5 * place, 5.5), linestyle=dash, markeredgecolor="white",
         )  # fmt: skip
 
 

@@ -56,13 +56,15 @@ def answer(summary: dict[str, Any]) -> list[str]:
         how = "more than"
     elif total["ratio"] < 1 / ALIKE:
         how = "fewer than"
+    within = total["low"] is not None and total["low"] <= total["believed"] <= total["high"]
+    unsure = ", which may be chance" if within else ""
     operators = summary["operator_utility_usd_per_s"]["realised"]["mean"]
     everybody = summary["social_welfare_usd_per_s"]["realised"]["mean"]
     return [
         asked,
         f"Of 1,000 tasks {number(late, 2)} came later than promised, {how} operators expected "
-        f"({number(believed, 2)}); operators earn {number(operators, 3)} USD a second together, "
-        f"users gain {number(everybody - operators, 3)}.",
+        f"({number(believed, 2)}){unsure}; every second operators together earn "
+        f"{number(operators, 3)} USD and users gain {number(everybody - operators, 3)} USD.",
     ]
 
 

@@ -70,7 +70,8 @@ def test_summary_is_json_without_nan_and_what_the_file_holds(run):
     [(0.011, 1.1, "about as many as"), (0.02, 2.0, "more than"), (0.001, 0.1, "fewer than")],
 )
 def test_the_answer_for_whoever_has_not_read_the_papers(simulated, ratio, word) -> None:
-    total = {"decided": 1000, "simulated": simulated, "believed": 0.01, "ratio": ratio}
+    total = {"decided": 1000, "simulated": simulated, "believed": 0.01, "ratio": ratio,
+             "low": 0.9 * simulated, "high": 1.1 * simulated}  # fmt: skip
     summary = {
         "violations": {"total": total},
         "operator_utility_usd_per_s": {"realised": {"mean": 2.0}},
@@ -79,6 +80,7 @@ def test_the_answer_for_whoever_has_not_read_the_papers(simulated, ratio, word) 
     _, told = answer(summary)
     assert f"Of 1,000 tasks {1000 * simulated:g} came later than promised, {word}" in told
     assert "operators expected (10)" in told
-    assert "users gain 0.25" in told
+    assert "users gain 0.25 USD" in told
+    assert ("may be chance" in told) == (simulated == 0.011)
     nobody = answer({"violations": {"total": None}})
     assert nobody[1] == "Nobody bought anything."
