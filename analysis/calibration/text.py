@@ -28,6 +28,15 @@ _TITLES = {
     "valley": "Along the GPU rate",
     "proposal": "The market that ships",
 }
+_ABOUT = {
+    "fits": "Cost: half the sum of squared residuals, in half units of the last digit printed and "
+    "of the prior, where there is one. largest_table_error: the share of Table I that is furthest "
+    "off",
+    "ranges": f"What each may be at {LEVEL:.0%} when all others are fitted again; a dash where "
+    "nothing limits it",
+    "valley": "The best fit at each GPU rate",
+    "proposal": "Round numbers near the best fit, as in the scenario teleoperation",
+}
 
 
 def account_text(account: Account) -> str:
@@ -121,7 +130,7 @@ def keep(directory: Path, scenario: Scenario, account: Account, *, force: bool =
 def write_report(directory: Path, manifest: Manifest) -> dict[str, Any]:
     """Write the page of a calibration from its tables; what `calibrate --json` prints."""
     fields = json.loads((directory / "account.json").read_text(encoding="utf-8"))
-    sections = [Section.of(_TITLES[name], pd.DataFrame(rows), f"{name}.csv")
+    sections = [Section.of(_TITLES[name], pd.DataFrame(rows), f"{_ABOUT[name]}; {name}.csv")
                 for name, rows in fields.items()]  # fmt: skip
     write_page(
         directory, manifest, "calibration/page.html.j2", {}, answer(fields), place=".",

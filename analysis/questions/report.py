@@ -38,6 +38,16 @@ from airan_market.analysis.wording import Section, capital
 from airan_market.scenarios import Scenario, load_scenario
 
 Answers = Mapping[Cell, Any]
+#: Tables of the page: file, title, what stands in it.
+TABLES = (
+    ("rent_best", "The margins that bring most",
+     "A margin that all operators (who 0) or one of them leaves to every user; rent_best.csv."),
+    ("rent_own", "A margin of its own for every operator",
+     "The three margins that together bring operators, or everybody, most; rent_own.csv."),
+    ("anarchy", "Mechanisms beside a central planner",
+     "Welfare of each, what the best menus at its matching would bring, and the planner's with its "
+     "upper bound; anarchy.csv."),
+)  # fmt: skip
 _REALISED = "{:.4g} (95 % interval {:.4g} to {:.4g})"
 
 
@@ -300,11 +310,11 @@ def draw(directory: Path) -> dict[str, Any]:
     """Draw figures and page of a set of answers; what `answer_into` returns."""
     manifest, found = opened(directory, "questions"), tables_in(directory)
     sentences = findings(found)
-    shown = [name for name in ("rent_best", "rent_own", "anarchy") if name in found]
+    told = [table for table in TABLES if table[0] in found]
     write_page(
         directory, manifest, "questions/page.html.j2", drawable(found), answer(found), sentences,
         place=".",
-        sections=[Section.of(name, found[name], f"{name}.csv") for name in shown],
+        sections=[Section.of(title, found[name], about) for name, title, about in told],
     )  # fmt: skip
     rows = {name: frame.to_dict("records") for name, frame in found.items()}
     return {"findings": sentences, "tables": plain(rows)}

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from airan_market.scenarios import Scenario
 
 USUAL = "Poisson, exponential"  # what the theory is about; in the table to compare with
+OWN = "this scenario's own"
 #: A coefficient of variation of 2 is between the measured work of LLM requests and heavy tails.
 LOGNORMAL_CV = 2.0
 #: A quarter of the time at twice the rate of the rest, half a second at a stretch.
@@ -82,7 +83,7 @@ def laws(scenario: Scenario, trace: Path | None = None) -> list[Law]:
         ]
     if own_trace is None and not is_usual(scenario):
         own_work, own_arrivals = laws_of(scenario)
-        found.append(Law("this scenario's own", own_arrivals, own_work))
+        found.append(Law(OWN, own_arrivals, own_work))
     return found
 
 

@@ -15,7 +15,7 @@ from airan_market.analysis.validation.batches import (
     SAME_TASKS,
     summarise_batches,
 )
-from airan_market.analysis.validation.beyond import USUAL, summarise_beyond
+from airan_market.analysis.validation.beyond import OWN, USUAL, summarise_beyond
 from airan_market.analysis.validation.bound.map import summarise_map
 from airan_market.analysis.validation.bound.markets import summarise_markets
 from airan_market.analysis.validation.findings import Findings
@@ -122,7 +122,9 @@ def answer(summary: dict[str, Any]) -> list[str]:
     else:
         told += " and too low for none"
     undecided = f"; for {counts[UNDECIDED]} {TOO_LITTLE}" if counts[UNDECIDED] else ""
-    return [asked, f"{told}{undecided}."]
+    own = next((row for row in summary["beyond"] if row["law"] == OWN and row["violated"]), None)
+    others = f"; with the laws of this scenario it is too low for {own['violated']}" if own else ""
+    return [asked, f"{told}{undecided}{others}."]
 
 
 def _batches(rows: pd.DataFrame) -> dict[str, Any]:
