@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from airan_market.agents.pact import solve_pact
+from airan_market.analysis.cli.program import invoke
 from airan_market.analysis.pact.publish import publish
 from airan_market.analysis.play import play
 from airan_market.scenarios import load_pact, load_scenario
@@ -91,3 +92,49 @@ def test_every_picture_says_what_it_shows(browser, page) -> None:
     told = [img.get_attribute("alt") for img in browser.find_elements("tag name", "img")]
     assert len(told) == len(set(told)) > 4
     assert [text for text in told if "Axes: " not in text or " over " not in text] == []
+
+
+SHORT = ("--rounds", "2", "--horizon", "1")
+LONG = pytest.mark.long
+#: A page of every other kind, by the command that leaves it, with as little computing as it takes.
+COMMANDS = [
+    pytest.param("run quality_types", SHORT, id="qualities"),
+    pytest.param("reproduce", ("--only", "fig3", "--draws", "1", "--workers", "1"), id="paper"),
+    pytest.param("sweep SWEEP", ("--workers", "1"), id="sweep"),
+    pytest.param("run several_services", SHORT, id="services", marks=LONG),
+    pytest.param("run batching_tokens", SHORT, id="tokens", marks=LONG),
+    pytest.param("run pact", ("--rounds", "2", "--horizon", "5"), id="pact", marks=LONG),
+    pytest.param("validate bound_fails", ("--tasks", "20000"), id="validation", marks=LONG),
+    pytest.param(
+        "questions", ("--only", "anarchy", "--draws", "1", "--workers", "1"), id="questions",
+        marks=LONG,
+    ),
+    pytest.param(
+        "equilibrium teleoperation",
+        ("--starts", "1", "--no-studies", "--replications", "2", "--rounds", "3", "--workers", "1"),
+        id="equilibrium", marks=LONG,
+    ),
+]  # fmt: skip
+SWEEP = """# Does more demand raise welfare?
+scenario = "teleoperation"
+mechanisms = ["mixed", "mc"]
+[grid]
+"users.total" = [20, 30]
+"economics.refund_usd" = [6e-5, 18e-5]
+"""
+
+
+@pytest.mark.usefixtures("sketched")
+@pytest.mark.parametrize(("command", "options"), COMMANDS)
+def test_no_other_page_is_wider(browser, tmp_path, command, options) -> None:
+    """Each is made once and looked at in all three widths."""
+    (tmp_path / "s.toml").write_text(SWEEP)
+    words = command.replace("SWEEP", str(tmp_path / "s.toml")).split()
+    assert invoke([*words, *options, "--out", str(tmp_path / "out"), "-q"]) == 0
+    page = (tmp_path / "out" / "report.html").as_uri()
+    for width in (390, 768, 1280):
+        looked_at(browser, page, width)
+        assert browser.execute_script(WIDER, "body *", width == 1280) == []
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    told = [p.text for p in browser.find_elements("css selector", ".headline p")]
+    assert told[0].endswith("?")
