@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from types import CodeType, FrameType, TracebackType
 from typing import Any
 
-from airan_market.analysis.process.watchdog import WATCHDOG, heard
+from airan_market.analysis.process.watchdog import WATCHDOG, heard, in_compiler
 
 
 class Interruption:
@@ -79,6 +79,8 @@ class Interruption:
     def _receive(self, number: int, frame: FrameType | None) -> None:
         if not all(_runs(opening, frame) for opening in self._shields):
             self._pending = True
+        elif in_compiler(frame):
+            WATCHDOG.ask_again(number)
         elif WATCHDOG.may_raise():
             raise KeyboardInterrupt
 

@@ -5,11 +5,17 @@ long: in an import, in the compiler, in machine code, in a write to a terminal t
 the operating system tells a second thread as well (`signal.set_wakeup_fd`), and that ends the
 process when the main thread has not. Whatever is kept is written so that it may be cut off.
 
+One place must not be cut in two: llvmlite, which owns what the compiler makes. An exception between
+a call of LLVM that hands something over and the line that notes who frees it from then on makes
+both free it, and the process dies of that. A signal that comes there is asked for again a moment
+later.
+
 Nothing is imported here that takes time: this is the first that the program does.
 """
 
 from __future__ import annotations
 
+import _thread
 import os
 import select
 import signal
@@ -30,6 +36,8 @@ SIGNALS = tuple(
 GRACE_S = 1.5
 #: A terminal that goes away, or a program around this one, may send a signal twice at once.
 TWICE_S = 0.2
+#: When a signal that came in the compiler's bookkeeping is asked for again.
+AGAIN_S = 0.02
 
 NOTHING_KEPT = "interrupted"
 KEPT = (
@@ -49,6 +57,15 @@ def heard() -> list[signal.Signals]:
     ]
 
 
+def in_compiler(frame: FrameType | None) -> bool:
+    """Whether llvmlite is on the stack that ends in `frame`: nothing may be raised there."""
+    while frame is not None:
+        if str(frame.f_globals.get("__name__")).startswith("llvmlite."):
+            return True
+        frame = frame.f_back
+    return False
+
+
 class Watchdog:
     """Of a program that `guarded` runs; anywhere else it is off and lets every signal raise.
 
@@ -63,6 +80,7 @@ class Watchdog:
     def __init__(self) -> None:
         self.line, self.bar = NOTHING_KEPT, False
         self._on = self._raised = self._told = False
+        self._echoes = 0  # signals that were asked for again, and have not been heard yet
         self._telling = threading.Lock()
 
     def begin(self) -> None:
@@ -88,6 +106,13 @@ class Watchdog:
             warnings.simplefilter("ignore")
         return not raised
 
+    def ask_again(self, number: int) -> None:
+        """Deliver a signal, which may not raise where it came, once more in a moment."""
+        self._echoes += 1
+        timer = threading.Timer(AGAIN_S, _send_to_main, (signal.Signals(number),))
+        timer.daemon = True
+        timer.start()
+
     def tell(self, line: str | None = None) -> None:
         """Say on standard error that the program was interrupted: this line, or its own."""
         with self._telling, suppress(OSError):
@@ -106,13 +131,18 @@ class Watchdog:
         sys.exit(status)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
-        if self.may_raise():
+        if in_compiler(frame):
+            self.ask_again(number)
+        elif self.may_raise():
             raise KeyboardInterrupt
 
     def _watch(self, ear: int) -> None:
         first_s: float | None = None
         while True:
             if os.read(ear, 1)[0] not in SIGNALS:
+                continue
+            if self._echoes:
+                self._echoes -= 1
                 continue
             now_s = time.monotonic()
             if first_s is None:
@@ -141,6 +171,15 @@ def guarded(run: Callable[[], int]) -> NoReturn:
         WATCHDOG.tell()
         status = INTERRUPTED
     WATCHDOG.end(status)
+
+
+def _send_to_main(number: signal.Signals) -> None:
+    """Send a signal to the main thread, which it wakes too where the system can do that."""
+    main = threading.main_thread().ident
+    if hasattr(signal, "pthread_kill") and main is not None:
+        signal.pthread_kill(main, number)
+    else:
+        _thread.interrupt_main(number)
 
 
 def _write(text: str) -> None:

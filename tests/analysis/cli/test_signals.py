@@ -184,6 +184,71 @@ def test_the_main_thread_is_given_its_time_and_no_more(start):
         assert each.err == "interrupted; 7 rounds are kept\n"
 
 
+WHILE_LLVM_HANDS_OVER = script("""
+    import os, signal, sys, time
+    from airan_market.analysis.process.watchdog import guarded
+
+    def strikes(frame, event, argument):
+        code = frame.f_code
+        if "llvmlite" in code.co_filename and code.co_name == "detach":
+            if frame.f_back.f_code.co_name == "link_modules":
+                sys.settrace(None)
+                print("struck", flush=True)
+                os.kill(os.getpid(), signal.SIGINT)
+        return strikes
+
+    def run():
+        from numba import njit
+
+        sys.settrace(strikes)
+        njit(lambda x: x + 1)(1)
+        while True:
+            time.sleep(0.1)
+
+    guarded(run)
+""")
+
+
+def test_a_signal_while_llvm_hands_a_module_over_ends_as_any_other(start):
+    """Both freed what LLVM had taken over and Python had not noted: the process died of that."""
+    program = start(*WHILE_LLVM_HANDS_OVER)
+    assert program.process.wait(60) == INTERRUPTED, program.err
+    assert program.err == "interrupted\n"
+    assert (program.place / "stdout").read_text() == "struck\n"
+
+
+STRUCK_INSIDE = """
+    import os, signal, time
+    from airan_market.analysis.process.interruption import Interruption
+    from airan_market.analysis.process.watchdog import guarded
+
+    def run():
+        inside = {{"__name__": "{module}", "os": os}}
+        exec("def hand_over():\\n  os.kill(os.getpid(), 2)\\n  print('whole', flush=True)", inside)
+        with {around}:
+            try:
+                inside["hand_over"]()
+                time.sleep(60)
+            except KeyboardInterrupt:
+                print("tidied", flush=True)
+                raise
+
+    guarded(run)
+"""
+
+
+@pytest.mark.parametrize("around", ["Interruption()", "open(os.devnull)"])
+@pytest.mark.parametrize(
+    ("module", "said"), [("llvmlite.binding.linker", "whole tidied"), ("other", "tidied")]
+)
+def test_a_signal_inside_llvmlite_is_raised_behind_it(start, module, said, around):
+    """Control: another module is cut off where it is."""
+    program = start(*script(STRUCK_INSIDE.format(module=module, around=around)))
+    assert program.process.wait(60) == INTERRUPTED, program.err
+    assert program.err == "interrupted\n"
+    assert (program.place / "stdout").read_text().split() == said.split()
+
+
 @pytest.mark.parametrize("by", BY)
 def test_signals_are_answered_before_anything_is_loaded(start, by):
     program = start(*PROGRAM, "reproduce")
