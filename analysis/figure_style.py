@@ -300,7 +300,10 @@ def lay_out(
     wide_in = (width_in - right_in - sum(lefts_in)) / grid.ncols - SPACE_IN
     rows = [axes[first : first + grid.ncols] for first in range(0, len(axes), grid.ncols)]
     tops_in = [SPACE_IN + LINE_IN * max(map(_title_lines, row)) for row in rows]
-    bottoms_in = [BOTTOM_IN if any(map(_has_numbers, row)) else 0.0 for row in rows]
+    bottoms_in = [
+        (BOTTOM_IN if any(map(_has_numbers, row)) else 0.0) + LINE_IN * max(map(_more_lines, row))
+        for row in rows
+    ]
     tops_in[0] += above_in
     high_in = (height_in - below_in - sum(tops_in) - sum(bottoms_in)) / grid.nrows
     for place, axis in enumerate(axes):
@@ -315,6 +318,11 @@ def lay_out(
 def _title_lines(axis: Axes) -> int:
     titles = [axis.get_title(loc) for loc in ("left", "center", "right")]
     return max(title.count("\n") + bool(title) for title in titles)
+
+
+def _more_lines(axis: Axes) -> int:
+    """Lines of the x axis's label after the first."""
+    return axis.get_xlabel().count("\n")
 
 
 def _has_numbers(axis: Axes) -> bool:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 NONE = "–"  # where there is no number
+ROUNDING = 1e-9  # of sums over up to 10⁸ tasks, relative: each addition is good to 1e-16
 WIDTH = 100  # characters of what is printed
 
 
@@ -28,6 +29,17 @@ def number(value: float | None, digits: int = 4) -> str:
     if abs(value) >= 10**digits:
         return f"{value:.0f}"
     return f"{value:.{digits}g}"
+
+
+def difference(value: float, of: float) -> str:
+    """A difference of two sums of about `of`; none where sums so long may differ by rounding.
+
+    Examples
+    --------
+    >>> difference(-4.97e-14, 59.06), difference(0.01, 59.06)
+    ('none but rounding', '0.01')
+    """
+    return "none but rounding" if abs(value) <= ROUNDING * abs(of) else number(value)
 
 
 def probability(value: float | None) -> str:

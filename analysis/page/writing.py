@@ -17,7 +17,7 @@ from airan_market.analysis.page.citation import bibtex
 from airan_market.analysis.page.stress import scenario_sections, stress
 from airan_market.analysis.store.durable import write_text
 from airan_market.analysis.store.manifest import KINDS, Manifest
-from airan_market.analysis.wording import Section, interval, number, probability
+from airan_market.analysis.wording import Section, difference, interval, number, probability
 
 PAGE = "report.html"
 MOST_TOLD = 7  # sentences of the headline; what is found besides stands below it
@@ -73,6 +73,7 @@ def write_page(
     )  # fmt: skip
     environment.filters |= {
         "number": number, "probability": probability, "interval": interval,
+        "difference": difference,
         "breakable": lambda name: str(name).replace("_", "_\u200b"),  # a column wraps between words
     }  # fmt: skip
     text = environment.get_template(template).render(

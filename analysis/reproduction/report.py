@@ -23,6 +23,7 @@ from airan_market.analysis.reproduction.cells import (
 )
 from airan_market.analysis.reproduction.claim import (
     DIRECTION,
+    FAILS,
     HOLDS,
     MISSING,
     Row,
@@ -254,11 +255,20 @@ def headline(rows: Judged) -> list[str]:
     names = {"in": "in sample", "out": "out of sample"}
     return [
         f"{reading}, {names[sample]}: "
-        + ", ".join(f"{n} {verdict}" for verdict, n in found.items() if n)
+        + ", ".join(f"{n} {_of_several(verdict, n)}" for verdict, n in found.items() if n)
         for reading, own in rows.items()
         for sample, found in counts(own).items()
         if sum(found.values())
     ]
+
+
+def _of_several(verdict: str, count: int) -> str:
+    """A verdict as it is said of so many claims.
+
+    >>> _of_several("holds", 10), _of_several("holds", 1), _of_several("direction only", 2)
+    ('hold', 'holds', 'direction only')
+    """
+    return {HOLDS: "hold", FAILS: "do not hold"}.get(verdict, verdict) if count > 1 else verdict
 
 
 def as_fields(rows: Judged) -> dict[str, Any]:

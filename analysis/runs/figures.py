@@ -1,8 +1,9 @@
 """The pictures of a run. Each function takes frames and returns a Matplotlib figure.
 
 `rounds`, `market` and `operators` have the columns of the tables of that name, `tally` is as
-`analysis.store.tally.tally` gives it; `names` are those of the operators, `level` the confidence
-level of intervals, in (0, 1), `columns` how many panels stand side by side.
+`analysis.store.tally.tally` gives it; `names` are those of the operators, `services` that of every
+type where a market has several, `level` the confidence level of intervals, in (0, 1), `columns` how
+many panels stand side by side.
 
 Operators differ by marker, dash and hatch as well as by colour, so the figures are readable in
 grey. Equal frames give equal pictures, to the byte (`analysis.figure_style.png`).
@@ -51,8 +52,15 @@ DECADE_BELOW = 10.0  # the axis of probabilities ends this factor below its lowe
 _SMALLEST_LABELLED = 0.08  # a bar segment below this height has no room for its number
 
 
-def menus(rounds: pd.DataFrame, names: Sequence[str] | None = None) -> Figure:
+def menus(
+    rounds: pd.DataFrame,
+    names: Sequence[str] | None = None,
+    services: Sequence[str] | None = None,
+) -> Figure:
     """Latency agreement and price by type, one line per operator, in the final round.
+
+    With several services a line per operator and service: latencies and prices of different
+    services are no menu that anybody chooses from.
 
     Faint lines are the menus of earlier rounds, where they differ. An axis whose values span
     more than a factor of eight is logarithmic.
@@ -64,10 +72,10 @@ def menus(rounds: pd.DataFrame, names: Sequence[str] | None = None) -> Figure:
             (axes[0], "latency_s", "latency agreement (s)", 1.0),
             (axes[1], "price_usd", "price (10⁻⁴ USD per task)", 1e4),
         ):
-            frame = _labelled(rounds, names).assign(value=rounds[column] * factor)
+            frame = _labelled(rounds, names, services).assign(value=rounds[column] * factor)
             _earlier_menus(axis, frame[frame["round"] < last])
             _operator_lines(axis, frame[frame["round"] == last], "value")
-            axis.set(xlabel="user type (1 = most latency-sensitive)", ylabel=label)
+            axis.set(xlabel=_types(services, "1 = most latency-sensitive"), ylabel=label)
             spread_ticks(axis, frame["value"])
             whole_ticks(axis)
             _ring_end(axis, frame[frame["round"] == last], longest=column == "latency_s")
@@ -93,7 +101,11 @@ def _ring_end(axis: Axes, frame: pd.DataFrame, *, longest: bool) -> None:
     ring(axis, [frame.loc[place, "type"]], [frame.loc[place, "value"]])
 
 
-def matching(rounds: pd.DataFrame, names: Sequence[str] | None = None) -> Figure:
+def matching(
+    rounds: pd.DataFrame,
+    names: Sequence[str] | None = None,
+    services: Sequence[str] | None = None,
+) -> Figure:
     """Probability that a user of each type takes each operator, or none, in the final round."""
     last = rounds[rounds["round"] == rounds["round"].max()]
     shares = last.pivot_table(index="type", columns="operator", values="match_probability")
@@ -116,7 +128,8 @@ def matching(rounds: pd.DataFrame, names: Sequence[str] | None = None) -> Figure
             )  # fmt: skip
             _write_shares(axis, bars, heights, fits=len(shares) <= 16)
             bottom = bottom + heights
-        axis.set(xlabel="user type (1 = most latency-sensitive)", ylabel="matching probability")
+        axis.set(xlabel=_types(services, "1 = most latency-sensitive"))
+        axis.set_ylabel("matching probability")
         axis.set_ylim(0, 1)
         axis.grid(visible=False)
         whole_ticks(axis)
@@ -149,6 +162,7 @@ def violations(
     names: Sequence[str] | None = None,
     level: float = 0.95,
     columns: int = 3,
+    services: Sequence[str] | None = None,
 ) -> Figure:
     """Believed against simulated probability of a violation, a panel per operator, log axis.
 
@@ -165,7 +179,7 @@ def violations(
         for axis, number, label in zip(axes, numbers, labels, strict=True):
             axis.set_yscale("log")
             _believed_and_simulated(axis, table[table["operator"] == number], level)
-            axis.set(title=label, xlabel="user type")
+            axis.set(title=label, xlabel=_types(services))
             axis.set_xlim(rounds["type"].min() - 0.6, rounds["type"].max() + 0.6)
             whole_ticks(axis)
         for axis in axes[:: min(len(axes), columns)]:
@@ -224,10 +238,15 @@ def utilities(
 
 
 def _utilities_say(market: pd.DataFrame) -> str:
-    gap = market["operator_utility_realised_usd_per_s"].mean()
-    gap -= market["operator_utility_expected_usd_per_s"].mean()
-    than = "more" if gap >= 0 else "less"
-    return f"All operators together earn {digits(abs(gap), 3)} USD/s {than} than they expected"
+    gaps = market["operator_utility_realised_usd_per_s"].to_numpy(float)
+    gaps = gaps - market["operator_utility_expected_usd_per_s"].to_numpy(float)
+    than = "more" if gaps.mean() >= 0 else "less"
+    gap = mean_interval(gaps)
+    chance = "" if gap.low > 0 or gap.high < 0 else ", which may be chance"
+    return (
+        f"All operators together earn {digits(abs(gaps.mean()), 3)} USD/s {than} than they "
+        f"expected{chance}"
+    )
 
 
 def over_time(run: Run) -> Figure:
@@ -241,9 +260,24 @@ def over_time(run: Run) -> Figure:
     return Story(run).figure()
 
 
-def _labelled(rounds: pd.DataFrame, names: Sequence[str] | None) -> pd.DataFrame:
+def _types(services: Sequence[str] | None, scale: str = "") -> str:
+    """Label of an axis of types, which says what each of several services has."""
+    said = f"user type ({scale})" if scale else "user type"
+    if services is None:
+        return said
+    own: dict[str, list[str]] = {}
+    for type_, service in enumerate(services, start=1):
+        own.setdefault(service, []).append(str(type_))
+    return said + "\n" + "; ".join(f"{name} {', '.join(types)}" for name, types in own.items())
+
+
+def _labelled(
+    rounds: pd.DataFrame, names: Sequence[str] | None, services: Sequence[str] | None
+) -> pd.DataFrame:
+    """Rounds with the operators' names and, of every type, the service it asks for."""
     labels = operator_labels(int(rounds["operator"].max()), names)
-    return rounds.assign(label=[labels[number - 1] for number in rounds["operator"]])
+    asks = [services[type_ - 1] for type_ in rounds["type"]] if services is not None else ""
+    return rounds.assign(label=[labels[number - 1] for number in rounds["operator"]], service=asks)
 
 
 def _operator_lines(axis: Axes, frame: pd.DataFrame, column: str) -> None:
@@ -253,17 +287,20 @@ def _operator_lines(axis: Axes, frame: pd.DataFrame, column: str) -> None:
         strict=True,
     )  # fmt: skip
     for place, (number, colour, marker, dash) in enumerate(marks):
-        menu = frame[frame["operator"] == number].sort_values("type")
-        axis.plot(
-            menu["type"], menu[column], label=menu["label"].iloc[0], color=colour, marker=marker,
-            # equal menus lie on each other: the later, smaller marker leaves the earlier visible
-            markersize=max(9 - 1.5 * place, 5.5), linestyle=dash, markeredgecolor="white",
-        )  # fmt: skip
+        own = frame[frame["operator"] == number].sort_values("type")
+        label = own["label"].iloc[0]
+        for _, menu in own.groupby("service"):
+            axis.plot(
+                menu["type"], menu[column], label=label, color=colour, marker=marker,
+                # equal menus lie on each other: the later, smaller marker leaves the earlier seen
+                markersize=max(9 - 1.5 * place, 5.5), linestyle=dash, markeredgecolor="white",
+            )  # fmt: skip
+            label = "_"  # one entry of the legend
 
 
 def _earlier_menus(axis: Axes, frame: pd.DataFrame) -> None:
     palette = colours(int(frame["operator"].max())) if len(frame) else []
-    for (operator, _), menu in frame.groupby(["operator", "round"]):
+    for (operator, _, _), menu in frame.groupby(["operator", "round", "service"]):
         axis.plot(
             menu["type"], menu["value"], color=palette[int(operator) - 1], alpha=0.25, linewidth=0.8
         )

@@ -17,11 +17,12 @@ from airan_market.analysis.store.reader import Run
 def drawable(run: Run, summary: dict[str, Any]) -> dict[str, Figure]:
     """All figures of a run by name."""
     names = [operator.name for operator in run.scenario.operators]
+    services = run.scenario.service_of_types
     drawn = {"over_time": Story(run).figure()} if "over_time" in summary else {}
     return drawn | {
-        "menus": figures.menus(run.rounds, names),
-        "matching": figures.matching(run.rounds, names),
-        "violations": figures.violations(run.rounds, run.tally, names),
+        "menus": figures.menus(run.rounds, names, services),
+        "matching": figures.matching(run.rounds, names, services),
+        "violations": figures.violations(run.rounds, run.tally, names, services=services),
         "utilities": figures.utilities(run.market, run.operators, names),
     }
 
@@ -36,5 +37,6 @@ def write_report(run: Run, summary: dict[str, Any]) -> Path:
         run.path, run.manifest, "runs/report.html.j2", drawable(run, summary),
         answer(summary), headline(summary),
         notes=summary["notes"], summary=summary, cells=cells, last=last.to_dict("records"),
-        out=out.tolist(), horizon_s=run.scenario.simulation.horizon_s,
+        out=out.tolist(), services=run.scenario.service_of_types,
+        horizon_s=run.scenario.simulation.horizon_s,
     )  # fmt: skip

@@ -354,6 +354,14 @@ class Scenario(Described):
         tables = {name: getattr(self, name).model_copy(update=u) for name, u in changed.items()}
         return self.model_copy(update={**tables, "services": None})
 
+    @property
+    def service_of_types(self) -> list[str] | None:
+        """Name of the service that each type asks for; None in a market of one."""
+        if self.services is None:
+            return None
+        name = {type_: service.name for service in self.services for type_ in service.types}
+        return [name[type_] for type_ in sorted(name)]
+
     def of_services(self, key: str) -> list[float]:
         """A setting that services may have of their own, service by service."""
         common = getattr(getattr(self, COMMON[key]), key)

@@ -162,7 +162,7 @@ def sentences(summary: dict[str, Any]) -> list[str]:
         told.append(
             "Preemptive law with independent stages: "
             f"{independent['median_percent']:.1f} % off the simulated estimate in the median pair, "
-            f"{independent['greatest_percent']:.1f} % at most, told apart from it beyond doubt in "
+            f"{_at_most(independent['greatest_percent'])}, told apart from it beyond doubt in "
             f"{independent['told_apart']} of {independent['pairs']}. Along the tails it is too low "
             f"beyond doubt at {independent['tail_too_low']} of {independent['tail_latencies']} "
             f"latencies and too high at {independent['tail_too_high']}."
@@ -194,6 +194,17 @@ def sentences(summary: dict[str, Any]) -> list[str]:
         named = _listed(summary["saturated"])
         told.append(f"Saturated, no stationary law (operator.type): {named}.")
     return told
+
+
+def _at_most(percent: float) -> str:
+    """How far off something is: more than all of it as a factor.
+
+    >>> _at_most(2.84), _at_most(1160.0)
+    ('2.8 % at most', '12.6 times it at most')
+    """
+    if percent > 100:
+        return f"{number(1 + percent / 100, 3)} times it at most"
+    return f"{percent:.1f} % at most"
 
 
 def batch_sentences(rows: list[dict[str, Any]]) -> list[str]:

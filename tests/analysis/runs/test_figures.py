@@ -66,7 +66,10 @@ def visible_texts(figure):
 
 @pytest.mark.parametrize("name", ALL)
 def test_nothing_is_cut_off_and_no_text_lies_on_another(run, name):
-    figure = drawn(name, run)
+    stands_free(drawn(name, run))
+
+
+def stands_free(figure):
     FigureCanvasAgg(figure).draw()
     needed, there = figure.get_tightbbox(), figure.bbox_inches
     assert needed.x0 >= there.x0
@@ -80,6 +83,22 @@ def test_nothing_is_cut_off_and_no_text_lies_on_another(run, name):
         for other in range(place):
             pair = texts[place].get_text(), texts[other].get_text()
             assert not box.overlaps(boxes[other]), pair
+
+
+def test_menus_of_several_services_are_lines_of_their_own(run):
+    services = ["chat", "vehicles", "chat"]
+    several = figures.menus(run.rounds, NAMES, services)
+    last = [line for line in several.axes[0].lines if line.get_marker() not in ("None", None)]
+    lines = [line for line in last if line.get_label() != "_ring"]
+    assert [line.get_xdata().tolist() for line in lines] == [[1, 3], [2]] * 2
+    assert len(several.legends[0].get_texts()) == 2
+    others = [
+        figures.matching(run.rounds, NAMES, services),
+        figures.violations(run.rounds, run.tally, NAMES, services=services),
+    ]
+    for figure in [several, *others]:
+        assert figure.axes[0].get_xlabel().endswith("\nchat 1, 3; vehicles 2")
+        stands_free(figure)
 
 
 def test_menus_differ_without_colour(run):
