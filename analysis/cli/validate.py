@@ -48,7 +48,7 @@ def validate(
         bool, typer.Option(help="Try other laws of work and arrivals as well.")
     ] = True,
     bound_map: Annotated[
-        bool, typer.Option("--map/--no-map", help="Map where the paper's bound holds and fails.")
+        bool, typer.Option("--map/--no-map", help="Map where bound and independence fail.")
     ] = True,
     markets: Annotated[
         bool, typer.Option("--markets", help="Look for failures in variants of the scenario.")

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from airan_market.analysis.validation.offered import Offered
+from airan_market.analysis.validation.offered import Offered, latency_of
 from airan_market.analysis.verdict import UNDECIDED, Verdict, of_value
 from airan_market.scenarios.registry import BELIEFS
 from airan_market.scenarios.schema.checks.consistency import CONTINUOUS
@@ -231,48 +231,13 @@ def _promises(scenario: Scenario, place: Place, seed: int) -> dict[str, FloatArr
     names = dict.fromkeys([*BELIEFS.ours, scenario.mechanism.belief])
     stages = site.servers.astype(np.float64), site.service_rate_per_s
     return {
-        name: promised_latency(
+        name: latency_of(
             believe(name, *stages, load_per_s, site.zeta, pilot).probability,
+            np.full(site.types, LATE),
             float((1 / site.service_rate_per_s).sum()),
-            site.types,
         )
         for name in names
     }
-
-
-def promised_latency(
-    tail: Callable[[FloatArray], FloatArray], scale_s: float, types: int, late: float = LATE
-) -> FloatArray:
-    """The shortest latency at which falling tails are at most `late`, (types,), s, by halving.
-
-    Parameters
-    ----------
-    tail : callable
-        P(T > t) of (types,) latencies.
-    scale_s : float
-        Where to begin to look.
-    types : int
-    late : float
-
-    Returns
-    -------
-    array (types,)
-        To twelve digits; infinite where the tail is still above `late` at 1e9 times the scale.
-
-    Examples
-    --------
-    >>> promised_latency(lambda t: np.exp(-t * [1.0, 0.0]), 1.0, 2, late=np.exp(-3)).round(9)
-    array([ 3., inf])
-    """
-    high = np.full(types, scale_s)
-    while ((above := tail(high) > late) & (high < 1e9 * scale_s)).any():
-        high = np.where(above, 2 * high, high)
-    low = np.where(high > scale_s, high / 2, 0.0)
-    for _ in range(40):
-        middle = (low + high) / 2
-        above = tail(middle) > late
-        low, high = np.where(above, middle, low), np.where(above, high, middle)
-    return np.where(high < 1e9 * scale_s, high, np.inf)
 
 
 def _rows(

@@ -35,6 +35,9 @@ class Findings:
         See `analysis.validation.beyond.beyond_table`; empty unless asked for.
     map : DataFrame
         See `analysis.validation.bound.map.bound_map`, with the scenario's ζ; empty unless asked.
+    independence : DataFrame
+        See `analysis.validation.bound.independence.independence_table`; empty unless two stages of
+        one operator queue and maps are asked for.
     batches : DataFrame
         See `analysis.validation.batches.batch_table`; empty unless the scenario's GPUs batch.
     markets : DataFrame
@@ -58,5 +61,6 @@ class Findings:
     markets: pd.DataFrame
     spent: tuple[dict[str, Any], ...]
     notes: tuple[str, ...]
+    independence: pd.DataFrame = field(default_factory=pd.DataFrame)
     batches: pd.DataFrame = field(default_factory=pd.DataFrame)
     summary: dict[str, Any] = field(default_factory=dict)

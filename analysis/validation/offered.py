@@ -6,7 +6,7 @@ offered at the loads they were formed for.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 LEAST_TAIL = 1e-9
 #: A type's traffic below this, tasks/s, is no traffic: a week without a task.
 LEAST_RATE_PER_S = 1e-6
-_HALVINGS = 60  # of the bracket around the end of a grid: to the last bit of a double
+_HALVINGS = 60  # at most, of a bracket: to the last bit of a double
+FARTHEST = 1e9  # a tail that has not fallen so far out does not fall
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,23 +161,65 @@ def grid(site: Offered, points: int) -> FloatArray:
 
 
 def _reach(site: Offered) -> FloatArray:
-    """Latency at which each type's exact tail is `LEAST_TAIL`, by halving; 0 if not looked at."""
+    """Latency at which each type's exact tail is `LEAST_TAIL`; 0 if not looked at."""
     from airan_market.sim.theory.preemptive import class_end_to_end_tail
 
-    def tail(latency_s: FloatArray) -> FloatArray:
-        return class_end_to_end_tail(
-            latency_s[:, np.newaxis], site.servers, site.service_rate_per_s, site.own_rate_per_s
-        )[:, 0]
+    reach = np.zeros(site.types)
+    if site.looked_at.size:
 
-    looked_at = np.isin(np.arange(site.types), site.looked_at)
-    high = np.where(looked_at, 1 / site.service_rate_per_s.min(), 0.0)
-    while (beyond := looked_at & (tail(high) > LEAST_TAIL)).any():
-        high = np.where(beyond, 2 * high, high)
-    low = high / 2
+        def tail(latency_s: FloatArray) -> FloatArray:
+            at = np.zeros(site.types)
+            at[site.looked_at] = latency_s
+            return class_end_to_end_tail(
+                at[:, np.newaxis], site.servers, site.service_rate_per_s, site.own_rate_per_s
+            )[site.looked_at, 0]
+
+        late = np.full(site.looked_at.size, LEAST_TAIL)
+        first = float(1 / site.service_rate_per_s.min())
+        reach[site.looked_at] = latency_of(tail, late, first, precision=1e-6)
+    return reach
+
+
+def latency_of(
+    tail: Callable[[FloatArray], FloatArray],
+    late: FloatArray,
+    scale_s: float,
+    *,
+    precision: float = 1e-12,
+) -> FloatArray:
+    """Shortest latencies at which falling tails are at most `late`, by halving.
+
+    Parameters
+    ----------
+    tail : callable
+        P(T > t) of an array of latencies of the shape of `late`, s.
+    late : array
+        In (0, 1).
+    scale_s : float
+        Where to begin to look, s.
+    precision : float
+        Relative.
+
+    Returns
+    -------
+    array
+        s, of the shape of `late`, from above; infinite where the tail is still above `late`
+        at `FARTHEST` times the scale.
+
+    Examples
+    --------
+    >>> late = np.exp([-3.0, -3.0])
+    >>> latency_of(lambda t: np.exp(-t * [1.0, 0.0]), late, 1.0).round(9)
+    array([ 3., inf])
+    """
+    high = np.full(late.shape, scale_s)
+    while ((above := tail(high) > late) & (high < FARTHEST * scale_s)).any():
+        high = np.where(above, 2 * high, high)
+    low = np.where(high > scale_s, high / 2, 0.0)
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        above = tail(middle) > LEAST_TAIL
+        above = tail(middle) > late
         low, high = np.where(above, middle, low), np.where(above, high, middle)
-        if (high - low <= 1e-6 * high).all():
+        if (high - low <= precision * high).all():
             break
-    return high
+    return np.where(high < FARTHEST * scale_s, high, np.inf)

@@ -20,6 +20,7 @@ from airan_market.analysis.validation.stored import (
     APPROXIMATIONS,
     BATCHES,
     BEYOND,
+    INDEPENDENCE,
     MAP,
     MARKETS,
     VERDICTS,
@@ -106,6 +107,7 @@ def write_tables(directory: Path, found: Findings) -> None:
         (VERDICTS, found.verdicts),
         (BEYOND, found.beyond),
         (MAP, found.map),
+        (INDEPENDENCE, found.independence),
         (MARKETS, found.markets),
         (BATCHES, found.batches),
     ):

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from airan_market.analysis.store.reader import Stored, Table, opened
 
-APPROXIMATIONS, VERDICTS, BEYOND, MAP, MARKETS, BATCHES = (
+APPROXIMATIONS, VERDICTS, BEYOND, MAP, INDEPENDENCE, MARKETS, BATCHES = (
     "approximations",
     "verdicts",
     "beyond",
     "map",
+    "independence",
     "markets",
     "batches",
 )
@@ -22,13 +23,16 @@ class Validation(Stored):
     """A validation read back; tables are read when they are first asked for.
 
     `beyond`, `map` and `markets` are empty where they were not asked for, `batches`
-    where no GPU batches.
+    where no GPU batches, `independence` where no two stages of an operator queue.
     """
 
     approximations = Table("See `analysis.validation.tables.approximations`.")
     verdicts = Table("See `analysis.validation.tables.verdict_table`.")
     beyond = Table("See `analysis.validation.beyond.beyond_table`.", optional=True)
     map = Table("See `analysis.validation.bound.map.bound_map`.", optional=True)
+    independence = Table(
+        "See `analysis.validation.bound.independence.independence_table`.", optional=True
+    )
     batches = Table("See `analysis.validation.batches.batch_table`.", optional=True)
     markets = Table("See `analysis.validation.bound.markets.market_table`.", optional=True)
 

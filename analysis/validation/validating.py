@@ -11,6 +11,13 @@ import pandas as pd
 from airan_market.analysis.exits import is_interruption
 from airan_market.analysis.validation import beyond as beyond_module
 from airan_market.analysis.validation.batches import TASKS, batch_table, batches, places
+from airan_market.analysis.validation.bound.independence import (
+    LOADS,
+    SERVERS,
+    independence_table,
+    queue_twice,
+)
+from airan_market.analysis.validation.bound.independence import TASKS as MAP_TASKS
 from airan_market.analysis.validation.bound.map import bound_map
 from airan_market.analysis.validation.bound.markets import market_table
 from airan_market.analysis.validation.findings import COMPLETE, INTERRUPTED, Findings
@@ -105,18 +112,20 @@ def validate(
     wanted = Wanted() if wanted is None else wanted
     sites = offered(scenario, seed)
     laws = beyond_module.laws(scenario, wanted.trace) if wanted.beyond else []
+    tandem = wanted.map and any(map(queue_twice, sites))
     steps = _Steps(
         on_step,
         sum(1 + site.looked_at.size for site in sites)
         + len(laws) * len(sites)
         + (len(places(sites)) if batches(scenario) else 0)
         + wanted.map
+        + (len(LOADS) * len(SERVERS) if tandem else 0)
         + wanted.markets,
     )
     latencies = [grid(site, wanted.effort.points) for site in sites]
     tails = [ladder(site, latency) for site, latency in zip(sites, latencies, strict=True)]
     truths: list[Truth | None] = [None] * len(sites)
-    other = mapped = markets = batched = pd.DataFrame()
+    other = mapped = markets = batched = independence = pd.DataFrame()
     status = COMPLETE
     try:
         for m, site in enumerate(sites):
@@ -134,6 +143,10 @@ def validate(
         if wanted.map:
             mapped = bound_map(zeta=scenario.mechanism.chernoff_zeta)
             steps("map")
+        if tandem:
+            independence = independence_table(
+                wanted.level, seed=seed, tasks=_map_tasks(wanted), on_done=steps
+            )
         if wanted.markets:
             markets = market_table(scenario)
             steps("variants of the market")
@@ -157,6 +170,7 @@ def validate(
         beyond=other,
         map=mapped,
         markets=markets,
+        independence=independence,
         batches=batched,
         spent=tuple({} if truth is None else truth.spent() for truth in truths),
         notes=_notes(scenario, sites, truths, wanted),
@@ -173,6 +187,11 @@ def _beyond_tasks(wanted: Wanted) -> int:
 def _batch_tasks(wanted: Wanted) -> int:
     """Tasks of each operator and load: the usual number, fewer with less than the usual budget."""
     return int(min(TASKS, max(TASKS * wanted.effort.budget_tasks / Effort.budget_tasks, 1)))
+
+
+def _map_tasks(wanted: Wanted) -> float:
+    """Tasks of each cell of the map of independence, likewise."""
+    return min(MAP_TASKS, MAP_TASKS * wanted.effort.budget_tasks / Effort.budget_tasks)
 
 
 class _Steps:

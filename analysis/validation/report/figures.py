@@ -28,6 +28,7 @@ from airan_market.analysis.figure_style import (
     whole_ticks,
 )
 from airan_market.analysis.validation.bound.figure import bound_map_figure
+from airan_market.analysis.validation.bound.independence_figure import independence_figure
 from airan_market.analysis.validation.findings import Findings
 from airan_market.analysis.validation.ladder import (
     CHERNOFF,
@@ -81,6 +82,8 @@ def drawable(found: Findings | Validation) -> dict[str, Figure]:
     if len(found.map):
         zeta = found.scenario.mechanism.chernoff_zeta
         figures["map"] = bound_map_figure(found.map, zeta, places_on_map(found))
+    if len(found.independence):
+        figures["independence"] = independence_figure(found.independence)
     return figures
 
 

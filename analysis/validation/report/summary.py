@@ -16,6 +16,7 @@ from airan_market.analysis.validation.batches import (
     summarise_batches,
 )
 from airan_market.analysis.validation.beyond import OWN, USUAL, summarise_beyond
+from airan_market.analysis.validation.bound.independence import summarise_independence
 from airan_market.analysis.validation.bound.map import summarise_map
 from airan_market.analysis.validation.bound.markets import summarise_markets
 from airan_market.analysis.validation.findings import Findings
@@ -98,6 +99,9 @@ def summarise_validation(found: Findings, level: float) -> dict[str, Any]:
             "markets": summarise_markets(found.markets).to_dict("records")
             if len(found.markets)
             else [],
+            "independence": summarise_independence(found.independence)
+            if len(found.independence)
+            else [],
             **_batches(found.batches),
             "notes": list(found.notes),
         }
@@ -174,6 +178,7 @@ def sentences(summary: dict[str, Any]) -> list[str]:
             f"{independent['pairs']} pairs, along the tails at {bound['violated']} of "
             f"{bound['latencies']} latencies."
         )
+    told += _of_independence(summary.get("independence", []))
     told += batch_sentences(summary.get("batches", []))
     for law in summary["beyond"]:
         if law["violated"] and law["law"] != USUAL:
@@ -194,6 +199,25 @@ def sentences(summary: dict[str, Any]) -> list[str]:
         named = _listed(summary["saturated"])
         told.append(f"Saturated, no stationary law (operator.type): {named}.")
     return told
+
+
+def _of_independence(rows: list[dict[str, Any]]) -> list[str]:
+    """What two loaded stages of equal size do to the law of independent stages."""
+    if not rows:
+        return []
+    low = [row for row in rows if row["too_low"]]
+    worst = min((row["lowest_error"] for row in low), default=0.0)
+    alone = [row for row in rows if row["position"] == 1]
+    said = (
+        f"Two equally loaded stations, simulated over load, servers and priority: independent "
+        f"stages make {sum(row['too_low'] for row in rows)} of "
+        f"{sum(row['tails'] for row in rows)} tails too low beyond doubt"
+        + (f", by up to {-worst:.0%}" if low else "")
+        + f", and {sum(row['too_high'] for row in rows)} too high; of the type that nobody "
+        f"interrupts {sum(row['too_low'] + row['too_high'] for row in alone)} of "
+        f"{sum(row['tails'] for row in alone)}."
+    )
+    return [said]
 
 
 def _at_most(percent: float) -> str:

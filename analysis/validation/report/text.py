@@ -12,7 +12,7 @@ from airan_market.analysis.validation.report.summary import sentences
 from airan_market.analysis.validation.stored import Validation
 from airan_market.analysis.validation.verdicts import CAUSES
 from airan_market.analysis.verdict import TOO_LITTLE
-from airan_market.analysis.wording import Section, formatted
+from airan_market.analysis.wording import Section, formatted, probability
 
 ABOUT = f"""Each row is a pair of operator and type at its agreed latency. *Believed* is the paper's
 bound (Chernoff with fixed ζ), *best η* the same bound with its best exponent, *first come* the law
@@ -53,6 +53,8 @@ def sections(found: Findings | Validation) -> list[Section]:
         answer.append(_beyond(found.beyond))
     if found.summary["map"]:
         answer.append(_map(found.summary["map"]))
+    if found.summary.get("independence"):
+        answer.append(_independence(found.summary["independence"]))
     if found.summary["markets"]:
         rows = pd.DataFrame(found.summary["markets"])
         answer.append(Section.of("Variants of this market", rows))
@@ -175,6 +177,23 @@ def _map(summary: dict) -> Section:
         for position, cell in summary["by_position"].items()
     ]
     return Section("Where the bound fails: one station", head, rows)
+
+
+def _independence(rows: list[dict]) -> Section:
+    head = (
+        "the type feels … times its own load", "independent stages say", "tails",
+        "too low beyond doubt", "by up to", "too high beyond doubt", "by up to",
+    )  # fmt: skip
+    cells = [
+        [f"{row['position']:g}", probability(row["independent"]), row["tails"], row["too_low"],
+         _part(row["lowest_error"]), row["too_high"], _part(row["highest_error"])]
+        for row in rows
+    ]  # fmt: skip
+    return Section("Two equally loaded stations, stages taken to be independent", head, cells)
+
+
+def _part(error: float | None) -> str | None:
+    return None if error is None else f"{abs(error):.0%}"
 
 
 def _seconds(value: float, low: float, high: float) -> str | None:

@@ -10,15 +10,15 @@ from airan_market.analysis.validation.batches import (
     ANSWER,
     FIRST,
     GROWS,
+    LATE,
     SAME_TASKS,
     SHORT_RUN,
     TOO_LONG,
     TOO_SHORT,
     batch_table,
-    promised_latency,
     summarise_batches,
 )
-from airan_market.analysis.validation.offered import offered
+from airan_market.analysis.validation.offered import latency_of, offered
 from airan_market.analysis.validation.report.batch_figure import batch_figure
 from airan_market.analysis.validation.report.summary import (
     batch_sentences,
@@ -111,7 +111,9 @@ def test_a_latency_is_found_on_a_tail_that_is_known():
     """An exponential tail; 0 where nobody is ever late; infinite where everybody is."""
     rate = np.array([2.0, 0.25, np.inf, 0.0])
     with np.errstate(invalid="ignore"):
-        found = promised_latency(lambda t: np.where(rate == 0, 1.0, np.exp(-rate * t)), 1.0, 4)
+        found = latency_of(
+            lambda t: np.where(rate == 0, 1.0, np.exp(-rate * t)), np.full(4, LATE), 1.0
+        )
     assert found[:2] == pytest.approx(np.log(20) / rate[:2], rel=1e-9)
     assert found[2] < 1e-9
     assert found[3] == np.inf
