@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 NONE = "–"  # where there is no number
+NEXT_TO_NONE = 1e-14  # a probability below which its size tells nobody anything
 ROUNDING = 1e-9  # of sums over up to 10⁸ tasks, relative: each addition is good to 1e-16
 WIDTH = 100  # characters of what is printed
 
@@ -43,13 +44,17 @@ def difference(value: float, of: float) -> str:
 
 
 def probability(value: float | None) -> str:
-    """A probability in percent, three significant digits.
+    """A probability in percent, three significant digits; one that is next to none as that.
 
     Examples
     --------
     >>> probability(0.04137), probability(0.0), probability(2.5e-7), probability(None)
     ('4.14%', '0%', '2.5e-05%', '–')
+    >>> probability(1.4e-79)
+    '<1e-12%'
     """
+    if value is not None and 0 < value < NEXT_TO_NONE:
+        return f"<{100 * NEXT_TO_NONE:.0e}%"
     return formatted(None if value is None else 100 * value, ".3g", "%")
 
 

@@ -13,24 +13,62 @@ what an operator then keeps. What is decided where the benchmark's description l
 - An operator has room for ⌊λ̄_m / δ⌋ users, or for all (`mechanism.gsmc_quotas`). Fractional users
   come as units: a type has ⌈I_n⌉ of them, the last one is the fraction and takes a whole place.
 - A type without users is nowhere.
+- Where users value quality differently a class, a quality type of a latency type, is a row of the
+  game as a type is elsewhere: whether an operator is worth taking at all, and which is best, it
+  sees with its own value of quality. An operator earns the same on all classes of a type, and
+  would sooner refuse those who value quality least.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from airan_market.agents.contract.utility import Accounts, tie_usd, user_utility
+from airan_market.agents.contract.utility import Accounts, quality_utility, tie_usd, user_utility
 from airan_market.agents.matching.deferred_acceptance import Game, blocking_pair, match
+from airan_market.agents.matching.quality import over_qualities
 from airan_market.agents.mechanism.agreement import Agreement
 from airan_market.agents.mechanism.ct import assumed_menus
 from airan_market.agents.mechanism.mc import redesigned
 from airan_market.agents.mechanism.pure import at_induced_load, tie_order
-from airan_market.agents.primitives.primitives import Primitives, require_one_quality
+from airan_market.agents.primitives.primitives import Primitives
 from airan_market.sim.arrays import FloatArray, IntArray
+
+#: Users of a class this near to a whole number are that number.
+WHOLE = 1e-9
+
+
+def rows(primitives: Primitives) -> tuple[IntArray, IntArray, FloatArray]:
+    """Rows of the game: type after type, of a type those first who value quality most.
+
+    Returns
+    -------
+    type, quality : array (C,) of int
+        0-based; quality 0 where users value quality alike.
+    users : array (C,)
+
+    Examples
+    --------
+    >>> from airan_market.scenarios import load_scenario
+    >>> two = ["users.quality_sensitivity_usd=[4e-4, 6e-4]", "users.quality_shares=[[0.5, 0.5]]"]
+    >>> market = Primitives.from_scenario(load_scenario("teleoperation", two))
+    >>> [part[:4].tolist() for part in rows(market)]
+    [[0, 0, 1, 1], [1, 0, 1, 0], [8.0, 9.0, 10.0, 11.0]]
+    """
+    types, qualities = primitives.types, primitives.qualities
+    type_ = np.repeat(np.arange(types), qualities)
+    quality = np.tile(np.arange(qualities)[::-1], types)
+    if primitives.quality_share is None:
+        return type_, quality, primitives.users
+    users = primitives.users[type_] * primitives.quality_share[quality, type_]
+    # a number of users that a share left beside a whole one by rounding is that whole one
+    whole = np.round(users)
+    return type_, quality, np.where(np.abs(users - whole) < WHOLE, whole, users)
 
 
 def posted_game(primitives: Primitives) -> Game:
-    """Game at the menus of CT.
+    """Game at the menus of CT, with the rows of `rows`.
 
     Examples
     --------
@@ -39,15 +77,15 @@ def posted_game(primitives: Primitives) -> Game:
     >>> game.quota.tolist(), int(game.units.sum()), game.preferences(0)
     ([105, 70, 52], 150, [0, 1, 2])
     """
-    require_one_quality(primitives, 'mechanism.name = "gsmc"')
+    type_, quality, users = rows(primitives)
     share, menu = assumed_menus(primitives)
     posted = Accounts(primitives, menu, share)
-    utility, profit = posted.user_utility_usd.T, posted.operator_profit_usd.T
+    utility, profit = posted.user_utility_usd, posted.operator_profit_usd.T[type_]
     if primitives.mechanism.gsmc_belief == "empty":
-        utility = user_utility(
-            primitives, at_induced_load(primitives, menu, np.zeros_like(share))
-        ).T
-    units = np.ceil(primitives.users).astype(np.int64)
+        utility = user_utility(primitives, at_induced_load(primitives, menu, np.zeros_like(share)))
+    of_classes = quality_utility(primitives, utility)
+    utility = (of_classes if of_classes.ndim == 2 else of_classes[:, quality, type_]).T
+    units = np.ceil(users).astype(np.int64)
     everyone = np.full(primitives.operators, units.sum())
     return Game(
         units=units,
@@ -90,21 +128,28 @@ def agree(primitives: Primitives) -> Agreement:
     pair = blocking_pair(game, matched)
     if pair is not None:
         raise ArithmeticError(f"deferred acceptance left a blocking pair: {pair}")
-    return redesigned(primitives, shares(primitives, game, matched))
+    type_, quality, users = rows(primitives)
+    taken = shares(users, game, matched)
+    if primitives.quality_share is None:
+        return redesigned(primitives, taken)
+    by_quality = np.zeros((primitives.operators, *primitives.quality_share.shape))
+    by_quality[:, quality, type_] = taken
+    matching = over_qualities(by_quality, primitives.quality_share)
+    return replace(redesigned(primitives, matching), by_quality=by_quality)
 
 
-def shares(primitives: Primitives, game: Game, matched: IntArray) -> FloatArray:
-    """Part of each type's users at each operator, (M, N), from the units matched (N, M).
+def shares(users: FloatArray, game: Game, matched: IntArray) -> FloatArray:
+    """Part of each row's users at each operator, (M, C), from the units matched (C, M).
 
-    Units of a type are dealt out operator by operator in the order of its preferences, those
+    Units of a row are dealt out operator by operator in the order of its preferences, those
     without a place last; the fractional unit is the last of all.
     """
     result = np.zeros(matched.T.shape)
-    for n, users in enumerate(primitives.users):
+    for n, present in enumerate(users):
         start = 0
         for m in game.preferences(n):
             end = start + int(matched[n, m])
             if end > start:
-                result[m, n] = (min(end, users) - start) / users
+                result[m, n] = (min(end, present) - start) / present
             start = end
     return result

@@ -13,7 +13,7 @@ from airan_market.agents.primitives.quality import quality_shares, service_value
 from airan_market.agents.primitives.services import Services, by_type
 from airan_market.agents.primitives.stations import rates_of
 from airan_market.agents.primitives.traffic import knows_traffic, laws_of
-from airan_market.scenarios import InputError, Mechanism, Scenario
+from airan_market.scenarios import Mechanism, Scenario
 from airan_market.scenarios.schema.checks.consistency import SHARE_TOLERANCE
 from airan_market.sim.arrays import FloatArray, IntArray
 from airan_market.sim.estimation.pilot import PilotRun
@@ -331,20 +331,6 @@ class Primitives:
         lowest = np.broadcast_to(quality, self.service_value_usd.shape)
         value = np.take_along_axis(self.quality_value_usd, lowest[..., np.newaxis], axis=-1)
         return replace(self, service_value_usd=value[..., 0])
-
-
-def require_one_quality(primitives: Primitives, what: str) -> None:
-    """Refuse a market whose users value quality differently, for what takes them alike.
-
-    Raises
-    ------
-    airan_market.scenarios.InputError
-    """
-    if primitives.qualities > 1:
-        raise InputError(
-            f"users.quality_sensitivity_usd: {what} takes one, the market has "
-            f"{primitives.qualities}"
-        )
 
 
 def _check_qualities(primitives: Primitives) -> None:

@@ -474,13 +474,6 @@ QUALITIES = ("users.quality_sensitivity_usd=[4e-4, 5e-4]", "users.quality_shares
             ],
         ),
         (
-            [*QUALITIES, "mechanism.name=gsmc"],
-            [
-                '--set: mechanism.name = "gsmc": must be one that takes several quality '
-                "sensitivities: mixed, ct or mc"
-            ],
-        ),
-        (
             [*QUALITIES, "operators[1].strategy.kind=best-response",
              "operators[1].strategy.margins=true"],
             [

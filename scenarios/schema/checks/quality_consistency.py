@@ -32,9 +32,6 @@ def qualities(settings: Settings) -> Iterator[Finding]:
     lowest = settings.reliable(*_LOWEST)
     if lowest is not None and lowest > count:
         yield Finding(_LOWEST, f"must be at most {count}, the number of quality sensitivities")
-    if count > 1 and settings.reliable("mechanism", "name") == "gsmc":
-        rule = "must be one that takes several quality sensitivities: mixed, ct or mc"
-        yield Finding(("mechanism", "name"), rule)
     for place in range(settings.count("operators") or 0):
         path = ("operators", place, "strategy", "margins")
         if count > 1 and settings.reliable(*path):

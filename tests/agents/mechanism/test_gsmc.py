@@ -174,10 +174,10 @@ def test_fractional_users_take_whole_places(market: Market) -> None:
     assert game.units.tolist() == [3]
     assert game.preferences(0) == [0, 1]
     assert match(game).tolist() == [[2, 1]]
-    part = shares(primitives, game, match(game))
+    part = shares(primitives.users, game, match(game))
     assert part == pytest.approx(np.array([[0.8], [0.2]]))
     crowded = replace(game, quota=np.array([1, 1]))
-    assert shares(primitives, crowded, match(crowded)).sum() == pytest.approx(0.8)
+    assert shares(primitives.users, crowded, match(crowded)).sum() == pytest.approx(0.8)
 
 
 def test_who_finds_no_place_stays_out(market: Market) -> None:

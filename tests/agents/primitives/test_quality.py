@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airan_market.agents.primitives.primitives import Primitives, require_one_quality
+from airan_market.agents.primitives.primitives import Primitives
 from airan_market.agents.primitives.quality import (
     qualities_in_turn,
     quality_of_users,
     quality_shares,
     service_values,
 )
-from airan_market.scenarios import InputError, load_scenario
+from airan_market.scenarios import load_scenario
 
 TWO = ("users.quality_sensitivity_usd=[4e-4, 6e-4]", "users.quality_shares=[[0.6, 0.4]]")
 
@@ -86,7 +86,5 @@ def test_arrays_that_do_not_fit_are_refused() -> None:
     ):
         with pytest.raises(ValueError, match=said):
             replace(market, **wrong)
-    with pytest.raises(InputError, match="a test takes one, the market has 3"):
-        require_one_quality(market, "a test")
     with pytest.raises(ValueError, match="no type to leave out"):
         Primitives.from_scenario(load_scenario("teleoperation")).serving_from(0)

@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 
 from airan_market.agents.certificate.certificates import check_selection, matching_of
 from airan_market.agents.contract.feasibility import check_menu
+from airan_market.agents.contract.utility import Accounts, quality_utility
 from airan_market.agents.mechanism import ct, gsmc, mc
 from airan_market.agents.mechanism.mixed import iterate, respond, start
 from airan_market.agents.mechanism.pure import at_induced_load, reselect
 from airan_market.agents.primitives.primitives import Primitives
 from airan_market.agents.solution.solver import arrive, settle, solve
-from airan_market.scenarios import InputError, Scenario, load_scenario
+from airan_market.scenarios import Scenario, load_scenario
 
 ONE_ALPHA = ["users.quality_sensitivity_usd=[4.77e-4]"]
 
@@ -222,7 +223,59 @@ def test_serving_less_than_everybody_sends_others_away(types: Primitives) -> Non
     assert arrive(Primitives.from_scenario(asked)).by_quality.tolist() == some.by_quality.tolist()
 
 
-def test_what_takes_one_quality_says_so(types: Primitives) -> None:
-    said = r"^users\.quality_sensitivity_usd: .* takes one, the market has 3"
-    with pytest.raises(InputError, match=said):
-        gsmc.posted_game(types)
+def users_one_by_one(market: Primitives) -> np.ndarray:
+    """Deferred acceptance of single users, for markets of whole ones: operator of each class's.
+
+    Counts (M, X, N). Users propose down their list of operators that are worth it; an operator
+    keeps those on whom it earns most, of one type those who value quality most.
+    """
+    share, menu = ct.assumed_menus(market)
+    posted = Accounts(market, menu, share)
+    value, tie = quality_utility(market, posted.user_utility_usd), 1e-15
+    profit, order = posted.operator_profit_usd, np.argsort(-market.effective_capacity_per_s)
+    room = np.floor(market.effective_capacity_per_s / market.task_rate_per_user_per_s + 1e-9)
+    users = np.round(market.users * share_of(market)).astype(int)
+    free = [(x, n) for x, n in product(*map(range, users.shape)) for _ in range(users[x, n])]
+    lists = []
+    for x, n in free:
+        fits = [m for m in order if value[m, x, n] >= market.opt_out_utility_usd - tie]
+        lists.append(sorted(fits, key=lambda m, x=x, n=n: -round(value[m, x, n] / tie / 10)))
+    held: list[list[int]] = [[] for _ in range(market.operators)]
+    waiting = list(range(len(free)))
+    while waiting:
+        user = waiting.pop()
+        if not lists[user]:
+            continue
+        m = lists[user].pop(0)
+        held[m].append(user)
+        held[m].sort(key=lambda u, m=m: (-profit[m, free[u][1]], free[u][1], -free[u][0]))
+        if len(held[m]) > room[m]:
+            waiting.append(held[m].pop())
+    counts = np.zeros((market.operators, *users.shape), dtype=int)
+    for m, kept in enumerate(held):
+        for u in kept:
+            counts[(m, *free[u])] += 1
+    return counts
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.5, 0.3])
+def test_gsmc_is_that_of_users_one_by_one(scale: float) -> None:
+    """With room for all, and without: then an operator refuses users of some types."""
+    gpus = [f"operators[{m}].gpu.servers={round(c * scale)}" for m, c in enumerate((24, 16, 12), 1)]
+    scenario = load_scenario("quality_types", ["mechanism.name=gsmc", *gpus])
+    market = Primitives.from_scenario(scenario)
+    expected = users_one_by_one(market)
+    found = gsmc.agree(market)
+    assert found.by_quality is not None
+    users = np.round(market.users * share_of(market))
+    assert (found.by_quality * users).round(6).tolist() == expected.tolist()
+    assert found.match_probability == pytest.approx(
+        (found.by_quality * share_of(market)).sum(axis=1), abs=1e-15
+    )
+    out = users.sum() - expected.sum()
+    assert (out > 0) == (scale < 1)
+    whole = gsmc.agree(Primitives.from_scenario(scenario.model_copy(
+        update={"mechanism": scenario.mechanism.model_copy(update={"gsmc_unit": "type"})}
+    ))).by_quality  # fmt: skip
+    assert whole is not None
+    assert set(whole.ravel().tolist()) <= {0.0, 1.0}
