@@ -31,6 +31,7 @@ from airan_market.sim.traffic.request_trace import (
     read_mooncake_2025,
     read_tasks,
 )
+from airan_market.sim.traffic.servegen import read_servegen_2025
 from airan_market.sim.traffic.trace_file import TraceError, stamp
 from airan_market.sim.traffic.work_laws import (
     Deterministic,
@@ -181,15 +182,20 @@ def _of_requests(
         raise TraceError([f"{path}: {error}"]) from None
 
 
+_REQUESTS = {
+    "azure-llm-2023": read_azure_llm_2023,
+    "mooncake-2025": read_mooncake_2025,
+    "servegen-2025": read_servegen_2025,
+}
+
+
 @lru_cache(maxsize=2)
 def _read(
     path: str, format_: str, users: tuple[int, ...] | None, seed: int, stamp: int
 ) -> RequestTrace | Demand:
     if format_ == "tasks":
         return read_tasks(path, users, seed)
-    return {"azure-llm-2023": read_azure_llm_2023, "mooncake-2025": read_mooncake_2025}[format_](
-        path
-    )
+    return _REQUESTS[format_](path)
 
 
 def knows_traffic(belief: str) -> bool:

@@ -18,7 +18,7 @@ from airan_market.scenarios.schema.quantity import (
 from airan_market.scenarios.schema.table import Table, setting
 
 TraceFormat = Literal["azure-llm-2023", "tasks"]
-WorkFormat = Literal["azure-llm-2023", "mooncake-2025", "tasks"]
+WorkFormat = Literal["azure-llm-2023", "mooncake-2025", "servegen-2025", "tasks"]
 WITH_TRACE = "required with a trace"
 _WITH_TOKENS = "required with azure-llm-2023"
 

@@ -135,7 +135,7 @@ def test_a_key_of_a_table_takes_the_place_of_a_word(source: str) -> None:
     assert (plain.simulation.arrivals, plain.task.law) == ("poisson", "deterministic")
     assert lines(source, "task.law.trace=x") == [
         "--set: task.law.format: required, must be one of "
-        '"azure-llm-2023", "mooncake-2025", "tasks"'
+        '"azure-llm-2023", "mooncake-2025", "servegen-2025", "tasks"'
     ]
 
 
