@@ -14,6 +14,11 @@ from typing import Any
 from airan_market.scenarios import Fault, Scenario, ScenarioError, load_scenario
 from airan_market.scenarios.tables import plain
 
+#: Why a run whose rounds are the iterations of Algorithm 1 cannot be forked.
+STANDS = (
+    "required for a fork: without it the rounds are the iterations of one algorithm, and nobody "
+    "answers what changes; play it again with --set mechanism.iterations_per_round=5"
+)
 #: Keys that have an event of their own.
 EVENT_OF = {
     "users.tasks_per_user_per_s": "demand",
@@ -63,9 +68,28 @@ def forked(
     added += [_event(text, round_ + 1) for text in events]
     if not added:
         return scenario
+    mechanism = scenario.mechanism
+    if mechanism.name == "mixed" and mechanism.iterations_per_round is None:
+        raise ScenarioError([Fault("the run", "mechanism.iterations_per_round", "", STANDS)])
     tables = plain(scenario.model_dump(exclude_none=True))
-    tables["events"] = [*tables.get("events", []), *added]
-    return load_scenario(tables)
+    before = tables.get("events", [])
+    tables["events"] = [*before, *added]
+    asked = [*(("--set", text) for text in settings), *(("--event", text) for text in events)]
+    try:
+        return load_scenario(tables)
+    except ScenarioError as error:
+        said = {f"events[{len(before) + k}]": option for k, option in enumerate(asked, start=1)}
+        raise ScenarioError([_of_option(fault, said) for fault in error.faults]) from None
+
+
+def _of_option(fault: Fault, asked: Mapping[str, tuple[str, str]]) -> Fault:
+    """A fault of an event that was added, as one of the option that asked for it."""
+    place, _, key = fault.key.partition(".")
+    if place not in asked:
+        return fault
+    option, text = asked[place]
+    named = "" if option == "--set" or not key else f"{key}: "
+    return Fault(option, text, "", f"{named}{fault.allowed}")
 
 
 def _set_event(text: str, at_round: int) -> dict[str, Any]:

@@ -77,6 +77,15 @@ def test_a_changed_fork_is_the_run_up_to_its_round_and_meets_the_same_tasks(
     assert (asked[0][both] == asked[1][both]).all()
 
 
+def test_rounds_that_are_iterations_of_one_algorithm_cannot_be_forked() -> None:
+    market = load_scenario("teleoperation")
+    assert forked(market, 3) is market
+    with pytest.raises(ScenarioError, match=r"the run: mechanism\.iterations_per_round: required"):
+        forked(market, 3, ["economics.refund_usd=0"])
+    benchmark = load_scenario("teleoperation", ["mechanism.name=ct"])
+    assert len(forked(benchmark, 3, ["economics.refund_usd=0"]).events) == 1
+
+
 @pytest.mark.parametrize(
     ("round_", "settings", "events", "told"),
     [
@@ -85,7 +94,14 @@ def test_a_changed_fork_is_the_run_up_to_its_round_and_meets_the_same_tasks(
         (2, ["users.total=3"], [], r"must be a key of economics or mechanism"),
         (2, [], ["{what=}"], r"--event: .*not an inline table"),
         (2, [], ["3"], r"must be a table"),
-        (2, [], ['{what="fails", who="nobody"}'], r"must be one of operator 1"),
+        (
+            2,
+            [],
+            ['{what="fails", who="nobody"}'],
+            r"^--event: {what=\"fails\", who=\"nobody\"}: who: must be one of operator 1",
+        ),
+        (2, ["economics.refund_usd=-1"], [], r"^--set: economics.refund_usd=-1: must be a number"),
+        (2, ["economics.refund_usd=1e-4"], ['{what="fail"}'], r"^--event: {what=\"fail\"}: what: "),
     ],
 )
 def test_what_cannot_be_forked_is_one_line(scenario, round_, settings, events, told) -> None:
