@@ -36,6 +36,7 @@ from airan_market.agents.primitives.stations import (
 from airan_market.agents.primitives.traffic import Traffic, traffic_of
 from airan_market.agents.rounds.agents import classes_of, require
 from airan_market.agents.rounds.model import RoundModel, TaskSink, asked_for
+from airan_market.agents.rounds.snapshot import Places
 from airan_market.agents.solution.solver import arrive_among
 from airan_market.agents.world.conditions import Conditions
 from airan_market.agents.world.timeline import Timeline
@@ -203,6 +204,19 @@ class Market(RoundModel):
             operators=operator_table(agreed, self.under_way[1:], stations, rounds),
             tasks=self._task_table(),
         )
+
+    def _also_given(self) -> Places:
+        """The conditions of every round, and what agents and books take from them."""
+        rounds = range(1, self.rounds_planned + 1)
+        return {
+            (f"round {round_}", part): thing
+            for round_ in rounds
+            for part, thing in (
+                ("conditions", self.timeline.conditions(round_)),
+                ("primitives", self.timeline.conditions(round_).primitives),
+                ("mechanism", self.timeline.conditions(round_).mechanism),
+            )
+        }
 
     def _user(self, user_class: type[UserAgent], type_: int, quality: int = 0) -> UserAgent:
         primitives = self.primitives

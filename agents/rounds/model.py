@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, Self, TypeVar
 
 import mesa
@@ -216,7 +216,11 @@ class RoundModel(mesa.Model, ABC):
         changing = {name: getattr(self, name) for name in self._changing}
         parts = {name: part for name, part in changing.items() if hasattr(part, "__dict__")}
         agents = {f"agent {agent.unique_id}": agent for agent in self.agents}
-        return given({"market": self, **agents}, parts)
+        return {**given({"market": self, **agents}, parts), **self._also_given()}
+
+    def _also_given(self) -> Places:
+        """What else the scenario gives and a market made alike has: nothing, unless it says so."""
+        return {}
 
     def close(self) -> None:
         """End the run: settle what is still under way and hand out its rows."""
@@ -329,11 +333,26 @@ def asked_for(
     >>> from airan_market.scenarios import Scenario, load_scenario
     >>> asked_for("teleoperation", {"users.total": 7}, Scenario, load_scenario).users.total
     7
+    >>> rhythm = {"users.rhythm": {"day_s": 20.0}, "mechanism.iterations_per_round": 5}
+    >>> asked_for("teleoperation", rhythm, Scenario, load_scenario).users.rhythm.day_s
+    20.0
     """
     if isinstance(scenario, tuple):
         hint = "Mesa's batch_run has taken a scenario apart: pass it in a list, {'scenario': [it]}"
         raise TypeError(f"scenario: {hint}")
     if isinstance(scenario, kind) and not settings:
         return scenario
-    text = partial(json.dumps, default=lambda number: number.tolist())  # NumPy's numbers
-    return load(scenario, [f"{key}={text(value)}" for key, value in settings.items()])
+    return load(scenario, [f"{key}={_as_toml(value)}" for key, value in settings.items()])
+
+
+def _as_toml(value: Any) -> str:
+    """A value as it may stand behind `key=`; of what is neither table nor list, JSON is TOML.
+
+    >>> _as_toml([{"at_round": 2, "what": "fails", "who": "operator 1"}])
+    '[{at_round = 2, what = "fails", who = "operator 1"}]'
+    """
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{key} = {_as_toml(item)}' for key, item in value.items())}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_as_toml, value))}]"
+    return json.dumps(value, default=lambda number: number.tolist())  # NumPy's numbers

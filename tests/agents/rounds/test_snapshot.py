@@ -37,7 +37,15 @@ def market(**settings):
     return lambda: Market("teleoperation", 3, **SHORT | settings)
 
 
+MOVES = {"mechanism.iterations_per_round": 2, "mechanism.max_iterations": 10}
+EVENTS = [
+    {"at_round": 2, "what": "refund", "value": 3e-4},
+    {"at_round": 2, "what": "set", "key": "mechanism.belief", "value": "priority"},
+    {"at_round": 2, "what": "fails", "who": "operator 2"},
+    {"at_round": 3, "what": "demand", "value": 30.0},
+]
 MARKETS = {
+    "events": market(**MOVES, events=EVENTS),
     "mixed": market(),
     "shadow prices": market(**CROWDED),
     "gsmc": market(**{"mechanism.name": "gsmc"}),
@@ -76,7 +84,7 @@ def assert_same(one, other):
 @pytest.mark.parametrize("name", MARKETS)
 def test_a_restored_market_goes_on_as_the_other(name):
     first, second = (MARKETS[name]() for _ in range(2))
-    second.restore(play(first, 1).snapshot())
+    second.restore(play(first, 2 if name == "events" else 1).snapshot())
     for model in (first, second):
         play(model).close()
     assert_same(first, second)
