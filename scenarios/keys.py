@@ -236,7 +236,9 @@ def _default_text(field: FieldInfo) -> str:
 
 def _type_text(kind: Any) -> str:
     if get_origin(kind) is tuple:
-        return f"list of {_type_text(_unwrap(get_args(kind)[0])[0])}s"
+        one = _type_text(_unwrap(get_args(kind)[0])[0])
+        many = one.replace("list", "lists", 1) if one.startswith("list ") else f"{one}s"
+        return f"list of {many}"
     if get_origin(kind) is Literal:
         return "text"
     names = {bool: "true or false", int: "whole number", float: "number", str: "text"}

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import matplotlib.pyplot as plt
 from sphinx_gallery.scrapers import figure_rst, matplotlib_scraper
 
 import airan_market
@@ -15,6 +16,7 @@ def drawn(block: Any, block_vars: dict[str, Any], gallery_conf: dict[str, Any]) 
         return shown
     path = next(block_vars["image_path_iterator"])
     figure.savefig(path, dpi=110)
+    plt.close("all")  # the next example would draw on a figure that pyplot still holds
     found: str = figure_rst([path], gallery_conf["src_dir"])
     return found
 
@@ -46,6 +48,8 @@ autosummary_generate = True
 autodoc_typehints = "none"  # docstrings say types with shapes and units
 autodoc_default_options = {"members": True}
 napoleon_use_rtype = False
+html_static_path = ["style"]
+html_css_files = ["site.css"]
 html_theme = "pydata_sphinx_theme"
 html_title = "airan-market"
 html_show_sourcelink = False
