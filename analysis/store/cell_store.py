@@ -116,8 +116,8 @@ def growing(
         require_no_link(directory / CELLS)
         try:
             with Interruption() as interruption, interruption.shield():
-                (directory / CELLS).mkdir(exist_ok=True)
                 begun = begin(directory, scenario, begun)
+                (directory / CELLS).mkdir(exist_ok=True)
             yield
         except BaseException as error:
             if count(directory):

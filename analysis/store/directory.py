@@ -27,9 +27,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from airan_market.analysis.store.durable import sync_directory
+from airan_market.analysis.store.durable import sync_directory, unfinished
 from airan_market.analysis.store.lock import claim, locked, require_no_link
 from airan_market.analysis.store.manifest import (
+    FILE_NAME,
     KINDS,
     Manifest,
     RunError,
@@ -321,7 +322,10 @@ def _empty(directory: Path, but: str | None = None) -> None:
 
 
 def _occupied(path: Path) -> bool:
-    return any(path.iterdir()) if path.is_dir() else path.exists()
+    """Whether anything is there, but a manifest that a killed process did not write to its end."""
+    if not path.is_dir():
+        return path.exists()
+    return any(entry.name != unfinished(FILE_NAME) for entry in path.iterdir())
 
 
 def _replaced_name(target: Path) -> Path:

@@ -23,7 +23,7 @@ def written(path: Path, *, sync: bool = False) -> Iterator[BinaryIO]:
     sync : bool
         Whether it has to be on the disk by then, for other files will rely on it.
     """
-    part = path.with_name(f".{path.name}.part")
+    part = path.with_name(unfinished(path.name))
     with suppress(FileNotFoundError):
         part.unlink()  # of a process that was killed; or a link that somebody put there
     try:
@@ -37,6 +37,11 @@ def written(path: Path, *, sync: bool = False) -> Iterator[BinaryIO]:
         with suppress(OSError):
             part.unlink()
         raise
+
+
+def unfinished(name: str) -> str:
+    """Name of a file while it is written."""
+    return f".{name}.part"
 
 
 def write_bytes(path: Path, content: bytes, *, sync: bool = False) -> None:

@@ -193,11 +193,16 @@ def write_manifest(directory: Path, manifest: Manifest) -> None:
 
 
 def begin(directory: Path, scenario: Scenario | PactScenario, manifest: Manifest) -> Manifest:
-    """Write scenario and manifest of what is begun into a directory; the manifest."""
-    file = directory / "scenario.toml"
-    write_text(file, dump_toml(scenario), sync=True)
-    manifest = replace(manifest, scenario_sha256=sha256(file))
+    """Write manifest and scenario of what is begun into a directory; the manifest.
+
+    The manifest comes first: it says that the directory is ours, whatever a process that is killed
+    leaves in it.
+    """
+    text = dump_toml(scenario)
+    digest = hashlib.sha256(text.encode("utf-8")).hexdigest()
+    manifest = replace(manifest, scenario_sha256=digest)
     write_manifest(directory, manifest)
+    write_text(directory / "scenario.toml", text, sync=True)
     return manifest
 
 

@@ -2,6 +2,8 @@
 
 import multiprocessing
 import signal
+import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -9,7 +11,8 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from airan_market.analysis.store import cell_store
-from airan_market.analysis.store.cell_store import Cell, fill, keep, mark_of, stored
+from airan_market.analysis.store.cell_store import Cell, fill, growing, keep, mark_of, stored
+from airan_market.scenarios import load_scenario
 
 
 @dataclass(frozen=True)
@@ -99,3 +102,41 @@ def test_workers_end_at_once_when_their_parent_stops() -> None:
     with pytest.raises(KeyboardInterrupt):
         interrupted()
     assert [worker.is_alive() for worker in workers] == [False]
+
+
+DIES = """
+import os, sys
+from itertools import count
+from pathlib import Path
+from airan_market.analysis.store.cell_store import growing
+from airan_market.scenarios import load_scenario
+
+scenario, taken, step = load_scenario("bound_fails"), count(), int(sys.argv[2])
+
+def dies(call):
+    def dying(*given, **options):
+        if next(taken) == step:
+            os._exit(9)
+        return call(*given, **options)
+    return dying
+
+for name in ("mkdir", "replace", "unlink", "fsync"):
+    setattr(os, name, dies(getattr(os, name)))
+with growing(Path(sys.argv[1]), "reproduction", scenario, {}):
+    os._exit(0)
+"""
+
+
+def test_a_directory_is_ours_from_its_first_file_on(tmp_path: Path) -> None:
+    """Killed before any step of its beginning, whoever comes next goes on with it."""
+    scenario, ended = load_scenario("bound_fails"), []
+    for step in range(12):
+        directory = tmp_path / str(step)
+        killed = [sys.executable, "-c", DIES, str(directory), str(step)]
+        ended.append(subprocess.run(killed, check=False).returncode)
+        with growing(directory, "reproduction", scenario, {}):
+            assert (directory / "cells").is_dir()
+        left = sorted(path.name for path in directory.iterdir())
+        assert left == ["cells", "manifest.json", "scenario.toml"]
+    assert ended[:8] == [9] * 8
+    assert ended[-1] == 0
