@@ -206,8 +206,12 @@ class Market(RoundModel):
         )
 
     def _also_given(self) -> Places:
-        """The conditions of every round, and what agents and books take from them."""
-        rounds = range(1, self.rounds_planned + 1)
+        """The conditions of every round, and what agents and books take from them.
+
+        What holds for several rounds is named by the first of them, which is among those played: a
+        market that is like this one up to some round, and then another, finds the same there.
+        """
+        rounds = range(self.rounds_planned, 0, -1)  # of equal things the last place counts
         return {
             (f"round {round_}", part): thing
             for round_ in rounds

@@ -117,7 +117,9 @@ def test_a_shock_that_cannot_be_says_why_and_changes_nothing() -> None:
     model = stepped(live(), 1)
     before = model.futures[0]
     model.change(0, shock.gpus_left("operator 1", 0))
-    assert "after round 1: events[1].value = 0: must be a whole number, at least 1" in model.faults
+    (said,) = model.faults
+    assert said.startswith('after round 1: {what="servers", who="operator 1"')
+    assert said.endswith("value: must be a whole number, at least 1")
     assert model.futures[0] is before
     stepped(model, 5)
     model.change(0, shock.fails("operator 1"))  # all rounds are played
